@@ -1,0 +1,126 @@
+//! How the person is cared for, and what they want.
+//!
+//! The passages that people edit together are automerge texts of the plan's document ([`HEADINGS`]); the rest are
+//! entries.
+
+use minicbor::{Decode, Encode};
+
+use crate::time::Date;
+
+/// The texts of a plan's document, by name: care plan domains, then About Me (PRSB 2.01), then wishes.
+///
+/// The list belongs to schema version 1 of the document, whose first change makes them; it never changes.
+pub const HEADINGS: [&str; 29] = [
+    "mobility",
+    "nutrition",
+    "hydration",
+    "continence",
+    "skin",
+    "sleep",
+    "communication",
+    "cognition",
+    "mood",
+    "social",
+    "pain",
+    "breathing",
+    "oral",
+    "falls",
+    "personal-care",
+    "medicines-support",
+    "safeguarding",
+    "family",
+    "religion",
+    "activities",
+    "about-most-important",
+    "about-people",
+    "about-communicate",
+    "about-wellness",
+    "about-do",
+    "about-do-not",
+    "about-support",
+    "about-also",
+    "wishes",
+];
+
+/// A goal and what is done for it.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct CareGoal {
+    /// The heading that it belongs to, one of [`HEADINGS`], or words from outside.
+    #[n(0)]
+    pub heading: String,
+    /// What is wanted.
+    #[n(1)]
+    pub goal: String,
+    /// What is done for it.
+    #[n(2)]
+    pub actions: Option<String>,
+    /// When it is to be looked at again.
+    #[n(3)]
+    pub review: Option<Date>,
+    /// Whether it holds now.
+    #[n(4)]
+    pub active: bool,
+}
+
+/// A passage from elsewhere that belongs to the plan.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Statement {
+    /// Its heading.
+    #[n(0)]
+    pub heading: String,
+    /// The passage.
+    #[n(1)]
+    pub text: String,
+}
+
+/// The NEWS2 that clinicians agreed is normal for this person.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Baseline {
+    /// The usual total.
+    #[n(0)]
+    pub news2: u8,
+    /// Who agreed it.
+    #[n(1)]
+    pub agreed_by: Option<String>,
+}
+
+/// Which of NEWS2's oxygen scales applies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Encode, Decode)]
+#[cbor(index_only)]
+pub enum SpO2Scale {
+    /// The usual one.
+    #[default]
+    #[n(1)]
+    One,
+    /// A clinician set a target of 88-92 %.
+    #[n(2)]
+    Two,
+}
+
+/// Which scale a clinician set.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct OxygenScale {
+    /// The scale.
+    #[n(0)]
+    pub scale: SpO2Scale,
+    /// The clinician.
+    #[n(1)]
+    pub set_by: String,
+}
+
+/// A risk and how it is managed.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Risk {
+    /// Falls, skin, choking, infection, ...
+    #[n(0)]
+    pub kind: String,
+    /// How high, in words or as a score.
+    #[n(1)]
+    pub level: String,
+    /// What is done about it.
+    #[n(2)]
+    pub management: Option<String>,
+    /// When it is to be looked at again.
+    #[n(3)]
+    pub review: Option<Date>,
+}

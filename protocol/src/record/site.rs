@@ -1,0 +1,101 @@
+//! What belongs to a site and not to a resident.
+
+use minicbor::{Decode, Encode};
+
+use super::entry::Role;
+use super::medicines::Decimal;
+use crate::id::{ResidentId, StaffId};
+use crate::time::Timestamp;
+
+/// A member of staff of a site.
+#[derive(Clone, PartialEq, Eq, Encode, Decode)]
+pub struct StaffMember {
+    /// The account.
+    #[n(0)]
+    pub staff: StaffId,
+    /// Name as it is shown on the tile and signs entries.
+    #[n(1)]
+    pub name: String,
+    /// Role.
+    #[n(2)]
+    pub role: Role,
+    /// Whether the account may sign in.
+    #[n(3)]
+    pub active: bool,
+    /// Argon2id verifier of the PIN (PHC string); none until one is set.
+    #[n(4)]
+    pub pin: Option<String>,
+    /// The account ends here: an agency pass ends with the shift.
+    #[n(5)]
+    pub until: Option<Timestamp>,
+    /// Professional registration, such as an NMC or GPhC number.
+    #[n(6)]
+    pub registration: Option<String>,
+}
+
+/// Never the name or the verifier: what is printed for debugging may reach a log.
+impl std::fmt::Debug for StaffMember {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("StaffMember")
+            .field("staff", &self.staff)
+            .field("role", &self.role)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A setting of a site.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Setting {
+    /// Its key.
+    #[n(0)]
+    pub key: String,
+    /// Its value, as JSON.
+    #[n(1)]
+    pub value: String,
+}
+
+/// Something that somebody has to do.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Task {
+    /// About whom.
+    #[n(0)]
+    pub resident: Option<ResidentId>,
+    /// What.
+    #[n(1)]
+    pub text: String,
+    /// Until when.
+    #[n(2)]
+    pub due: Option<Timestamp>,
+    /// For whom: a role, or anybody.
+    #[n(3)]
+    pub role: Option<Role>,
+    /// Done.
+    #[n(4)]
+    pub done: bool,
+    /// What happened.
+    #[n(5)]
+    pub outcome: Option<String>,
+}
+
+/// A line of the controlled-drug register. The balance is computed and compared with the count.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct RegisterLine {
+    /// Whose.
+    #[n(0)]
+    pub resident: ResidentId,
+    /// Drug, strength and form: the page.
+    #[n(1)]
+    pub page: String,
+    /// Units in (positive) or out (negative).
+    #[n(2)]
+    pub change: Decimal,
+    /// Units found in the cupboard after it.
+    #[n(3)]
+    pub counted: Option<Decimal>,
+    /// Received, given, wasted, returned, counted, corrected.
+    #[n(4)]
+    pub reason: String,
+    /// The second person.
+    #[n(5)]
+    pub witness: Option<super::entry::Author>,
+}

@@ -1,0 +1,1 @@
+//! Whole regions as tests, the synthetic region, and the demo.
