@@ -4,6 +4,7 @@
 //! arguments, and what is to be done goes out as a value. So a whole region runs on one seed, and every rule can be
 //! tested by calling it.
 
+pub mod access;
 pub mod clinical;
 pub mod id;
 pub mod record;
