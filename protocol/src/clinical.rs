@@ -1,5 +1,10 @@
 //! Clinical rules and formats, each a pure function with its source.
 
+pub mod codes;
+pub mod news2;
 pub mod nhs_number;
+pub mod plausible;
 
+pub use codes::{Parameter, Vital};
+pub use news2::{Band, News2};
 pub use nhs_number::{NhsNumber, NhsNumberError};

@@ -2,6 +2,8 @@
 
 use minicbor::{Decode, Encode};
 
+pub mod decimal;
+
 use super::coded::Coded;
 use crate::id::EntryId;
 use crate::time::{Date, TimeOfDay};
