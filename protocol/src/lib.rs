@@ -6,6 +6,7 @@
 
 pub mod access;
 pub mod clinical;
+pub mod enrol;
 pub mod id;
 pub mod record;
 pub mod scope;
