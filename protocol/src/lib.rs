@@ -6,9 +6,11 @@
 
 pub mod access;
 pub mod clinical;
+pub mod document;
 pub mod enrol;
 pub mod id;
 pub mod record;
 pub mod scope;
+pub mod sync;
 pub mod time;
 pub mod wire;

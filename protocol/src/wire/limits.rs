@@ -32,3 +32,41 @@ pub const ENROL_REQUEST_BYTES_MAX: usize = 24 * 1024;
 
 /// Longest answer to a request to enrol, in bytes: four lists of certificates and the addresses.
 pub const ENROL_REPLY_BYTES_MAX: usize = 256 * 1024;
+/// Most operations in a change. An action writes a few entries; an import of a long medicine list a few dozen; a
+/// paragraph pasted into a plan one a character.
+pub const CHANGE_OPS_MAX: usize = 20_000;
+
+/// Longest frame, in bytes, on the wire and unpacked. It holds the longest change with room to spare and the
+/// snapshot of a month (about 30 KB); a larger document goes as several [`SNAPSHOT_PART_BYTES`] parts.
+pub const FRAME_BYTES_MAX: usize = 2 * 1024 * 1024;
+
+/// Bytes of a document or file that one frame carries.
+pub const SNAPSHOT_PART_BYTES: usize = 1024 * 1024;
+
+/// Largest document that is carried, unpacked. Documents are kept under 2,000 changes, about 1 MB at worst.
+pub const SNAPSHOT_BYTES_MAX: usize = 32 * 1024 * 1024;
+
+/// Largest file beside a record: a scanned letter of many pages.
+pub const BLOB_BYTES_MAX: usize = 32 * 1024 * 1024;
+
+/// Most changes in one frame of a push or a feed.
+pub const CHANGES_PER_FRAME_MAX: usize = 512;
+
+/// Bytes of changes after which a push or feed frame is closed: large enough to compress, small enough to interleave.
+pub const CHANGES_FRAME_BYTES: usize = 256 * 1024;
+
+/// Bytes that the hub sends to a node ahead of what the node has told to be on its disk.
+pub const FEED_CREDIT_BYTES: u64 = 8 * 1024 * 1024;
+
+/// Batches of changes that a node sends ahead of the hub's answers.
+pub const PUSH_BATCHES_MAX: usize = 8;
+
+/// Most audit events in one frame.
+pub const AUDIT_EVENTS_MAX: usize = 512;
+
+/// Most streams that carry first copies of documents to one node at a time.
+pub const BACKFILL_STREAMS_MAX: u8 = 4;
+
+/// How far into the future an entry may be dated, in milliseconds: a tablet's clock may be a little fast, and a day
+/// allows for a wrong time zone. Beyond it the change goes to the quarantine.
+pub const FUTURE_MS_MAX: i64 = 24 * 60 * 60 * 1000;

@@ -1,0 +1,141 @@
+//! Frames: how a message stands in a stream of bytes.
+
+use super::limits;
+use super::message::Message;
+
+/// Bodies shorter than this go as they are: zstd makes them no smaller.
+const COMPRESS_FROM_BYTES: usize = 160;
+const PLAIN: u8 = 0;
+const ZSTD: u8 = 1;
+/// Fastest level that still finds the repeats of names and directions in a tail of changes.
+const ZSTD_LEVEL: i32 = 3;
+/// A length of up to [`limits::FRAME_BYTES_MAX`] needs four bytes of seven bits.
+const LENGTH_BYTES_MAX: usize = 4;
+
+/// One frame as it came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Frame {
+    /// Type of the message.
+    pub kind: u8,
+    /// Compression byte and body.
+    pub body: Vec<u8>,
+}
+
+/// What is wrong with a frame. The link is closed: a peer that sends this cannot be understood.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum FrameError {
+    /// Longer than [`limits::FRAME_BYTES_MAX`], on the wire or unpacked.
+    #[error("a frame is longer than the limit")]
+    TooLong,
+    /// The length or the body does not parse.
+    #[error("a frame does not parse")]
+    Malformed,
+}
+
+impl FrameError {
+    /// The code, for the close of the connection and for logs.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::TooLong => "frame-too-long",
+            Self::Malformed => "frame-malformed",
+        }
+    }
+}
+
+/// Appends the frame of a message to `out`.
+pub fn encode(message: &Message, out: &mut Vec<u8>) -> Result<(), FrameError> {
+    let plain = message.to_cbor();
+    if plain.len() >= limits::FRAME_BYTES_MAX {
+        return Err(FrameError::TooLong);
+    }
+    let packed = (plain.len() >= COMPRESS_FROM_BYTES)
+        .then(|| zstd::bulk::compress(&plain, ZSTD_LEVEL).ok())
+        .flatten()
+        .filter(|packed| packed.len() < plain.len());
+    let (compression, body) = packed.as_ref().map_or((PLAIN, &plain), |packed| (ZSTD, packed));
+    out.reserve(body.len() + LENGTH_BYTES_MAX + 2);
+    out.push(message.kind());
+    put_length(body.len() + 1, out);
+    out.push(compression);
+    out.extend_from_slice(body);
+    Ok(())
+}
+
+/// The message of a frame; `None` for a type that this software does not know, which a newer peer may send.
+pub fn decode(frame: &Frame) -> Result<Option<Message>, FrameError> {
+    let (compression, body) = frame.body.split_first().ok_or(FrameError::Malformed)?;
+    match *compression {
+        PLAIN => Message::from_cbor(frame.kind, body),
+        ZSTD => {
+            // The bound is on what comes out, so a small frame cannot fill the memory.
+            let unpacked = zstd::bulk::decompress(body, limits::FRAME_BYTES_MAX);
+            Message::from_cbor(frame.kind, &unpacked.map_err(|_| FrameError::Malformed)?)
+        }
+        _ => Err(FrameError::Malformed),
+    }
+}
+
+fn put_length(length: usize, out: &mut Vec<u8>) {
+    let mut rest = length;
+    loop {
+        let low = u8::try_from(rest & 0x7f).unwrap_or(0);
+        rest >>= 7;
+        if rest == 0 {
+            out.push(low);
+            return;
+        }
+        out.push(low | 0x80);
+    }
+}
+
+/// Cuts a stream of bytes into frames, however the bytes arrive.
+#[derive(Debug, Default)]
+pub struct FrameDecoder {
+    buffer: Vec<u8>,
+    start: usize,
+}
+
+impl FrameDecoder {
+    /// Takes in bytes as they came.
+    pub fn feed(&mut self, bytes: &[u8]) {
+        if self.start > 0 && self.start == self.buffer.len() {
+            self.buffer.clear();
+            self.start = 0;
+        } else if self.start > limits::FRAME_BYTES_MAX / 4 {
+            self.buffer.drain(..self.start);
+            self.start = 0;
+        }
+        self.buffer.extend_from_slice(bytes);
+    }
+
+    /// The next whole frame, if it has arrived.
+    pub fn poll(&mut self) -> Result<Option<Frame>, FrameError> {
+        let rest = self.buffer.get(self.start..).unwrap_or_default();
+        let Some((kind, after)) = rest.split_first() else { return Ok(None) };
+        let Some((length, length_bytes)) = read_length(after)? else { return Ok(None) };
+        let Some(body) = after.get(length_bytes..length_bytes + length) else { return Ok(None) };
+        let frame = Frame { kind: *kind, body: body.to_vec() };
+        self.start += 1 + length_bytes + length;
+        Ok(Some(frame))
+    }
+
+    /// Whether bytes of an unfinished frame are held: a stream that ends now was cut.
+    pub fn is_inside_frame(&self) -> bool {
+        self.start < self.buffer.len()
+    }
+}
+
+fn read_length(bytes: &[u8]) -> Result<Option<(usize, usize)>, FrameError> {
+    let mut length = 0;
+    for (place, byte) in bytes.iter().take(LENGTH_BYTES_MAX).enumerate() {
+        length |= usize::from(byte & 0x7f) << (7 * place);
+        if byte & 0x80 == 0 {
+            return match length {
+                0 => Err(FrameError::Malformed),
+                1..=limits::FRAME_BYTES_MAX => Ok(Some((length, place + 1))),
+                _ => Err(FrameError::TooLong),
+            };
+        }
+    }
+    if bytes.len() < LENGTH_BYTES_MAX { Ok(None) } else { Err(FrameError::TooLong) }
+}
