@@ -1,1 +1,3 @@
 //! Whole regions as tests, the synthetic region, and the demo.
+
+pub mod generate;

@@ -1,0 +1,65 @@
+//! Chance that can be repeated.
+
+use rand::rngs::ChaCha8Rng;
+use rand::{Rng, SeedableRng};
+
+/// A stream of chance, the same for the same seed and label on every machine.
+///
+/// The few draws are spelt out here, so that no release of a library can change what a seed gives.
+pub(crate) struct Dice(ChaCha8Rng);
+
+impl Dice {
+    /// The stream of a seed that belongs to a label. Streams of two labels have nothing to do with each other, so
+    /// what one part draws never moves what another part gets.
+    pub(crate) fn new(seed: u64, label: &str) -> Self {
+        let mut hasher = blake3::Hasher::new_derive_key("hearth synthetic data v1");
+        hasher.update(&seed.to_be_bytes()).update(label.as_bytes());
+        Self(ChaCha8Rng::from_seed(*hasher.finalize().as_bytes()))
+    }
+
+    /// 64 bits.
+    pub(crate) fn bits(&mut self) -> u64 {
+        self.0.next_u64()
+    }
+
+    /// A number from 0 up to, but not including, `limit`; 0 when `limit` is 0.
+    pub(crate) fn below(&mut self, limit: u64) -> u64 {
+        u64::try_from((u128::from(self.bits()) * u128::from(limit)) >> 64).unwrap_or(0)
+    }
+
+    /// A number from `low` to `high`, both included.
+    pub(crate) fn between(&mut self, low: i64, high: i64) -> i64 {
+        let span = high.abs_diff(low).saturating_add(1);
+        low.saturating_add_unsigned(self.below(span))
+    }
+
+    /// A small number from `low` to `high`, both included.
+    pub(crate) fn small(&mut self, low: u16, high: u16) -> u16 {
+        u16::try_from(self.between(low.into(), high.into())).unwrap_or(low)
+    }
+
+    /// One of a list that is not empty.
+    pub(crate) fn pick<'a, T>(&mut self, list: &'a [T]) -> Option<&'a T> {
+        let index = self.below(u64::try_from(list.len()).unwrap_or(0));
+        list.get(usize::try_from(index).unwrap_or(0))
+    }
+
+    /// One of a list of words; nothing of an empty list.
+    pub(crate) fn word(&mut self, list: &[&'static str]) -> &'static str {
+        self.pick(list).copied().unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_seed_gives_the_same_numbers_for_ever() {
+        let mut dice = Dice::new(20_260_101, "anchor");
+        let drawn: Vec<u64> = (0..4).map(|_| dice.below(1_000_000)).collect();
+        assert_eq!(drawn, ANCHOR);
+    }
+
+    const ANCHOR: [u64; 4] = [832_662, 981_494, 392_413, 202_449];
+}
