@@ -1,6 +1,8 @@
 //! Clinical rules and formats, each a pure function with its source.
 
 pub mod codes;
+pub mod dose_times;
+pub mod format;
 pub mod news2;
 pub mod nhs_number;
 pub mod plausible;

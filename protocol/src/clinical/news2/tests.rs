@@ -24,8 +24,8 @@ fn total(signs: &VitalSigns, scale: SpO2Scale) -> u8 {
 /// Every row of the chart: each boundary value of each cell, with the points it has.
 #[test]
 fn every_boundary_of_every_row_has_its_points() {
-    type Set = fn(&mut VitalSigns, u16);
-    let rows: [(&str, Set, &[(u16, u8)]); 4] = [
+    type Row = (&'static str, fn(&mut VitalSigns, u16), &'static [(u16, u8)]);
+    let rows: [Row; 4] = [
         (
             "respiration",
             |s, v| s.respiratory_rate = Some(v),
