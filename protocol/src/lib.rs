@@ -5,6 +5,7 @@
 //! tested by calling it.
 
 pub mod access;
+pub mod audit;
 pub mod clinical;
 pub mod document;
 pub mod enrol;

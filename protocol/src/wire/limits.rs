@@ -61,6 +61,10 @@ pub const FEED_CREDIT_BYTES: u64 = 8 * 1024 * 1024;
 /// Batches of changes that a node sends ahead of the hub's answers.
 pub const PUSH_BATCHES_MAX: usize = 8;
 
+/// Longest audit event, in bytes. It has ids and codes only; the longest is about 220.
+/// Too small loses events of a later version; too large lets a hostile node fill the hub.
+pub const AUDIT_EVENT_BYTES_MAX: usize = 1024;
+
 /// Most audit events in one frame.
 pub const AUDIT_EVENTS_MAX: usize = 512;
 

@@ -4,6 +4,7 @@ use minicbor::{Decode, Encode};
 use uuid::Uuid;
 
 use super::frame::FrameError;
+use crate::audit::SignedCheckpoint;
 use crate::document::StoredChange;
 use crate::id::{BlobId, ChangeHash, InstallId, ResidentId, SiteId};
 use crate::scope::{Scope, Section};
@@ -480,6 +481,9 @@ pub struct AuditBatch {
     /// The events, each as it was hashed.
     #[n(1)]
     pub events: Vec<AuditBytes>,
+    /// The head of the chain after the last of them, signed; none in the middle of a long catch-up.
+    #[n(2)]
+    pub checkpoint: Option<SignedCheckpoint>,
 }
 
 /// An audit event's bytes.
