@@ -9,6 +9,7 @@ pub mod audit;
 pub mod clinical;
 pub mod document;
 pub mod enrol;
+pub mod fhir;
 pub mod id;
 pub mod record;
 pub mod scope;

@@ -74,3 +74,21 @@ pub const BACKFILL_STREAMS_MAX: u8 = 4;
 /// How far into the future an entry may be dated, in milliseconds: a tablet's clock may be a little fast, and a day
 /// allows for a wrong time zone. Beyond it the change goes to the quarantine.
 pub const FUTURE_MS_MAX: i64 = 24 * 60 * 60 * 1000;
+
+/// Largest FHIR document read at once, in bytes. A lifetime of one person as a main record's Bundle is 1 to 10 MB.
+/// Too small refuses long records; too large lets one partner exhaust the hub's memory.
+pub const FHIR_DOCUMENT_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// Most resources read of one FHIR document. Long lives have some 5,000; the rest of a larger document is reported.
+pub const FHIR_RESOURCES_MAX: usize = 50_000;
+
+/// How deep Bundles in Bundles, sections in sections and elements in elements are followed. Real ones go to about 12;
+/// JSON text itself is cut off at 128 by its parser. Too deep and a hostile document exhausts the stack.
+pub const FHIR_DEPTH_MAX: usize = 32;
+
+/// Longest text taken from one element into an entry, in bytes of UTF-8; what is longer is cut and says so, and the
+/// original keeps the whole. Several have to fit into one entry of [`ENTRY_BYTES_MAX`].
+pub const FHIR_TEXT_BYTES_MAX: usize = 8 * 1024;
+
+/// Most items taken from one list into an entry: reactions, parts of a result, lines of a discharge list.
+pub const FHIR_LIST_MAX: usize = 100;
