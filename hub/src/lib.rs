@@ -1,1 +1,5 @@
-//! Skeleton.
+//! The regional hub: orders changes, holds every scope, talks FHIR with the main care record.
+
+pub mod clock;
+pub mod random;
+pub mod store;

@@ -1,0 +1,133 @@
+//! The hub's database: one thread writes, a few connections read, and nothing is told before it is on disk.
+//!
+//! A write is a closure over a transaction. What waits is grouped into one commit, each closure in a savepoint of its
+//! own, so one that fails takes nothing else with it; when the database itself fails, every closure of the group gets
+//! the error and nothing of the group is stored.
+
+mod connection;
+pub mod dirty;
+mod error;
+pub mod migrations;
+mod readers;
+mod writer;
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use hearth_protocol::id::SiteId;
+use rusqlite::{Connection, Transaction};
+use tokio::sync::{broadcast, mpsc, oneshot};
+
+pub use error::StoreError;
+use readers::Readers;
+use writer::{Closure, Request, Writer};
+
+use crate::clock::Clock;
+
+/// Notices of dirty sites that a slow listener may leave unread before it is told that it missed some.
+const DIRTIED_KEPT: usize = 256;
+
+/// How a database is opened.
+#[derive(Clone, Debug)]
+pub struct StoreOptions {
+    /// Connections that read at the same time.
+    pub readers: usize,
+    /// Writes that may wait for the writer; further ones wait for room.
+    pub queue: usize,
+    /// Most pages (of 4 KiB) that the file may have; none for no limit but the disk's.
+    pub pages_max: Option<u32>,
+    /// The clock that times batches.
+    pub clock: Clock,
+}
+
+impl Default for StoreOptions {
+    fn default() -> Self {
+        Self { readers: 4, queue: 1024, pages_max: None, clock: Clock::system() }
+    }
+}
+
+/// A handle to the database, cheap to clone.
+#[derive(Clone)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    path: PathBuf,
+    writer: mpsc::Sender<Request>,
+    readers: Arc<Readers>,
+    dirtied: broadcast::Sender<Arc<BTreeSet<SiteId>>>,
+}
+
+impl Store {
+    /// Opens the database at this path, making it if there is none, and brings its schema up to date.
+    ///
+    /// Blocks; call it at start, before anything is served.
+    pub fn open(path: impl AsRef<Path>, options: &StoreOptions) -> Result<Self, StoreError> {
+        connection::check_sqlite_version()?;
+        let path = path.as_ref().to_owned();
+        let mut write = connection::open_writer(&path, options)?;
+        migrations::apply(&mut write)?;
+        dirty::prepare(&write)?;
+        let readers = Arc::new(Readers::open(&path, options.readers)?);
+        let (sender, queue) = mpsc::channel(options.queue.max(1));
+        let (dirtied, _) = broadcast::channel(DIRTIED_KEPT);
+        let writer =
+            Writer { connection: write, queue, dirtied: dirtied.clone(), clock: options.clock.clone() };
+        let thread = std::thread::Builder::new().name("hub-writer".into());
+        thread
+            .spawn(move || writer.run())
+            .map_err(|_| StoreError::logic("the writer's thread did not start"))?;
+        Ok(Self { inner: Arc::new(Inner { path, writer: sender, readers, dirtied }) })
+    }
+
+    /// Runs the work in a transaction and returns once it is on disk.
+    ///
+    /// When the work returns an error, or the commit fails, nothing that it wrote is stored. If the caller goes away
+    /// while waiting, the work is done all the same.
+    pub async fn write<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Transaction<'_>) -> Result<T, StoreError> + Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        let job = Closure { work: Some(work), result: None, reply };
+        let request = Request::Run(Box::new(job));
+        self.inner.writer.send(request).await.map_err(|_| StoreError::Closed)?;
+        answer.await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// Runs the work on a read-only connection; everything that it sees is of one moment.
+    pub async fn read<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    {
+        Arc::clone(&self.inner.readers).read(work).await
+    }
+
+    /// Notices, after each commit, of the sites for which something changed. A listener that lags is told so and must
+    /// take every site as dirty.
+    pub fn dirtied(&self) -> broadcast::Receiver<Arc<BTreeSet<SiteId>>> {
+        self.inner.dirtied.subscribe()
+    }
+
+    /// Where the database is.
+    pub fn path(&self) -> &Path {
+        &self.inner.path
+    }
+
+    /// Finishes what waits, moves the log into the database file and closes it. Later calls answer that it is closed.
+    pub async fn close(&self) {
+        self.inner.readers.close();
+        let (stopped, done) = oneshot::channel();
+        if self.inner.writer.send(Request::Stop(stopped)).await.is_ok() {
+            // An error means that the thread is gone already, which is what was asked.
+            drop(done.await);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

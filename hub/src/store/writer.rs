@@ -1,0 +1,170 @@
+//! The thread that owns the write connection: it groups what waits into one transaction and answers after the commit.
+
+use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+
+use hearth_protocol::id::SiteId;
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+use tokio::sync::{broadcast, mpsc, oneshot};
+
+use super::{StoreError, dirty};
+use crate::clock::Clock;
+
+/// Most jobs in one transaction: more would let the first wait too long for its commit.
+const JOBS_PER_BATCH: usize = 256;
+/// Time after which a transaction takes no further jobs.
+const BATCH_TIME: Duration = Duration::from_millis(2);
+
+/// What the writer is asked to do.
+pub(super) enum Request {
+    /// Run a job.
+    Run(Box<dyn Job>),
+    /// Finish and answer.
+    Stop(oneshot::Sender<()>),
+}
+
+/// A job and whoever waits for it.
+pub(super) trait Job: Send {
+    /// Runs the job and keeps its result.
+    fn run(&mut self, transaction: &Transaction<'_>) -> Result<(), StoreError>;
+    /// Answers: the kept result when the commit succeeded, else the error.
+    fn finish(self: Box<Self>, outcome: Result<(), StoreError>);
+}
+
+/// A closure as a job.
+pub(super) struct Closure<F, T> {
+    pub(super) work: Option<F>,
+    pub(super) result: Option<T>,
+    pub(super) reply: oneshot::Sender<Result<T, StoreError>>,
+}
+
+impl<F, T> Job for Closure<F, T>
+where
+    F: FnOnce(&Transaction<'_>) -> Result<T, StoreError> + Send,
+    T: Send,
+{
+    fn run(&mut self, transaction: &Transaction<'_>) -> Result<(), StoreError> {
+        let work = self.work.take().ok_or_else(|| StoreError::logic("a job ran twice"))?;
+        self.result = Some(work(transaction)?);
+        Ok(())
+    }
+
+    fn finish(self: Box<Self>, outcome: Result<(), StoreError>) {
+        let Self { result, reply, .. } = *self;
+        let answer = outcome.and_then(|()| result.ok_or_else(|| StoreError::logic("a job has no result")));
+        // Whoever asked may have gone; the work is stored all the same.
+        drop(reply.send(answer));
+    }
+}
+
+/// The state of the writer's thread.
+pub(super) struct Writer {
+    pub(super) connection: Connection,
+    pub(super) queue: mpsc::Receiver<Request>,
+    pub(super) dirtied: broadcast::Sender<Arc<BTreeSet<SiteId>>>,
+    pub(super) clock: Clock,
+}
+
+impl Writer {
+    /// Works until it is stopped or every handle is gone, then moves the log into the database file.
+    pub(super) fn run(mut self) {
+        let mut stop = None;
+        while stop.is_none() {
+            let Some(first) = self.queue.blocking_recv() else { break };
+            stop = self.run_batch(first);
+        }
+        self.queue.close();
+        let truncated =
+            self.connection.pragma_update_and_check(None, "wal_checkpoint", "TRUNCATE", |_| Ok(()));
+        if let Err(error) = truncated {
+            tracing::warn!(error = %StoreError::from(error), "the log was not moved into the database at the end");
+        }
+        drop(self.connection);
+        if let Some(stopped) = stop {
+            stopped.send(()).ok();
+        }
+    }
+
+    fn run_batch(&mut self, first: Request) -> Option<oneshot::Sender<()>> {
+        let mut done: Vec<(Box<dyn Job>, Result<(), StoreError>)> = Vec::new();
+        let mut stop = None;
+        let outcome = self.commit_batch(first, &mut done, &mut stop);
+        metrics::histogram!("hearth_hub_store_batch_jobs")
+            .record(u32::try_from(done.len()).unwrap_or(u32::MAX));
+        let committed = match outcome {
+            Ok(dirtied) => {
+                if !dirtied.is_empty() {
+                    // No listener is no fault: the dirty rows themselves are what counts.
+                    drop(self.dirtied.send(Arc::new(dirtied)));
+                }
+                Ok(())
+            }
+            Err(error) => {
+                metrics::counter!("hearth_hub_store_failures_total", "code" => error.code()).increment(1);
+                tracing::error!(code = error.code(), %error, jobs = done.len(), "a transaction failed; nothing of it is stored");
+                Err(error)
+            }
+        };
+        for (job, own) in done {
+            job.finish(committed.clone().and(own));
+        }
+        stop
+    }
+
+    fn commit_batch(
+        &mut self,
+        first: Request,
+        done: &mut Vec<(Box<dyn Job>, Result<(), StoreError>)>,
+        stop: &mut Option<oneshot::Sender<()>>,
+    ) -> Result<BTreeSet<SiteId>, StoreError> {
+        let start = self.clock.monotonic();
+        let mut next = Some(first);
+        let begun = self.connection.transaction_with_behavior(TransactionBehavior::Immediate);
+        let mut transaction = begun.map_err(StoreError::from);
+        while let Some(request) = next.take() {
+            let mut job = match request {
+                Request::Run(job) => job,
+                Request::Stop(stopped) => {
+                    *stop = Some(stopped);
+                    break;
+                }
+            };
+            let own = match &transaction {
+                Ok(open) => run_in_savepoint(open, job.as_mut()),
+                Err(error) => Err(error.clone()),
+            };
+            let broken = own.as_ref().err().filter(|error| error.is_of_database()).cloned();
+            done.push((job, own));
+            if let Some(error) = broken {
+                // Dropping the transaction rolls all of it back.
+                transaction = Err(error);
+                break;
+            }
+            if done.len() < JOBS_PER_BATCH && self.clock.monotonic().saturating_sub(start) < BATCH_TIME {
+                next = self.queue.try_recv().ok();
+            }
+        }
+        let open = transaction?;
+        let dirtied = dirty::take(&open)?;
+        open.commit()?;
+        Ok(dirtied)
+    }
+}
+
+/// Runs one job so that its failure leaves the others of the transaction alone.
+fn run_in_savepoint(transaction: &Transaction<'_>, job: &mut dyn Job) -> Result<(), StoreError> {
+    transaction.prepare_cached("SAVEPOINT job")?.execute([])?;
+    let run = catch_unwind(AssertUnwindSafe(|| job.run(transaction)));
+    let outcome = run.unwrap_or_else(|_| Err(StoreError::logic("a job of the store panicked")));
+    if outcome.is_err() {
+        // After a full disk SQLite may have ended the whole transaction by itself; the error that counts is the job's.
+        if transaction.is_autocommit() {
+            return outcome.and(Err(StoreError::Corrupt));
+        }
+        transaction.prepare_cached("ROLLBACK TO job")?.execute([])?;
+    }
+    transaction.prepare_cached("RELEASE job")?.execute([])?;
+    outcome
+}
