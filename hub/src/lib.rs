@@ -1,5 +1,6 @@
 //! The regional hub: orders changes, holds every scope, talks FHIR with the main care record.
 
+pub mod audit;
 pub mod clock;
 pub mod random;
 pub mod store;

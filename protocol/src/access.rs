@@ -193,8 +193,7 @@ mod tests {
                     cell.map(|(action, l)| if role_may(role, section, action) { l } else { "-" }).collect()
                 })
                 .collect();
-            let row = format!("{:<13}{}\n", section.name(), cells.join(" "));
-            text.push_str(&row);
+            text.push_str(&format!("{:<13}{}\n", section.name(), cells.join(" ")));
         }
         text
     }

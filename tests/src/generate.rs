@@ -5,5 +5,4 @@
 //! Ofcom keeps for drama.
 
 mod dice;
-pub mod region;
 pub mod workload;

@@ -2,8 +2,6 @@
 
 use minicbor::{Decode, Encode};
 
-pub mod view;
-
 use super::coded::Coded;
 use crate::time::Date;
 
