@@ -6,3 +6,4 @@ pub mod api;
 pub mod authority;
 pub mod file;
 pub mod invite;
+pub mod region;
