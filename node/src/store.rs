@@ -1,0 +1,162 @@
+//! The encrypted database: one thread writes, three connections read.
+//!
+//! **Invariant:** a write that has been answered with success is on the disk (WAL, `synchronous = FULL`), and one
+//! that was answered with an error left nothing. A failing disk is an error that reaches the person who typed.
+
+mod error;
+mod migrate;
+mod open;
+mod writer;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use hearth_protocol::scope::{Section, Subject};
+use rusqlite::Connection;
+use tokio::sync::{Semaphore, broadcast, mpsc, oneshot};
+
+pub use error::StoreError;
+pub use writer::Tx;
+use writer::{Done, Job};
+
+use crate::clock::Clock;
+use crate::keys::DataKey;
+
+/// Connections that read: staff at a handful of tablets, and one long print.
+const READERS: usize = 3;
+/// Actions that wait for the writer before the next caller waits too.
+const QUEUE: usize = 1024;
+/// What screens are told and have not heard yet; a screen that falls behind loads afresh.
+const CHANGED_QUEUE: usize = 1024;
+
+/// A part of a record that has changed: screens that show it load it again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Changed {
+    /// Whose.
+    pub subject: Subject,
+    /// Which section; none when all of it came or went.
+    pub section: Option<Section>,
+}
+
+/// A handle to the database. Clones share it; it closes with the last one.
+#[derive(Clone)]
+pub struct Store(Arc<Inner>);
+
+struct Inner {
+    jobs: mpsc::Sender<Job>,
+    readers: Mutex<Vec<Connection>>,
+    free_readers: Semaphore,
+    changed: broadcast::Sender<Changed>,
+    path: PathBuf,
+}
+
+impl Store {
+    /// Opens the database, makes it where there is none, and brings it to the newest version.
+    pub fn open(path: &Path, key: &DataKey, clock: &Clock) -> Result<Self, StoreError> {
+        let mut connection = open::writer(path, key)?;
+        migrate::migrate(&mut connection)?;
+        let readers: Result<Vec<Connection>, StoreError> =
+            (0..READERS).map(|_| open::reader(path, key)).collect();
+        let (jobs, mut waiting) = mpsc::channel::<Job>(QUEUE);
+        let (changed, _) = broadcast::channel(CHANGED_QUEUE);
+        let (told, clock) = (changed.clone(), clock.clone());
+        std::thread::Builder::new()
+            .name("store-writer".to_owned())
+            .spawn(move || writer::run(&connection, &mut waiting, &told, &clock))
+            .map_err(|error| StoreError::Io(error.kind().to_string()))?;
+        Ok(Self(Arc::new(Inner {
+            jobs,
+            readers: Mutex::new(readers?),
+            free_readers: Semaphore::new(READERS),
+            changed,
+            path: path.to_owned(),
+        })))
+    }
+
+    /// Runs an action in the writer's next transaction and answers after its commit. An action that returns an error
+    /// leaves nothing; so does every action of a transaction that could not be committed.
+    ///
+    /// The action runs to its end even when the caller goes away.
+    pub async fn write<T, E>(
+        &self,
+        action: impl FnOnce(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        let (answer, answered) = oneshot::channel();
+        let job: Job = Box::new(move |tx| {
+            let result = action(tx);
+            let keep = result.is_ok();
+            let answer = move |outcome: Result<(), StoreError>| {
+                // A caller that went away is not told; what was committed stays.
+                drop(answer.send(result.and_then(|value| outcome.map(|()| value).map_err(E::from))));
+            };
+            Done { keep, answer: Box::new(answer) }
+        });
+        self.0.jobs.send(job).await.map_err(|_| StoreError::Closed)?;
+        answered.await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// Runs a query on one of the reading connections, in one snapshot.
+    pub async fn read<T, E>(
+        &self,
+        query: impl FnOnce(&Connection) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        let inner = self.0.clone();
+        let permit = inner.free_readers.acquire().await.map_err(|_| StoreError::Closed)?;
+        let shared = self.0.clone();
+        let task = tokio::task::spawn_blocking(move || shared.query(query));
+        let result = task.await.map_err(|_| StoreError::Closed)?;
+        drop(permit);
+        result
+    }
+
+    /// What changes from now on.
+    pub fn changes(&self) -> broadcast::Receiver<Changed> {
+        self.0.changed.subscribe()
+    }
+
+    /// Where the file is.
+    pub fn path(&self) -> &Path {
+        &self.0.path
+    }
+}
+
+impl Inner {
+    fn query<T, E: From<StoreError>>(
+        &self,
+        query: impl FnOnce(&Connection) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let mut readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
+        let connection = readers.pop().ok_or(StoreError::Closed)?;
+        drop(readers);
+        let result = in_snapshot(&connection, query);
+        self.readers.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+        result
+    }
+}
+
+fn in_snapshot<T, E: From<StoreError>>(
+    connection: &Connection,
+    query: impl FnOnce(&Connection) -> Result<T, E>,
+) -> Result<T, E> {
+    connection.execute_batch("BEGIN").map_err(StoreError::from)?;
+    let result = query(connection);
+    connection.execute_batch("COMMIT").map_err(StoreError::from)?;
+    result
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Store")
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,92 @@
+//! Why the store could not do what was asked, by what the caller can do.
+
+use rusqlite::ErrorCode;
+
+/// Why the store could not do what was asked. When a write returns one, nothing of it was kept.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// No room on the disk.
+    #[error("the disk is full")]
+    Full,
+    /// The file or its directory may not be written.
+    #[error("the database may not be written")]
+    ReadOnly,
+    /// The disk reports an error.
+    #[error("the disk reports an error ({0})")]
+    Io(String),
+    /// The key does not open the file, or the file is not a database.
+    #[error("the key does not open the database")]
+    WrongKey,
+    /// What is stored is not what was written.
+    #[error("the database is damaged ({0})")]
+    Corrupt(String),
+    /// The file was written by newer software.
+    #[error("the database is of version {found}, this software knows up to {known}")]
+    TooNew {
+        /// Version of the file.
+        found: i64,
+        /// Newest version known here.
+        known: i64,
+    },
+    /// The SQLite that was built in is too old to be trusted with records.
+    #[error("SQLite {0} is too old")]
+    SqliteTooOld(String),
+    /// The store has been closed.
+    #[error("the store is closed")]
+    Closed,
+    /// A statement failed: a fault of this software.
+    #[error("a statement failed ({0})")]
+    Statement(String),
+}
+
+impl StoreError {
+    /// What a person is told, and what they can do.
+    pub fn sentence(&self) -> &'static str {
+        match self {
+            Self::Full => {
+                "Nothing was saved: the node's disk is full. Write it on paper and tell the manager now."
+            }
+            Self::ReadOnly => {
+                "Nothing was saved: the node cannot write to its disk. Write it on paper and tell the manager now."
+            }
+            Self::Io(_) => {
+                "Nothing was saved: the node's disk is failing. Write it on paper and call support now."
+            }
+            Self::WrongKey => "The records cannot be opened with this key. Call support.",
+            Self::Corrupt(_) => {
+                "Part of the node's records is damaged. What the hub holds is safe. Call support now."
+            }
+            Self::TooNew { .. } | Self::SqliteTooOld(_) => {
+                "This version of the software does not fit the stored records. Call support."
+            }
+            Self::Closed => "The node is stopping. Wait a minute, then try again.",
+            Self::Statement(_) => "Nothing was saved. Try again, and if it fails again call support.",
+        }
+    }
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        let Some(code) = error.sqlite_error_code() else { return Self::Statement(shape(&error)) };
+        // SQLite's message may quote a value, so only the code is told.
+        let extended = error.sqlite_error().map_or(0, |e| e.extended_code).to_string();
+        match code {
+            ErrorCode::DiskFull => Self::Full,
+            ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen => Self::ReadOnly,
+            ErrorCode::SystemIoFailure => Self::Io(extended),
+            ErrorCode::NotADatabase => Self::WrongKey,
+            ErrorCode::DatabaseCorrupt => Self::Corrupt(extended),
+            _ => Self::Statement(extended),
+        }
+    }
+}
+
+/// The kind of an error that is not SQLite's, without the values in it.
+fn shape(error: &rusqlite::Error) -> String {
+    match error {
+        rusqlite::Error::QueryReturnedNoRows => "no row".to_owned(),
+        rusqlite::Error::InvalidColumnType(column, _, _) => format!("type of column {column}"),
+        rusqlite::Error::FromSqlConversionFailure(column, _, _) => format!("value of column {column}"),
+        _ => "other".to_owned(),
+    }
+}

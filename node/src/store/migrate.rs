@@ -1,0 +1,24 @@
+//! The schema's versions: numbered files, each applied once, in one transaction with its number.
+
+use rusqlite::Connection;
+
+use super::StoreError;
+
+/// The files in order. A file that has been released is never edited.
+const MIGRATIONS: &[&str] = &[include_str!("schema/0001_start.sql")];
+
+/// Brings the database to the newest version.
+pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
+    let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
+    let found: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    if found > known {
+        return Err(StoreError::TooNew { found, known });
+    }
+    for (version, sql) in (1_i64..).zip(MIGRATIONS).filter(|(version, _)| *version > found) {
+        let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+        transaction.execute_batch(sql)?;
+        transaction.pragma_update(None, "user_version", version)?;
+        transaction.commit()?;
+    }
+    Ok(())
+}

@@ -1,0 +1,53 @@
+//! How a connection is opened: the key first, then every setting on which durability rests.
+
+use std::path::Path;
+
+use rusqlite::{Connection, OpenFlags};
+use zeroize::Zeroizing;
+
+use super::StoreError;
+use crate::keys::DataKey;
+
+/// Before this version a write-ahead log may corrupt the database when two connections check-point at once.
+const SQLITE_OLDEST: i32 = 3_051_003;
+
+/// How long a reader waits for the moment in which the log is swapped.
+const BUSY_TIMEOUT_MS: u32 = 5_000;
+
+/// The connection that writes. Makes the file where there is none.
+pub(super) fn writer(path: &Path, key: &DataKey) -> Result<Connection, StoreError> {
+    if rusqlite::version_number() < SQLITE_OLDEST {
+        return Err(StoreError::SqliteTooOld(rusqlite::version().to_owned()));
+    }
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+        | OpenFlags::SQLITE_OPEN_CREATE
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = keyed(path, key, flags)?;
+    connection.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON; PRAGMA foreign_keys = ON;")?;
+    let mode: String = connection.query_row("PRAGMA journal_mode", [], |row| row.get(0))?;
+    if mode != "wal" {
+        return Err(StoreError::ReadOnly);
+    }
+    Ok(connection)
+}
+
+/// A connection that only reads.
+pub(super) fn reader(path: &Path, key: &DataKey) -> Result<Connection, StoreError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = keyed(path, key, flags)?;
+    connection.execute_batch("PRAGMA query_only = ON;")?;
+    Ok(connection)
+}
+
+fn keyed(path: &Path, key: &DataKey, flags: OpenFlags) -> Result<Connection, StoreError> {
+    let connection = Connection::open_with_flags(path, flags)?;
+    let pragma = Zeroizing::new(format!("PRAGMA key = \"x'{}'\";", *key.to_hex()));
+    connection.execute_batch(&pragma)?;
+    connection.execute_batch(&format!(
+        "PRAGMA cipher_memory_security = ON; PRAGMA temp_store = MEMORY; PRAGMA busy_timeout = {BUSY_TIMEOUT_MS};"
+    ))?;
+    // The first read is what tries the key.
+    connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, i64>(0))?;
+    connection.set_prepared_statement_cache_capacity(128);
+    Ok(connection)
+}
