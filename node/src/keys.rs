@@ -213,7 +213,7 @@ impl KeyFile {
     pub fn set_manager(&mut self, passphrase: &str, key: &DataKey, random: &Random) -> Result<(), KeyError> {
         let salt = random.bytes();
         let slot = ManagerSlot { salt, kib: ARGON_KIB, passes: ARGON_PASSES, wrapped: Vec::new().into() };
-        let wrapped = seal(&slot.key_of(passphrase)?, SLOT_CONTEXT, &*key.0, random)?.into();
+        let wrapped = seal(&*slot.key_of(passphrase)?, SLOT_CONTEXT, &*key.0, random)?.into();
         self.manager = Some(ManagerSlot { wrapped, ..slot });
         Ok(())
     }

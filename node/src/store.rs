@@ -129,10 +129,7 @@ impl Store {
 }
 
 impl Inner {
-    fn query<T, E: From<StoreError>>(
-        &self,
-        query: impl FnOnce(&Connection) -> Result<T, E>,
-    ) -> Result<T, E> {
+    fn query<T, E: From<StoreError>>(&self, query: impl FnOnce(&Connection) -> Result<T, E>) -> Result<T, E> {
         let mut readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
         let connection = readers.pop().ok_or(StoreError::Closed)?;
         drop(readers);

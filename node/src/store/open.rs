@@ -19,9 +19,8 @@ pub(super) fn writer(path: &Path, key: &DataKey) -> Result<Connection, StoreErro
     if rusqlite::version_number() < SQLITE_OLDEST {
         return Err(StoreError::SqliteTooOld(rusqlite::version().to_owned()));
     }
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
-        | OpenFlags::SQLITE_OPEN_CREATE
-        | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let flags =
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = keyed(path, key, flags)?;
     connection.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON; PRAGMA foreign_keys = ON;")?;
     let mode: String = connection.query_row("PRAGMA journal_mode", [], |row| row.get(0))?;

@@ -1,0 +1,149 @@
+//! The records of a site as its pages read and write them.
+//!
+//! Reads come from the read model. A write puts entries, the change that carries them, the read model, the outbox and
+//! the audit on the disk in one transaction, and returns after its commit: what a page then calls *saved* is.
+
+mod add;
+pub(crate) mod documents;
+mod doses;
+mod draft;
+mod link;
+pub(crate) mod model;
+mod plan_texts;
+mod read;
+mod requester;
+mod rights;
+pub(crate) mod row;
+pub(crate) mod trail;
+
+use std::sync::Arc;
+
+use hearth_protocol::access::SiteKind;
+use hearth_protocol::id::{InstallId, SiteId};
+use tokio::sync::{Notify, broadcast, watch};
+use uuid::Uuid;
+
+pub use draft::{AddError, Added, CLAIM_MS, Claim, DRAFTS_MAX, Draft, HeldBy};
+pub use link::{Line, LinkState, Transport};
+pub use read::{EntryState, ResidentSummary};
+pub use requester::{IdempotencyKey, IdempotencyKeyError, Requester};
+
+use crate::clock::Clock;
+use crate::store::{Changed, Store, StoreError};
+
+/// The mark of a change in the outbox that the hub keeps until another arrives.
+pub(crate) const PENDING: &str = "pending";
+
+/// Who this node is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Site {
+    /// The installation.
+    pub install: InstallId,
+    /// The site.
+    pub id: SiteId,
+    /// What the site is.
+    pub kind: SiteKind,
+    /// Its name, for people.
+    pub name: String,
+    /// The region: the name space of identifiers given outside.
+    pub region: Uuid,
+    /// The region's name, for people.
+    pub region_name: String,
+}
+
+/// The records of the site. Clones share them.
+#[derive(Clone)]
+pub struct Records(Arc<Inner>);
+
+struct Inner {
+    store: Store,
+    clock: Clock,
+    site: Site,
+    link: watch::Sender<LinkState>,
+    outbox: Notify,
+}
+
+impl Records {
+    /// The records in this store.
+    pub fn new(store: Store, clock: Clock, site: Site) -> Self {
+        let (link, _) = watch::channel(LinkState::default());
+        Self(Arc::new(Inner { store, clock, site, link, outbox: Notify::new() }))
+    }
+
+    /// Who this node is.
+    pub fn site(&self) -> &Site {
+        &self.0.site
+    }
+
+    /// The node's clock.
+    pub fn clock(&self) -> &Clock {
+        &self.0.clock
+    }
+
+    /// The store, for tables that are not the records'.
+    pub fn store(&self) -> &Store {
+        &self.0.store
+    }
+
+    /// What changes from now on, for pages that are open. A receiver that falls behind loads its page again.
+    pub fn events(&self) -> broadcast::Receiver<Changed> {
+        self.0.store.changes()
+    }
+
+    /// How the line to the hub is, and every change of it.
+    pub fn link(&self) -> watch::Receiver<LinkState> {
+        self.0.link.subscribe()
+    }
+
+    /// Makes the read model anew from the documents, in one transaction. Damage in what is stored is found and told.
+    pub async fn rebuild_read_model(&self) -> Result<(), StoreError> {
+        self.0.store.write(|tx| model::rebuild(tx)).await
+    }
+
+    /// Tells pages how the line is now.
+    pub(crate) fn update_link(&self, update: impl FnOnce(&mut LinkState)) {
+        self.0.link.send_if_modified(|state| {
+            let before = state.clone();
+            update(state);
+            *state != before
+        });
+    }
+
+    /// Completes when something was written here since it last did.
+    pub(crate) async fn outbox_filled(&self) {
+        self.0.outbox.notified().await;
+    }
+
+    /// Something is in the outbox: counts it and wakes the sync.
+    async fn written(&self) {
+        self.0.outbox.notify_one();
+        self.count_waiting().await;
+    }
+
+    /// Counts what waits for the hub and what it refused.
+    pub(crate) async fn count_waiting(&self) {
+        let counted = self.0.store.read(|connection| {
+            let sql = "SELECT count(*) FILTER (WHERE refused IS NULL OR refused = ?1),
+                              count(*) FILTER (WHERE refused IS NOT NULL AND refused <> ?1) FROM outbox";
+            let mut statement = connection.prepare_cached(sql)?;
+            let counts: (i64, i64) = statement.query_row([PENDING], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            Ok::<_, StoreError>(counts)
+        });
+        match counted.await {
+            Ok((waiting, refused)) => self.update_link(|link| {
+                link.waiting = row::count(waiting);
+                link.refused = row::count(refused);
+            }),
+            Err(error) => tracing::warn!(%error, "what waits for the hub could not be counted"),
+        }
+    }
+}
+
+impl std::fmt::Debug for Records {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Records").field("site", &self.0.site.id).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

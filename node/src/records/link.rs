@@ -1,0 +1,61 @@
+//! How the line to the hub is, for every screen.
+
+use hearth_protocol::time::Timestamp;
+
+use crate::lease::LeaseStage;
+
+/// The line to the hub, as screens show it.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct LinkState {
+    /// Up or down.
+    pub line: Line,
+    /// Changes that wait for the hub.
+    pub waiting: u64,
+    /// Changes that the hub refused; a person has to look at them.
+    pub refused: u64,
+    /// When the hub last answered; none before the first time.
+    pub last_contact: Option<Timestamp>,
+    /// How far the lease has run.
+    pub lease: LeaseStage,
+    /// Wall clock less hub time, in milliseconds, where it is more than five minutes.
+    pub clock_off_ms: Option<i64>,
+    /// Until when the node's certificate holds.
+    pub certificate_until: Option<Timestamp>,
+    /// Whether everything that the hub had for the site has come at least once.
+    pub has_caught_up: bool,
+}
+
+/// Whether the hub can be reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Line {
+    /// The hub has admitted the node.
+    Up {
+        /// Since when.
+        since: Timestamp,
+        /// Over what.
+        transport: Transport,
+    },
+    /// Not reached, or not admitted.
+    Down {
+        /// Since when; none before the first try.
+        since: Option<Timestamp>,
+        /// What the hub said when it refused: a sentence for people.
+        refusal: Option<String>,
+    },
+}
+
+impl Default for Line {
+    fn default() -> Self {
+        Self::Down { since: None, refusal: None }
+    }
+}
+
+/// What carries the session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Transport {
+    /// QUIC.
+    Quic,
+    /// TLS on TCP, where UDP is shut.
+    Tcp,
+}

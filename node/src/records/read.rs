@@ -1,0 +1,253 @@
+//! Reading: from the read model, never from a document.
+
+use std::collections::BTreeMap;
+
+use hearth_protocol::id::{BlobId, EntryId, ResidentId};
+use hearth_protocol::record::identity::{Demographics, Placement};
+use hearth_protocol::record::site::StaffMember;
+use hearth_protocol::record::thread::threads;
+use hearth_protocol::record::{Body, Entry};
+use hearth_protocol::scope::{Section, Subject};
+use hearth_protocol::time::Timestamp;
+use rusqlite::{Connection, OptionalExtension as _, params};
+
+use super::{Records, row};
+use crate::store::StoreError;
+
+/// A resident as the list shows them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ResidentSummary {
+    /// Who.
+    pub id: ResidentId,
+    /// The newest particulars; none while the first sync has not brought them.
+    pub demographics: Option<Demographics>,
+    /// Where in the site they live.
+    pub placement: Option<Placement>,
+    /// Whether people changed the particulars apart and nobody has settled it.
+    pub is_contested: bool,
+}
+
+/// How far an entry has come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EntryState {
+    /// On the node's disk; waits for the hub.
+    Saved,
+    /// The hub has refused it under this code; a person looks at it there.
+    Refused(String),
+    /// On the hub's disk.
+    AtHub,
+    /// At the hub, on its way to the main care record.
+    Queued,
+    /// The main care record has it.
+    Accepted,
+    /// The main care record refused it, and why.
+    Rejected(String),
+    /// The main care record does not take entries of this kind.
+    NotSupported,
+}
+
+impl Records {
+    /// The residents whose records the site holds, by id.
+    pub async fn residents(&self) -> Result<Vec<ResidentSummary>, StoreError> {
+        self.0.store.read(residents).await
+    }
+
+    /// One resident; none when the site does not hold the record or may no longer show it.
+    pub async fn resident(&self, id: ResidentId) -> Result<Option<ResidentSummary>, StoreError> {
+        self.0
+            .store
+            .read(move |connection| {
+                if !is_shown(connection, Subject::Resident(id))? {
+                    return Ok(None);
+                }
+                let identity = entries(connection, Subject::Resident(id), &[Section::Identity], None)?;
+                Ok(Some(summary(id, &identity)))
+            })
+            .await
+    }
+
+    /// Entries of these sections that happened at or after `since`, oldest first, ties by id. Empty for a record that
+    /// the site does not hold or may no longer show.
+    pub async fn entries(
+        &self,
+        subject: Subject,
+        sections: &[Section],
+        since: Option<Timestamp>,
+    ) -> Result<Vec<Entry>, StoreError> {
+        let sections = sections.to_vec();
+        self.0.store.read(move |connection| entries(connection, subject, &sections, since)).await
+    }
+
+    /// One entry; none when it is not held or may no longer be shown.
+    pub async fn entry(&self, id: EntryId) -> Result<Option<Entry>, StoreError> {
+        self.0
+            .store
+            .read(move |connection| {
+                let sql = "SELECT bytes, subject FROM entry WHERE id = ?1";
+                let mut statement = connection.prepare_cached(sql)?;
+                let found: Option<(Vec<u8>, Vec<u8>)> = statement
+                    .query_row([row::entry_key(id)], |row| Ok((row.get(0)?, row.get(1)?)))
+                    .optional()?;
+                let Some((bytes, subject)) = found else { return Ok(None) };
+                if is_frozen(connection, &subject)? {
+                    return Ok(None);
+                }
+                decode(id, &bytes).map(Some)
+            })
+            .await
+    }
+
+    /// How far each of these entries has come; entries that are not held are left out.
+    pub async fn entry_states(&self, ids: &[EntryId]) -> Result<BTreeMap<EntryId, EntryState>, StoreError> {
+        let ids = ids.to_vec();
+        self.0.store.read(move |connection| states(connection, &ids)).await
+    }
+
+    /// The site's staff: the newest version of every account, by name. Where people changed an account apart, one
+    /// that closes it goes before one that leaves it open.
+    pub async fn roster(&self) -> Result<Vec<StaffMember>, StoreError> {
+        let site = Subject::Site(self.0.site.id);
+        let entries = self.entries(site, &[Section::Roster], None).await?;
+        let mut accounts: BTreeMap<u64, StaffMember> = BTreeMap::new();
+        let mut newest: Vec<&Entry> =
+            threads(&entries).into_iter().flat_map(|thread| thread.newest).collect();
+        newest.sort_by_key(|entry| (entry.recorded, entry.id));
+        for entry in newest {
+            let Body::StaffMember(member) = &entry.body else { continue };
+            let closed = accounts.get(&member.staff.0).is_some_and(|known| !known.active);
+            if !closed || !member.active {
+                accounts.insert(member.staff.0, member.clone());
+            }
+        }
+        let mut roster: Vec<StaffMember> = accounts.into_values().collect();
+        roster.sort_by(|a, b| (&a.name, a.staff).cmp(&(&b.name, b.staff)));
+        Ok(roster)
+    }
+
+    /// The bytes of a file; none while they have not come from the hub.
+    pub async fn blob(&self, id: BlobId) -> Result<Option<Vec<u8>>, StoreError> {
+        self.0
+            .store
+            .read(move |connection| {
+                let mut statement = connection.prepare_cached("SELECT bytes FROM blob WHERE id = ?1")?;
+                let bytes: Option<Option<Vec<u8>>> =
+                    statement.query_row([id.0], |row| row.get(0)).optional()?;
+                let bytes = bytes.flatten();
+                if bytes.as_ref().is_some_and(|bytes| BlobId::of(bytes) != id) {
+                    return Err(row::corrupt("file"));
+                }
+                Ok(bytes)
+            })
+            .await
+    }
+}
+
+/// Whether the site holds the record and may show it. What belongs to the site itself always is.
+pub(super) fn is_shown(connection: &Connection, subject: Subject) -> Result<bool, StoreError> {
+    let Subject::Resident(resident) = subject else { return Ok(true) };
+    let mut statement = connection.prepare_cached("SELECT state FROM resident WHERE id = ?1")?;
+    let state: Option<String> = statement.query_row([resident.0.as_bytes()], |row| row.get(0)).optional()?;
+    Ok(state.as_deref() == Some("granted"))
+}
+
+fn is_frozen(connection: &Connection, subject_key: &[u8]) -> Result<bool, StoreError> {
+    let Some((&1, id)) = subject_key.split_first() else { return Ok(false) };
+    Ok(!is_shown(connection, Subject::Resident(row::resident_id(id)?))?)
+}
+
+fn residents(connection: &Connection) -> Result<Vec<ResidentSummary>, StoreError> {
+    let mut statement =
+        connection.prepare_cached("SELECT id FROM resident WHERE state = 'granted' ORDER BY id")?;
+    let ids: Result<Vec<Vec<u8>>, rusqlite::Error> = statement.query_map([], |row| row.get(0))?.collect();
+    let mut summaries = Vec::new();
+    for id in ids? {
+        let id = row::resident_id(&id)?;
+        let identity = entries(connection, Subject::Resident(id), &[Section::Identity], None)?;
+        summaries.push(summary(id, &identity));
+    }
+    Ok(summaries)
+}
+
+fn summary(id: ResidentId, identity: &[Entry]) -> ResidentSummary {
+    let threads = threads(identity);
+    let is_contested = threads.iter().any(hearth_protocol::record::Thread::is_contested);
+    let mut newest: Vec<&Entry> = threads.into_iter().flat_map(|thread| thread.newest).collect();
+    newest.sort_by_key(|entry| (entry.recorded, entry.id));
+    let mut summary = ResidentSummary { id, demographics: None, placement: None, is_contested };
+    for entry in newest {
+        if let Body::Demographics(demographics) = &entry.body {
+            summary.demographics = Some(demographics.clone());
+        } else if let Body::Placement(placement) = &entry.body {
+            summary.placement = Some(placement.clone());
+        }
+    }
+    summary
+}
+
+fn entries(
+    connection: &Connection,
+    subject: Subject,
+    sections: &[Section],
+    since: Option<Timestamp>,
+) -> Result<Vec<Entry>, StoreError> {
+    if !is_shown(connection, subject)? {
+        return Ok(Vec::new());
+    }
+    let since = since.map_or(i64::MIN, |since| since.0);
+    let sql = "SELECT id, bytes FROM entry WHERE subject = ?1 AND section = ?2 AND happened >= ?3";
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut entries = Vec::new();
+    for section in sections {
+        let mut rows =
+            statement.query(params![row::subject_key(subject), row::section_code(*section), since])?;
+        while let Some(found) = rows.next()? {
+            let id = row::entry_id(&found.get::<_, Vec<u8>>(0)?)?;
+            entries.push(decode(id, &found.get::<_, Vec<u8>>(1)?)?);
+        }
+    }
+    entries.sort_by_key(|entry| (entry.happened, entry.id));
+    Ok(entries)
+}
+
+fn decode(id: EntryId, bytes: &[u8]) -> Result<Entry, StoreError> {
+    Entry::from_bytes(id, bytes).map_err(|_| row::corrupt("entry"))
+}
+
+fn states(connection: &Connection, ids: &[EntryId]) -> Result<BTreeMap<EntryId, EntryState>, StoreError> {
+    let sql = "SELECT change.id IS NULL OR change.sequence IS NOT NULL, outbox.refused, delivery.state, delivery.reason
+               FROM entry LEFT JOIN change ON change.id = entry.change
+               LEFT JOIN outbox ON outbox.change = change.id
+               LEFT JOIN delivery ON delivery.entry = entry.id WHERE entry.id = ?1";
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut states = BTreeMap::new();
+    for id in ids {
+        let found = statement.query_row([row::entry_key(*id)], |row| {
+            let at_hub: bool = row.get(0)?;
+            let refused: Option<String> = row.get(1)?;
+            let delivery: (Option<i64>, Option<String>) = (row.get(2)?, row.get(3)?);
+            Ok(state(at_hub, refused, delivery))
+        });
+        if let Some(state) = found.optional()? {
+            states.insert(*id, state);
+        }
+    }
+    Ok(states)
+}
+
+/// The number of each state in the table `delivery`.
+pub(crate) const QUEUED: i64 = 0;
+pub(crate) const ACCEPTED: i64 = 1;
+pub(crate) const REJECTED: i64 = 2;
+pub(crate) const NOT_SUPPORTED: i64 = 3;
+
+fn state(at_hub: bool, refused: Option<String>, delivery: (Option<i64>, Option<String>)) -> EntryState {
+    match (at_hub, refused, delivery) {
+        (false, Some(code), _) if code != super::PENDING => EntryState::Refused(code),
+        (false, _, _) => EntryState::Saved,
+        (true, _, (Some(QUEUED), _)) => EntryState::Queued,
+        (true, _, (Some(ACCEPTED), _)) => EntryState::Accepted,
+        (true, _, (Some(REJECTED), reason)) => EntryState::Rejected(reason.unwrap_or_default()),
+        (true, _, (Some(NOT_SUPPORTED), _)) => EntryState::NotSupported,
+        (true, _, _) => EntryState::AtHub,
+    }
+}

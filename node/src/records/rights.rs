@@ -1,0 +1,82 @@
+//! Which right an entry needs of its author.
+
+use hearth_protocol::access::{self, Action, SiteKind, SiteRight};
+use hearth_protocol::audit;
+use hearth_protocol::record::{Body, Role};
+use hearth_protocol::scope::Section;
+
+use super::AddError;
+
+/// How an entry stands to those that it replaces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// It replaces nothing.
+    New,
+    /// It replaces one entry of the same author.
+    Own,
+    /// It replaces one entry of somebody else.
+    Anothers,
+    /// It replaces several, and so settles a disagreement.
+    Several,
+}
+
+/// What is done by writing this.
+pub(super) fn action_of(section: Section, body: &Body, standing: Standing) -> Action {
+    match standing {
+        Standing::Several => Action::Settle,
+        // Tasks and the pharmacy's stages are moved on by whoever does the next step.
+        Standing::Anothers if !is_taken_back(body) && is_shared_work(section) => Action::Record,
+        Standing::Anothers => Action::Change,
+        Standing::New | Standing::Own if guides_care(body) => Action::Change,
+        Standing::New | Standing::Own => Action::Record,
+    }
+}
+
+/// The same for the audit.
+pub(super) fn audited(body: &Body, standing: Standing) -> audit::Action {
+    match standing {
+        _ if is_taken_back(body) => audit::Action::TakeBack,
+        Standing::New => audit::Action::Add,
+        Standing::Own | Standing::Anothers => audit::Action::Change,
+        Standing::Several => audit::Action::Settle,
+    }
+}
+
+fn is_taken_back(body: &Body) -> bool {
+    matches!(body, Body::EnteredInError(_))
+}
+
+fn is_shared_work(section: Section) -> bool {
+    matches!(section, Section::Tasks | Section::Pharmacy)
+}
+
+/// Whether others act on it: who may only record may not write it.
+fn guides_care(body: &Body) -> bool {
+    matches!(
+        body,
+        Body::Demographics(_)
+            | Body::Placement(_)
+            | Body::Resuscitation(_)
+            | Body::EscalationLimits(_)
+            | Body::Order(_)
+            | Body::CovertDecision(_)
+            | Body::CareGoal(_)
+            | Body::Statement(_)
+            | Body::Baseline(_)
+            | Body::OxygenScale(_)
+            | Body::Risk(_)
+            | Body::StaffMember(_)
+            | Body::Setting(_)
+    )
+}
+
+/// Refuses what the kind of site or the role may not write.
+pub(super) fn check(kind: SiteKind, role: Role, section: Section, action: Action) -> Result<(), AddError> {
+    if access::site_right(kind, section) != SiteRight::Write {
+        return Err(AddError::NotThisSite(section));
+    }
+    if !access::role_may(role, section, action) {
+        return Err(AddError::NotAllowed(section));
+    }
+    Ok(())
+}
