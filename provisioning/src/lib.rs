@@ -7,3 +7,4 @@ pub mod authority;
 pub mod file;
 pub mod invite;
 pub mod region;
+pub mod roster;
