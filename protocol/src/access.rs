@@ -193,7 +193,8 @@ mod tests {
                     cell.map(|(action, l)| if role_may(role, section, action) { l } else { "-" }).collect()
                 })
                 .collect();
-            text.push_str(&format!("{:<13}{}\n", section.name(), cells.join(" ")));
+            let row = format!("{:<13}{}\n", section.name(), cells.join(" "));
+            text.push_str(&row);
         }
         text
     }

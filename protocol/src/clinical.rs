@@ -1,11 +1,13 @@
 //! Clinical rules and formats, each a pure function with its source.
 
+pub mod allergy_check;
 pub mod codes;
 pub mod dose_times;
 pub mod format;
 pub mod news2;
 pub mod nhs_number;
 pub mod plausible;
+pub mod prn;
 
 pub use codes::{Parameter, Vital};
 pub use news2::{Band, News2};

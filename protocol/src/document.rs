@@ -158,7 +158,7 @@ pub fn genesis(section: Section) -> CheckedChange {
         operations.extend(HEADINGS.iter().map(|heading| put(OpType::Make(ObjType::Text), heading)));
     }
     let tip = Tip::default();
-    finish(build(InstallId::GENESIS, &tip, operations), InstallId::GENESIS, Vec::new())
+    finish(&build(InstallId::GENESIS, &tip, operations), InstallId::GENESIS, Vec::new())
 }
 
 /// The change by which an installation adds entries to a document with this tip. The tip is moved on.
@@ -188,7 +188,7 @@ pub fn add(
             insert: false,
         });
     }
-    let change = finish(build(own, tip, operations), own, entries);
+    let change = finish(&build(own, tip, operations), own, entries);
     if change.bytes.len() > limits::CHANGE_BYTES_MAX {
         return Err(ChangeFault::TooLong);
     }
@@ -212,7 +212,7 @@ fn build(own: InstallId, tip: &Tip, operations: Vec<Op>) -> Change {
     })
 }
 
-fn finish(change: Change, install: InstallId, entries: Vec<Entry>) -> CheckedChange {
+fn finish(change: &Change, install: InstallId, entries: Vec<Entry>) -> CheckedChange {
     CheckedChange {
         hash: ChangeHash(change.hash().0),
         bytes: change.raw_bytes().to_vec(),
@@ -240,7 +240,7 @@ pub fn check(section: Section, stated: ChangeHash, bytes: &[u8]) -> Result<Check
     // A decoder of hostile bytes is not trusted to never panic.
     let operations = catch_unwind(AssertUnwindSafe(|| change.decode().operations));
     let operations = operations.map_err(|_| ChangeFault::Malformed)?;
-    let mut checked = finish(change, install, Vec::with_capacity(operations.len()));
+    let mut checked = finish(&change, install, Vec::with_capacity(operations.len()));
     for operation in operations {
         read_operation(section, install, operation, &mut checked)?;
     }

@@ -20,7 +20,12 @@ pub mod plan;
 pub mod safety;
 pub mod site;
 pub mod thread;
+pub mod version;
+
+#[cfg(test)]
+pub(crate) mod fixture;
 
 pub use coded::{BlobRef, Coded, System};
 pub use entry::{Author, Body, Entry, EntryError, Origin, Role};
 pub use thread::Thread;
+pub use version::{Thing, Version};

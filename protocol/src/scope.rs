@@ -382,9 +382,10 @@ mod tests {
         (any::<[u8; 16]>(), "[A-Z0-9]{1,12}", 0usize..15, 1970u16..3000, 1u8..=12).prop_map(
             |(person, site, section, year, month)| {
                 let section = Section::ALL[section];
-                let subject = match section.is_of_site() {
-                    true => Subject::Site(site.parse().unwrap()),
-                    false => Subject::Resident(ResidentId(Uuid::from_bytes(person))),
+                let subject = if section.is_of_site() {
+                    Subject::Site(site.parse().unwrap())
+                } else {
+                    Subject::Resident(ResidentId(Uuid::from_bytes(person)))
                 };
                 let month = section.is_monthly().then(|| Month::new(year, month).unwrap());
                 Scope::try_new(subject, section, month).unwrap()

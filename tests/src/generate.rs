@@ -5,4 +5,5 @@
 //! Ofcom keeps for drama.
 
 mod dice;
+pub mod region;
 pub mod workload;

@@ -142,6 +142,7 @@ macro_rules! bodies {
     ($($(#[doc = $doc:literal])+ $number:literal $variant:ident($type:ty) in $section:ident,)+) => {
         /// What an entry says, by kind. The numbers are for ever.
         #[derive(Clone, Debug, PartialEq)]
+        #[expect(clippy::large_enum_variant, reason = "entries are decoded, read and dropped, never kept by the thousand")]
         pub enum Body {
             $($(#[doc = $doc])+ $variant($type),)+
             /// The entries that this one replaces were entered in error. Allowed in every section.
@@ -349,17 +350,14 @@ impl Entry {
         let happened = recorded.wrapping_add(d.i64()?);
         let author = d.decode()?;
         let origin = d.decode()?;
-        let (thread, replaces) = match d.datatype()? {
-            minicbor::data::Type::Null => {
-                d.null()?;
-                (None, Vec::new())
+        let (thread, replaces) = if d.datatype()? == minicbor::data::Type::Null {
+            d.null()?;
+            (None, Vec::new())
+        } else {
+            if d.array()? != Some(2) {
+                return Err(minicbor::decode::Error::message("links of an entry"));
             }
-            _ => {
-                if d.array()? != Some(2) {
-                    return Err(minicbor::decode::Error::message("links of an entry"));
-                }
-                (d.decode()?, d.decode()?)
-            }
+            (d.decode()?, d.decode()?)
         };
         let start = d.position();
         d.skip()?;

@@ -2,6 +2,10 @@
 
 use minicbor::{Decode, Encode};
 
+pub mod board;
+pub mod event;
+pub mod schedule;
+
 use super::entry::Author;
 use super::medicines::Quantity;
 use crate::id::EntryId;

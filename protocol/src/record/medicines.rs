@@ -3,6 +3,7 @@
 use minicbor::{Decode, Encode};
 
 pub mod decimal;
+pub mod view;
 
 use super::coded::Coded;
 use crate::id::EntryId;

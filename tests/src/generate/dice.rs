@@ -2,6 +2,7 @@
 
 use rand::rngs::ChaCha8Rng;
 use rand::{Rng, SeedableRng};
+use uuid::Uuid;
 
 /// A stream of chance, the same for the same seed and label on every machine.
 ///
@@ -38,6 +39,11 @@ impl Dice {
         u16::try_from(self.between(low.into(), high.into())).unwrap_or(low)
     }
 
+    /// True in so many of a hundred cases.
+    pub(crate) fn percent(&mut self, chance: u64) -> bool {
+        self.below(100) < chance
+    }
+
     /// One of a list that is not empty.
     pub(crate) fn pick<'a, T>(&mut self, list: &'a [T]) -> Option<&'a T> {
         let index = self.below(u64::try_from(list.len()).unwrap_or(0));
@@ -47,6 +53,29 @@ impl Dice {
     /// One of a list of words; nothing of an empty list.
     pub(crate) fn word(&mut self, list: &[&'static str]) -> &'static str {
         self.pick(list).copied().unwrap_or_default()
+    }
+
+    /// So many different members of a list, in the list's order; all of them when there are not as many.
+    pub(crate) fn sample<'a, T>(&mut self, list: &'a [T], count: usize) -> Vec<&'a T> {
+        let mut wanted = count.min(list.len());
+        let mut left = list.len();
+        let mut chosen = Vec::with_capacity(wanted);
+        for item in list {
+            if self.below(u64::try_from(left).unwrap_or(0)) < u64::try_from(wanted).unwrap_or(0) {
+                chosen.push(item);
+                wanted -= 1;
+            }
+            left -= 1;
+        }
+        chosen
+    }
+
+    /// A version 4 UUID.
+    pub(crate) fn uuid(&mut self) -> Uuid {
+        uuid::Builder::from_random_bytes(
+            ((u128::from(self.bits()) << 64) | u128::from(self.bits())).to_be_bytes(),
+        )
+        .into_uuid()
     }
 }
 
@@ -59,6 +88,16 @@ mod tests {
         let mut dice = Dice::new(20_260_101, "anchor");
         let drawn: Vec<u64> = (0..4).map(|_| dice.below(1_000_000)).collect();
         assert_eq!(drawn, ANCHOR);
+    }
+
+    #[test]
+    fn a_sample_holds_each_member_once() {
+        let list: Vec<u32> = (0..20).collect();
+        for seed in 0..50 {
+            let chosen = Dice::new(seed, "sample").sample(&list, 7).into_iter().copied().collect::<Vec<_>>();
+            assert_eq!(chosen.len(), 7);
+            assert!(chosen.is_sorted_by(|a, b| a < b));
+        }
     }
 
     const ANCHOR: [u64; 4] = [832_662, 981_494, 392_413, 202_449];

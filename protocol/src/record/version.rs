@@ -1,0 +1,173 @@
+//! Threads of one kind, with what their entries say: what every section's view is made of.
+
+use std::collections::BTreeSet;
+
+use super::thread::{Thread, threads};
+use super::{Body, Entry, history, identity, mar, medicines, notes, observations, plan, safety, site};
+use crate::id::EntryId;
+use crate::scope::Section;
+
+/// What an entry of one kind says.
+pub trait Kind: Sized {
+    /// The body, if it is of this kind.
+    fn of(body: &Body) -> Option<&Self>;
+}
+
+macro_rules! kinds {
+    ($($variant:ident($type:ty)),+ $(,)?) => {$(
+        impl Kind for $type {
+            fn of(body: &Body) -> Option<&Self> {
+                if let Body::$variant(body) = body { Some(body) } else { None }
+            }
+        }
+    )+};
+}
+
+kinds! {
+    Demographics(identity::Demographics),
+    Placement(identity::Placement),
+    Allergy(safety::Allergy),
+    NoKnownAllergies(safety::NoKnownAllergies),
+    Alert(safety::Alert),
+    Resuscitation(safety::Resuscitation),
+    EscalationLimits(safety::EscalationLimits),
+    Order(medicines::Order),
+    StockMovement(medicines::StockMovement),
+    CovertDecision(medicines::CovertDecision),
+    Reconciliation(medicines::Reconciliation),
+    CareGoal(plan::CareGoal),
+    Statement(plan::Statement),
+    Baseline(plan::Baseline),
+    OxygenScale(plan::OxygenScale),
+    Risk(plan::Risk),
+    Problem(history::Problem),
+    Appointment(history::Appointment),
+    TestResult(history::TestResult),
+    Administration(mar::Administration),
+    Effect(mar::Effect),
+    VitalSigns(observations::VitalSigns),
+    SoftSigns(observations::SoftSigns),
+    Measurement(observations::Measurement),
+    Fluid(observations::Fluid),
+    Note(notes::Note),
+    Incident(notes::Incident),
+    BodyMark(notes::BodyMark),
+    Visit(notes::Visit),
+    StaffMember(site::StaffMember),
+    Setting(site::Setting),
+    Task(site::Task),
+}
+
+/// An entry with what it says.
+#[derive(Debug, PartialEq)]
+pub struct Version<'a, T> {
+    /// Who said it, when and from where.
+    pub entry: &'a Entry,
+    /// What it says.
+    pub body: &'a T,
+}
+
+impl<T> Clone for Version<'_, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Version<'_, T> {}
+
+impl<'a, T: Kind> Version<'a, T> {
+    fn of(entry: &'a Entry) -> Option<Self> {
+        T::of(&entry.body).map(|body| Self { entry, body })
+    }
+}
+
+/// One thing (an allergy, an order) with the versions of it that stand.
+#[derive(Debug, PartialEq)]
+pub struct Thing<'a, T> {
+    /// All its entries: its history, with what was taken back.
+    pub thread: Thread<'a>,
+    /// The versions that nothing has replaced, newest recorded first. More than one: people changed it apart. None:
+    /// it was taken back as entered in error.
+    pub standing: Vec<Version<'a, T>>,
+    /// Whether somebody took it back as entered in error while somebody else changed it.
+    pub struck_apart: bool,
+}
+
+impl<T> Clone for Thing<'_, T> {
+    fn clone(&self) -> Self {
+        let Self { thread, standing, struck_apart } = self;
+        Self { thread: thread.clone(), standing: standing.clone(), struck_apart: *struck_apart }
+    }
+}
+
+impl<'a, T: Kind> Thing<'a, T> {
+    /// Id of the thing: of its first entry.
+    pub fn id(&self) -> EntryId {
+        self.thread.id
+    }
+
+    /// The newest version that stands; the others are in [`Self::standing`].
+    pub fn newest(&self) -> Option<Version<'a, T>> {
+        self.standing.first().copied()
+    }
+
+    /// Whether a person has to settle what two others did apart.
+    pub fn is_contested(&self) -> bool {
+        self.standing.len() > 1 || self.struck_apart
+    }
+
+    /// Whether nothing of it stands.
+    pub fn is_taken_back(&self) -> bool {
+        self.standing.is_empty()
+    }
+
+    /// Every version, replaced ones too, oldest recorded first.
+    pub fn versions(&self) -> impl Iterator<Item = Version<'a, T>> {
+        self.thread.entries.iter().filter_map(|entry| Version::of(entry))
+    }
+}
+
+/// The things of one kind among these threads, in order of their ids.
+pub fn things<'a, T: Kind>(threads: &[Thread<'a>]) -> Vec<Thing<'a, T>> {
+    let is_kind = |thread: &&Thread<'a>| thread.entries.iter().any(|e| T::of(&e.body).is_some());
+    threads.iter().filter(is_kind).map(thing).collect()
+}
+
+/// The entries of a section sorted into threads, and those that this software cannot read or that belong elsewhere.
+pub fn sorted<'a>(
+    entries: impl IntoIterator<Item = &'a Entry>,
+    section: Section,
+) -> (Vec<Thread<'a>>, Vec<&'a Entry>) {
+    let threads = threads(entries);
+    let belongs = |entry: &&Entry| {
+        entry.body.section() == Some(section) || matches!(entry.body, Body::EnteredInError(_))
+    };
+    let unread = threads.iter().flat_map(|t| &t.entries).filter(|e| !belongs(e)).copied().collect();
+    (threads, unread)
+}
+
+/// Newest first by when it happened, ties by when it was recorded and by id, the same on every copy.
+pub(crate) fn newest_first<T: Kind>(things: &mut [Thing<'_, T>]) {
+    things.sort_by_key(|thing| {
+        let newest = thing.newest().map(|v| (v.entry.happened, v.entry.recorded));
+        std::cmp::Reverse((newest, thing.id()))
+    });
+}
+
+/// Splits off the things of which nothing stands: (standing, taken back).
+pub(crate) fn split_taken_back<T: Kind>(things: Vec<Thing<'_, T>>) -> (Vec<Thing<'_, T>>, Vec<Thing<'_, T>>) {
+    things.into_iter().partition(|thing| !thing.is_taken_back())
+}
+
+fn thing<'a, T: Kind>(thread: &Thread<'a>) -> Thing<'a, T> {
+    let standing: Vec<Version<'a, T>> = thread.newest.iter().filter_map(|e| Version::of(e)).collect();
+    let struck_apart = !standing.is_empty() && has_open_strike(thread);
+    Thing { thread: thread.clone(), standing, struck_apart }
+}
+
+fn has_open_strike(thread: &Thread<'_>) -> bool {
+    let replaced: BTreeSet<EntryId> =
+        thread.entries.iter().flat_map(|e| e.replaces.iter().filter(|id| **id != e.id)).copied().collect();
+    let is_strike = |e: &&&Entry| matches!(e.body, Body::EnteredInError(_));
+    thread.entries.iter().filter(is_strike).any(|e| !replaced.contains(&e.id))
+}

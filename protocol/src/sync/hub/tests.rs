@@ -1,0 +1,420 @@
+//! The two halves against each other, on a model of the two stores, with streams that overtake each other and links
+//! that break anywhere.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::*;
+use crate::document::StoredChange;
+use crate::id::ChangeHash;
+use crate::scope::{Section, Subject};
+use crate::sync::node::{Held, Intake, IntakeItem, NodeEffect, NodeIdentity, NodeSession, OutboxGroup};
+use crate::wire::frame::{self, FrameDecoder};
+use crate::wire::message::ScopedChange;
+use proptest::prelude::*;
+use uuid::Uuid;
+
+const OWN: InstallId = InstallId(7);
+
+fn site() -> SiteId {
+    "VL1AB".parse().unwrap()
+}
+
+fn scope(person: u8) -> Scope {
+    let resident = ResidentId(Uuid::from_u128(u128::from(person)));
+    Scope::try_new(Subject::Resident(resident), Section::Safety, None).unwrap()
+}
+
+fn change(number: u64) -> StoredChange {
+    let mut hash = [0; 32];
+    hash[..8].copy_from_slice(&number.to_be_bytes());
+    StoredChange { hash: ChangeHash(hash), bytes: vec![u8::try_from(number % 251).unwrap(); 40] }
+}
+
+/// The hub's store, as the session sees it.
+#[derive(Default)]
+struct HubStore {
+    scopes: BTreeMap<Scope, Vec<(StoredChange, bool)>>,
+    dirty: BTreeMap<Scope, u64>,
+    confirmed: BTreeMap<Scope, u64>,
+    revoked: BTreeMap<ResidentId, u64>,
+    head: u64,
+}
+
+impl HubStore {
+    fn insert(&mut self, scope: Scope, change: StoredChange, own: bool) -> ChangeResult {
+        let list = self.scopes.entry(scope).or_default();
+        if let Some(place) = list.iter().position(|(c, _)| c.hash == change.hash) {
+            return ChangeResult::Duplicate(Sequence(place as u64 + 1));
+        }
+        list.push((change, own));
+        let sequence = Sequence(list.len() as u64);
+        if !own {
+            self.head += 1;
+            self.dirty.insert(scope, self.head);
+        }
+        ChangeResult::Accepted(sequence)
+    }
+
+    fn read(&self, after: FeedNumber, items_max: usize, sent: &BTreeMap<Scope, Sequence>) -> FeedRead {
+        let mut read = FeedRead { read_to: after, ..FeedRead::default() };
+        for (resident, feed) in self.revoked.iter().filter(|(_, feed)| **feed > after.0) {
+            let (feed, mode) = (FeedNumber(*feed), RevokeMode::Forget);
+            read.items.push(FeedItem::Revoke { feed, resident: *resident, mode });
+        }
+        let mut order: Vec<(u64, Scope)> = self.dirty.iter().map(|(scope, feed)| (*feed, *scope)).collect();
+        order.retain(|(feed, _)| *feed > after.0);
+        order.sort_unstable();
+        read.more = order.len() > items_max;
+        for (feed, scope) in order.into_iter().take(items_max) {
+            let from =
+                sent.get(&scope).map_or(0, |s| s.0).max(self.confirmed.get(&scope).copied().unwrap_or(0));
+            let list =
+                self.scopes.get(&scope).unwrap().iter().enumerate().skip(usize::try_from(from).unwrap());
+            let changes: Vec<SequencedChange> = list
+                .filter(|(_, (_, own))| !own)
+                .map(|(n, (c, _))| SequencedChange { sequence: Sequence(n as u64 + 1), change: c.clone() })
+                .collect();
+            if !changes.is_empty() {
+                read.items.push(FeedItem::Tail { scope, changes });
+            }
+            read.read_to = FeedNumber(feed);
+        }
+        if !read.more {
+            read.read_to = FeedNumber(self.head.max(after.0));
+        }
+        read
+    }
+}
+
+/// The node's store, as the session sees it.
+#[derive(Default)]
+struct NodeStore {
+    changes: BTreeMap<Scope, BTreeSet<ChangeHash>>,
+    outbox: Vec<(Scope, StoredChange, bool)>,
+    cursor: FeedNumber,
+    forgotten: BTreeSet<ResidentId>,
+}
+
+impl NodeStore {
+    fn store(&mut self, intake: Intake) {
+        for item in intake.items {
+            match item {
+                IntakeItem::Feed(feed) => {
+                    let hashes = feed.changes.iter().map(|c| c.change.hash);
+                    self.changes.entry(feed.scope).or_default().extend(hashes);
+                }
+                IntakeItem::Revoke(revoke) => {
+                    self.changes.retain(|scope, _| scope.resident() != Some(revoke.resident));
+                    self.forgotten.insert(revoke.resident);
+                }
+                IntakeItem::Grant(_) | IntakeItem::Snapshot(_) => {}
+            }
+        }
+        self.cursor = intake.cursor.unwrap_or(self.cursor);
+    }
+}
+
+/// A node, a hub, and the streams between them.
+struct World {
+    hub: HubStore,
+    node: NodeStore,
+    session: NodeSession,
+    link: Option<HubSession>,
+    streams: BTreeMap<(bool, Channel), Vec<u8>>,
+    decoders: BTreeMap<(bool, Channel), FrameDecoder>,
+    now: Moment,
+    next: u64,
+}
+
+impl World {
+    fn new() -> Self {
+        let identity = NodeIdentity { site: site(), install: OWN, shard: 0, software: "test".into() };
+        Self {
+            hub: HubStore::default(),
+            node: NodeStore::default(),
+            session: NodeSession::new(identity, Moment(0)),
+            link: None,
+            streams: BTreeMap::new(),
+            decoders: BTreeMap::new(),
+            now: Moment(0),
+            next: 1,
+        }
+    }
+
+    fn change(&mut self) -> StoredChange {
+        self.next += 1;
+        change(self.next)
+    }
+
+    fn write_at_hub(&mut self, person: u8) {
+        if self.hub.revoked.contains_key(&scope(person).resident().unwrap()) {
+            return;
+        }
+        let change = self.change();
+        self.hub.insert(scope(person), change, false);
+        if let Some(link) = &mut self.link {
+            link.handle_poke();
+        }
+    }
+
+    fn write_at_node(&mut self, person: u8) {
+        if self.node.forgotten.contains(&scope(person).resident().unwrap()) {
+            return;
+        }
+        let change = self.change();
+        self.node.changes.entry(scope(person)).or_default().insert(change.hash);
+        self.node.outbox.push((scope(person), change, false));
+        self.session.handle_local_change();
+    }
+
+    fn revoke(&mut self, person: u8) {
+        let resident = scope(person).resident().unwrap();
+        if self.hub.revoked.contains_key(&resident) {
+            return;
+        }
+        self.hub.head += 1;
+        self.hub.revoked.insert(resident, self.hub.head);
+        self.hub.dirty.retain(|scope, _| scope.resident() != Some(resident));
+        if let Some(link) = &mut self.link {
+            link.handle_poke();
+        }
+    }
+
+    fn cut(&mut self) {
+        self.link = None;
+        self.streams.clear();
+        self.decoders.clear();
+        self.session.handle_disconnected(self.now, self.next);
+    }
+
+    fn send(&mut self, to_hub: bool, channel: Channel, message: &Message) {
+        frame::encode(message, self.streams.entry((to_hub, channel)).or_default()).unwrap();
+    }
+
+    fn node_effect(&mut self) -> bool {
+        let Some(effect) = self.session.poll_effect() else { return false };
+        match effect {
+            NodeEffect::Dial => {
+                self.link = Some(HubSession::new(Peer { site: site(), install: OWN }, self.now));
+                self.session.handle_connected(self.now);
+            }
+            NodeEffect::ReadHeld => {
+                let held = Held { epoch: Some(1), cursor: self.node.cursor, ..Held::default() };
+                self.session.handle_held(&held, self.now);
+            }
+            NodeEffect::Send(channel, message) => self.send(true, channel, &message),
+            NodeEffect::Store(intake) => {
+                self.node.store(intake);
+                self.session.handle_stored();
+            }
+            NodeEffect::ReadOutbox { after, .. } => {
+                let waiting = self.node.outbox.iter().zip(1u64..);
+                let waiting =
+                    waiting.filter(|((_, _, settled), position)| !settled && *position > after).take(2);
+                let groups = waiting.map(|((scope, change, _), position)| OutboxGroup {
+                    position,
+                    group: ChangeGroup {
+                        changes: vec![ScopedChange { scope: *scope, change: change.clone() }],
+                    },
+                });
+                self.session.handle_outbox(groups.collect());
+            }
+            NodeEffect::Settle(settled) => {
+                for one in settled {
+                    for place in self.node.outbox.iter_mut().filter(|(_, c, _)| c.hash == one.hash) {
+                        place.2 = true;
+                    }
+                }
+            }
+            NodeEffect::Hangup => self.cut(),
+            NodeEffect::Welcomed(_) | NodeEffect::Deliver(_) | NodeEffect::Refused(_) => {}
+        }
+        true
+    }
+
+    fn hub_effect(&mut self) -> bool {
+        let Some(mut link) = self.link.take() else { return false };
+        let Some(effect) = link.poll_effect() else {
+            self.link = Some(link);
+            return false;
+        };
+        match effect {
+            HubEffect::Admit(_) => link.handle_admitted(&Admission {
+                region: RegionId(Uuid::nil()),
+                epoch: 1,
+                feed_head: FeedNumber(self.hub.head),
+                digest: Digest::default(),
+                time: Timestamp(0),
+                reconnect_spread_ms: 100,
+                certificate_until: Timestamp(0),
+            }),
+            HubEffect::Send(channel, message) => self.send(false, channel, &message),
+            HubEffect::Ingest { batch, groups } => {
+                let changes = groups.into_iter().flat_map(|g| g.changes);
+                let results = changes.map(|c| self.hub.insert(c.scope, c.change, true)).collect();
+                link.handle_ingested(batch, results);
+            }
+            HubEffect::ReadFeed { after, sent, .. } => link.handle_feed(self.hub.read(after, 3, &sent)),
+            HubEffect::Confirm { scopes, .. } => {
+                self.hub.confirmed.extend(scopes.into_iter().map(|(scope, sequence)| (scope, sequence.0)));
+            }
+            HubEffect::Deliver(_) => {}
+            HubEffect::Hangup(code) => panic!("the hub hung up: {code:?}"),
+        }
+        self.link = Some(link);
+        true
+    }
+
+    /// Delivers some bytes of one stream.
+    fn deliver(&mut self, pick: usize, bytes: usize) -> bool {
+        let waiting: Vec<(bool, Channel)> =
+            self.streams.iter().filter(|(_, bytes)| !bytes.is_empty()).map(|(key, _)| *key).collect();
+        let Some(key) = waiting.get(pick % waiting.len().max(1)).copied() else { return false };
+        let stream = self.streams.get_mut(&key).unwrap();
+        let bytes: Vec<u8> = stream.drain(..bytes.min(stream.len())).collect();
+        let decoder = self.decoders.entry(key).or_default();
+        decoder.feed(&bytes);
+        while let Some(frame) = self.decoders.get_mut(&key).and_then(|d| d.poll().unwrap()) {
+            let message = frame::decode(&frame).unwrap().unwrap();
+            match (key.0, &mut self.link) {
+                (true, Some(link)) => link.handle_message(key.1, message).unwrap(),
+                (true, None) => {}
+                (false, _) => self.session.handle_message(key.1, message).unwrap(),
+            }
+        }
+        true
+    }
+
+    fn settle(&mut self) {
+        for round in 0..100_000 {
+            let moved = self.node_effect() | self.hub_effect() | self.deliver(round, 64);
+            if !moved {
+                match self.session.poll_timeout() {
+                    Some(at) => {
+                        self.now = self.now.max(at);
+                        self.session.handle_timeout(self.now);
+                    }
+                    None => return,
+                }
+            }
+        }
+        panic!("the two never come to rest");
+    }
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    WriteAtHub(u8),
+    WriteAtNode(u8),
+    Revoke(u8),
+    Node,
+    Hub,
+    Deliver(usize, usize),
+    Cut,
+    Time,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        4 => (0u8..6).prop_map(Step::WriteAtHub),
+        4 => (0u8..6).prop_map(Step::WriteAtNode),
+        1 => (0u8..6).prop_map(Step::Revoke),
+        12 => Just(Step::Node),
+        12 => Just(Step::Hub),
+        16 => (any::<usize>(), 1usize..400).prop_map(|(pick, bytes)| Step::Deliver(pick, bytes)),
+        1 => Just(Step::Cut),
+        4 => Just(Step::Time),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::default())]
+
+    #[test]
+    fn whatever_happens_both_end_with_the_same_and_nothing_is_lost(steps in prop::collection::vec(step(), 0..200)) {
+        let mut world = World::new();
+        for step in steps {
+            match step {
+                Step::WriteAtHub(person) => world.write_at_hub(person),
+                Step::WriteAtNode(person) => world.write_at_node(person),
+                Step::Revoke(person) => world.revoke(person),
+                Step::Node => { world.node_effect(); }
+                Step::Hub => { world.hub_effect(); }
+                Step::Deliver(pick, bytes) => { world.deliver(pick, bytes); }
+                Step::Cut => world.cut(),
+                Step::Time => if let Some(at) = world.session.poll_timeout() {
+                    world.now = world.now.max(at);
+                    world.session.handle_timeout(world.now);
+                },
+            }
+        }
+        world.settle();
+        prop_assert!(world.node.outbox.iter().all(|(_, _, settled)| *settled));
+        prop_assert_eq!(world.node.cursor, FeedNumber(world.hub.head));
+        for (scope, list) in &world.hub.scopes {
+            let at_hub: BTreeSet<ChangeHash> = list.iter().map(|(c, _)| c.hash).collect();
+            let at_node = world.node.changes.get(scope).cloned().unwrap_or_default();
+            if world.hub.revoked.contains_key(&scope.resident().unwrap()) {
+                prop_assert!(at_node.is_empty(), "a forgotten record is still there");
+            } else {
+                prop_assert_eq!(at_hub, at_node);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_node_that_is_up_to_date_costs_one_exchange() {
+    let mut world = World::new();
+    world.write_at_hub(1);
+    world.settle();
+    world.cut();
+    let at = world.session.poll_timeout().unwrap();
+    world.session.handle_timeout(at);
+    let mut bytes = 0;
+    while world.node_effect() | world.hub_effect() {
+        bytes += world.streams.values().map(Vec::len).sum::<usize>();
+        while world.deliver(0, usize::MAX) {}
+    }
+    assert!(world.session.is_live());
+    assert!(bytes < 300, "{bytes} bytes");
+}
+
+#[test]
+fn a_greeting_of_another_site_is_a_violation() {
+    let mut link = HubSession::new(Peer { site: "OTHER".parse().unwrap(), install: OWN }, Moment(0));
+    let hello = Hello {
+        versions: vec![1],
+        site: site(),
+        install: OWN,
+        epoch: None,
+        cursor: FeedNumber(0),
+        scopes: 0,
+        digest: Digest::default(),
+        shard: 0,
+        software: String::new(),
+    };
+    assert!(link.handle_message(Channel::Control, Message::Hello(hello)).is_err());
+}
+
+#[test]
+fn a_node_of_no_known_version_is_refused_with_a_reason() {
+    let mut link = HubSession::new(Peer { site: site(), install: OWN }, Moment(0));
+    let hello = Hello {
+        versions: vec![99],
+        site: site(),
+        install: OWN,
+        epoch: None,
+        cursor: FeedNumber(0),
+        scopes: 0,
+        digest: Digest::default(),
+        shard: 0,
+        software: String::new(),
+    };
+    link.handle_message(Channel::Control, Message::Hello(hello)).unwrap();
+    let refusal = link.poll_effect();
+    assert!(
+        matches!(refusal, Some(HubEffect::Send(_, Message::Refused(r))) if r.code == RefusalCode::Version)
+    );
+    assert_eq!(link.poll_effect(), Some(HubEffect::Hangup(RefusalCode::Version)));
+}

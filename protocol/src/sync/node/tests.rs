@@ -1,0 +1,139 @@
+use super::*;
+use crate::id::ResidentId;
+use crate::wire::message::{CaughtUp, RegionId, Sequence, SequencedChange};
+use crate::{document, scope::Section, scope::Subject, time::Timestamp};
+use uuid::Uuid;
+
+fn identity() -> NodeIdentity {
+    NodeIdentity { site: "VL1AB".parse().unwrap(), install: InstallId(7), shard: 0, software: "test".into() }
+}
+
+fn welcome() -> Message {
+    Message::Welcome(Welcome {
+        version: 1,
+        region: RegionId(Uuid::nil()),
+        epoch: 1,
+        feed_head: FeedNumber(0),
+        digest_ok: Some(true),
+        time: Timestamp(0),
+        reconnect_spread_ms: 1000,
+        certificate_until: Timestamp(0),
+    })
+}
+
+fn effects(session: &mut NodeSession) -> Vec<NodeEffect> {
+    std::iter::from_fn(|| session.poll_effect()).collect()
+}
+
+fn live() -> NodeSession {
+    let mut session = NodeSession::new(identity(), Moment(0));
+    session.handle_timeout(Moment(0));
+    session.handle_connected(Moment(0));
+    session.handle_held(&Held::default(), Moment(0));
+    session.handle_message(Channel::Control, welcome()).unwrap();
+    session.handle_outbox(Vec::new());
+    effects(&mut session);
+    session
+}
+
+fn scope() -> Scope {
+    Scope::try_new(Subject::Resident(ResidentId(Uuid::nil())), Section::Safety, None).unwrap()
+}
+
+fn feed(item: u64) -> Message {
+    let change = document::genesis(Section::Safety).to_stored();
+    Message::Feed(Feed {
+        item,
+        scope: scope(),
+        changes: vec![SequencedChange { sequence: Sequence(item), change }],
+    })
+}
+
+fn caught_up(cursor: u64, items: u64) -> Message {
+    Message::CaughtUp(CaughtUp { cursor: FeedNumber(cursor), items, digest: None })
+}
+
+#[test]
+fn a_node_greets_and_is_live_only_after_the_welcome() {
+    let mut session = NodeSession::new(identity(), Moment(0));
+    assert_eq!(effects(&mut session), []);
+    session.handle_timeout(Moment(0));
+    assert_eq!(effects(&mut session), [NodeEffect::Dial]);
+    session.handle_connected(Moment(1));
+    assert_eq!(effects(&mut session), [NodeEffect::ReadHeld]);
+    session.handle_held(&Held { cursor: FeedNumber(9), ..Held::default() }, Moment(2));
+    let sent = effects(&mut session);
+    assert!(
+        matches!(&sent[..], [NodeEffect::Send(Channel::Control, Message::Hello(h))] if h.cursor == FeedNumber(9))
+    );
+    assert!(!session.is_live());
+    session.handle_message(Channel::Control, welcome()).unwrap();
+    assert!(session.is_live());
+}
+
+#[test]
+fn a_cursor_moves_only_when_every_item_before_it_is_on_disk() {
+    let mut session = live();
+    session.handle_message(Channel::Feed, feed(2)).unwrap();
+    session.handle_message(Channel::Feed, caught_up(5, 2)).unwrap();
+    let NodeEffect::Store(first) = session.poll_effect().unwrap() else { panic!() };
+    assert_eq!((first.items.len(), first.cursor), (1, None));
+    session.handle_stored();
+    let stored = Stored { items: 0, cursor: None };
+    assert_eq!(effects(&mut session), [NodeEffect::Send(Channel::Control, Message::Stored(stored))]);
+    session.handle_message(Channel::Backfill(0), feed(1)).unwrap();
+    let NodeEffect::Store(second) = session.poll_effect().unwrap() else { panic!() };
+    assert_eq!((second.items.len(), second.cursor), (1, Some(FeedNumber(5))));
+    session.handle_stored();
+    let stored = Stored { items: 2, cursor: Some(FeedNumber(5)) };
+    assert_eq!(effects(&mut session), [NodeEffect::Send(Channel::Control, Message::Stored(stored))]);
+}
+
+#[test]
+fn nothing_is_told_when_the_store_fails() {
+    let mut session = live();
+    session.handle_message(Channel::Feed, feed(1)).unwrap();
+    assert!(matches!(session.poll_effect(), Some(NodeEffect::Store(_))));
+    session.handle_store_failed();
+    assert_eq!(effects(&mut session), [NodeEffect::Hangup]);
+}
+
+#[test]
+fn an_items_number_may_not_come_twice() {
+    let mut session = live();
+    session.handle_message(Channel::Feed, feed(1)).unwrap();
+    assert!(session.handle_message(Channel::Feed, feed(1)).is_err());
+}
+
+#[test]
+fn a_message_before_the_welcome_is_a_violation() {
+    let mut session = NodeSession::new(identity(), Moment(0));
+    session.handle_timeout(Moment(0));
+    session.handle_connected(Moment(0));
+    assert!(session.handle_message(Channel::Feed, feed(1)).is_err());
+}
+
+#[test]
+fn a_greeting_without_an_answer_is_given_up() {
+    let mut session = NodeSession::new(identity(), Moment(0));
+    session.handle_timeout(Moment(0));
+    session.handle_connected(Moment(0));
+    session.handle_held(&Held::default(), Moment(0));
+    effects(&mut session);
+    let deadline = session.poll_timeout().unwrap();
+    session.handle_timeout(deadline);
+    assert_eq!(effects(&mut session), [NodeEffect::Hangup]);
+    session.handle_disconnected(deadline, u64::MAX);
+    assert!(session.poll_timeout().unwrap() >= deadline);
+}
+
+#[test]
+fn a_refusal_is_told_and_waited_out() {
+    let mut session = live();
+    let refused =
+        Refused { code: RefusalCode::Revoked, message: "Call the hub.".into(), retry_after_ms: 60_000 };
+    session.handle_message(Channel::Control, Message::Refused(refused.clone())).unwrap();
+    assert_eq!(effects(&mut session), [NodeEffect::Refused(refused), NodeEffect::Hangup]);
+    session.handle_disconnected(Moment(100), 0);
+    assert!(session.poll_timeout().unwrap() >= Moment(60_100));
+}
