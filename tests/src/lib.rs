@@ -1,3 +1,5 @@
 //! Whole regions as tests, the synthetic region, and the demo.
 
 pub mod generate;
+pub mod line;
+pub mod setup;

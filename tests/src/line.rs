@@ -53,7 +53,8 @@ pub struct Line {
 impl Line {
     /// A whole line to `hub`; sites dial [`Line::address`]. What is lost is drawn from `seed`.
     pub async fn open(hub: SocketAddr, seed: u64) -> anyhow::Result<Self> {
-        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.context("cannot open the line's socket")?;
+        let socket =
+            UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.context("cannot open the line's socket")?;
         let address = socket.local_addr()?;
         let condition = Arc::new(Condition::default());
         let stop = CancellationToken::new();

@@ -21,7 +21,15 @@ pub fn fhir_data() -> PathBuf {
 pub fn build() -> anyhow::Result<()> {
     anstream::eprintln!("building hub, node and command");
     let mut command = Command::new(env!("CARGO"));
-    command.args(["build", "--package", "hearth-hub", "--package", "hearth-node", "--package", "hearth-provisioning"]);
+    command.args([
+        "build",
+        "--package",
+        "hearth-hub",
+        "--package",
+        "hearth-node",
+        "--package",
+        "hearth-provisioning",
+    ]);
     if !cfg!(debug_assertions) {
         command.arg("--release");
     }
