@@ -160,7 +160,7 @@ mod tests {
         let time = ManualTime::at(NOON);
         let clock = Clock::from_source(time.clone());
         clock.told_by_hub(NOON);
-        time.pass(Duration::from_secs(60));
+        time.pass(Duration::from_mins(1));
         time.set_wall(NOON.plus_ms(-3_600_000));
         assert_eq!(clock.now(), NOON.plus_ms(60_000));
     }

@@ -146,4 +146,6 @@ impl std::fmt::Debug for Records {
 }
 
 #[cfg(test)]
+pub(crate) mod sample;
+#[cfg(test)]
 mod tests;

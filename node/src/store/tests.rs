@@ -1,1 +1,166 @@
+use std::time::Duration;
 
+use super::*;
+use crate::random::Random;
+use hearth_protocol::id::ResidentId;
+use rusqlite::params;
+use uuid::Uuid;
+
+fn key() -> DataKey {
+    DataKey::generate(&Random::seeded(1))
+}
+
+fn open(directory: &Path) -> Store {
+    Store::open(&directory.join("node.db"), &key(), &Clock::system()).unwrap()
+}
+
+async fn put(store: &Store, name: &'static str) -> Result<(), StoreError> {
+    store
+        .write(move |tx| {
+            tx.execute("INSERT INTO meta (key, value) VALUES (?1, x'01')", [name])?;
+            Ok(())
+        })
+        .await
+}
+
+async fn names(store: &Store) -> Vec<String> {
+    let read = store.read(|connection| {
+        let mut statement = connection.prepare("SELECT key FROM meta ORDER BY key")?;
+        let names: Result<Vec<String>, rusqlite::Error> =
+            statement.query_map([], |row| row.get(0))?.collect();
+        Ok::<_, StoreError>(names?)
+    });
+    read.await.unwrap()
+}
+
+#[tokio::test]
+async fn what_was_written_is_there_after_opening_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path());
+    put(&store, "a").await.unwrap();
+    drop(store);
+    assert_eq!(names(&open(directory.path())).await, ["a"]);
+}
+
+#[tokio::test]
+async fn the_settings_on_which_durability_rests_hold() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path());
+    let settings = store.write(|tx| {
+        let number = |sql: &str| tx.query_row(sql, [], |row| row.get::<_, i64>(0));
+        let text = |sql: &str| tx.query_row(sql, [], |row| row.get::<_, String>(0));
+        let mode = text("PRAGMA journal_mode")?;
+        let cipher = text("PRAGMA cipher_version")?;
+        let numbers =
+            (number("PRAGMA synchronous")?, number("PRAGMA secure_delete")?, number("PRAGMA temp_store")?);
+        Ok::<_, StoreError>((mode, cipher, numbers))
+    });
+    let (mode, cipher, numbers) = settings.await.unwrap();
+    assert_eq!((mode.as_str(), numbers), ("wal", (2, 1, 2)));
+    assert!(cipher.starts_with('4'), "{cipher}");
+}
+
+#[tokio::test]
+async fn another_key_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    put(&open(directory.path()), "a").await.unwrap();
+    let other = DataKey::generate(&Random::seeded(2));
+    let opened = Store::open(&directory.path().join("node.db"), &other, &Clock::system());
+    assert_eq!(opened.err(), Some(StoreError::WrongKey));
+}
+
+#[tokio::test]
+async fn an_action_that_fails_leaves_nothing_and_its_neighbours_stay() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path());
+    let failing = store.write(|tx| {
+        tx.execute("INSERT INTO meta (key, value) VALUES ('half', x'01')", [])?;
+        Err::<(), StoreError>(StoreError::Statement("test".to_owned()))
+    });
+    let (first, second, third) = tokio::join!(put(&store, "a"), failing, put(&store, "b"));
+    assert_eq!((first, second.is_err(), third), (Ok(()), true, Ok(())));
+    assert_eq!(names(&store).await, ["a", "b"]);
+}
+
+#[tokio::test]
+async fn a_full_disk_is_told_and_nothing_is_acknowledged() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path());
+    let pages: i64 = store
+        .write(|tx| {
+            let pages: i64 = tx.query_row("PRAGMA page_count", [], |row| row.get(0))?;
+            tx.query_row(&format!("PRAGMA max_page_count = {}", pages + 2), [], |row| row.get(0))
+                .map_err(StoreError::from)
+        })
+        .await
+        .unwrap();
+    let mut told = Vec::new();
+    for n in 0..20_i64 {
+        let written = store
+            .write(move |tx| {
+                tx.execute(
+                    "INSERT INTO meta (key, value) VALUES (?1, zeroblob(3000))",
+                    params![format!("{n}")],
+                )?;
+                Ok::<_, StoreError>(n)
+            })
+            .await;
+        told.push(written);
+    }
+    assert_eq!(told.last(), Some(&Err(StoreError::Full)), "after {pages} pages");
+    let acknowledged = told.iter().filter(|written| written.is_ok()).count();
+    assert_eq!(names(&store).await.len(), acknowledged);
+    assert!(StoreError::Full.sentence().contains("disk is full"));
+}
+
+#[tokio::test]
+async fn a_database_that_may_not_be_written_says_so() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path());
+    store.write(|tx| Ok::<_, StoreError>(tx.execute_batch("PRAGMA query_only = ON")?)).await.unwrap();
+    assert_eq!(put(&store, "a").await, Err(StoreError::ReadOnly));
+    assert!(names(&store).await.is_empty());
+}
+
+#[tokio::test]
+async fn screens_are_told_after_the_commit_and_not_of_what_failed() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path());
+    let mut changes = store.changes();
+    let changed = |n| Changed { subject: Subject::Resident(ResidentId(Uuid::from_u128(n))), section: None };
+    let failed = store.write(move |tx| {
+        tx.changed.push(changed(1));
+        Err::<(), StoreError>(StoreError::Closed)
+    });
+    failed.await.unwrap_err();
+    store
+        .write(move |tx| {
+            tx.changed.push(changed(2));
+            Ok::<_, StoreError>(())
+        })
+        .await
+        .unwrap();
+    assert_eq!(changes.recv().await, Ok(changed(2)));
+}
+
+#[tokio::test]
+async fn no_planted_name_is_readable_in_the_files() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path());
+    put(&store, "Florence Nightingale-Planted").await.unwrap();
+    for file in std::fs::read_dir(directory.path()).unwrap() {
+        let bytes = std::fs::read(file.unwrap().path()).unwrap();
+        assert!(!bytes.windows(8).any(|window| window == b"Florence"));
+    }
+}
+
+#[tokio::test]
+async fn a_newer_file_is_left_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path());
+    store.write(|tx| Ok::<_, StoreError>(tx.pragma_update(None, "user_version", 99)?)).await.unwrap();
+    drop(store);
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    let opened = Store::open(&directory.path().join("node.db"), &key(), &Clock::system());
+    assert!(matches!(opened.err(), Some(StoreError::TooNew { found: 99, .. })));
+}

@@ -1,0 +1,122 @@
+//! A small site for tests: records in a fresh encrypted store, at a time that stands still.
+
+use std::sync::Arc;
+
+use hearth_protocol::access::SiteKind;
+use hearth_protocol::id::{EntryId, InstallId, ResidentId, StaffId};
+use hearth_protocol::record::mar::{Administration, Outcome};
+use hearth_protocol::record::notes::Note;
+use hearth_protocol::record::{Body, Role};
+use hearth_protocol::scope::{Section, Subject};
+use hearth_protocol::time::Timestamp;
+use tempfile::TempDir;
+use uuid::Uuid;
+
+use super::{Draft, IdempotencyKey, Records, Requester, Site};
+use crate::clock::{Clock, ManualTime};
+use crate::keys::DataKey;
+use crate::random::Random;
+use crate::store::{Store, StoreError};
+
+/// Noon on 1 December 2026.
+pub(crate) const NOON: Timestamp = Timestamp(1_796_126_400_000);
+
+pub(crate) struct Sample {
+    pub(crate) records: Records,
+    pub(crate) time: Arc<ManualTime>,
+    pub(crate) resident: ResidentId,
+    pub(crate) directory: TempDir,
+}
+
+pub(crate) fn site() -> Site {
+    Site {
+        install: InstallId(7),
+        id: "VL1AB".parse().unwrap(),
+        kind: SiteKind::CareHome,
+        name: "Rose Court".to_owned(),
+        region: Uuid::from_u128(5),
+        region_name: "North Vale".to_owned(),
+    }
+}
+
+impl Sample {
+    /// A care home that holds one resident's record.
+    pub(crate) async fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let time = ManualTime::at(NOON);
+        let clock = Clock::from_source(time.clone());
+        let key = DataKey::generate(&Random::seeded(1));
+        let store = Store::open(&directory.path().join("node.db"), &key, &clock).unwrap();
+        let records = Records::new(store, clock, site());
+        let resident = ResidentId(Uuid::from_u128(1));
+        let sample = Self { records, time, resident, directory };
+        sample.grant(resident).await;
+        sample
+    }
+
+    /// Lets the site hold a resident's record.
+    pub(crate) async fn grant(&self, resident: ResidentId) {
+        let granted = self.records.store().write(move |tx| {
+            let sql = "INSERT OR REPLACE INTO resident (id, state, since) VALUES (?1, 'granted', ?2)";
+            tx.execute(sql, rusqlite::params![resident.0.as_bytes(), NOON.0])?;
+            Ok::<_, StoreError>(())
+        });
+        granted.await.unwrap();
+    }
+
+    pub(crate) fn subject(&self) -> Subject {
+        Subject::Resident(self.resident)
+    }
+
+    pub(crate) fn note(&self, text: &str) -> Draft {
+        let note = Note { category: "general".to_owned(), text: text.to_owned(), important: false };
+        self.draft(Section::Notes, Body::Note(note))
+    }
+
+    pub(crate) fn dose(&self, order: u64, due: Timestamp, outcome: Outcome) -> Draft {
+        let order = EntryId { install: InstallId(7), counter: order };
+        let line = "Paracetamol 500 mg tablets".to_owned();
+        let dose = Administration {
+            order,
+            order_version: order,
+            due: Some(due),
+            outcome,
+            amount: None,
+            reason: None,
+            site: None,
+            witness: None,
+            line,
+            overridden: None,
+        };
+        self.draft(Section::Mar, Body::Administration(dose))
+    }
+
+    pub(crate) fn draft(&self, section: Section, body: Body) -> Draft {
+        let subject = self.subject();
+        Draft { subject, section, happened: NOON, thread: None, replaces: Vec::new(), body }
+    }
+}
+
+pub(crate) fn requester(role: Role, staff: u64) -> Requester {
+    Requester { staff: StaffId(staff), role, name: format!("Sam Carer-{staff}"), device: staff, session: 1 }
+}
+
+pub(crate) fn key(n: u64) -> IdempotencyKey {
+    format!("action-{n:08}").parse().unwrap()
+}
+
+/// Every row of the read model and of what it rests on, for comparing.
+pub(crate) async fn dump(records: &Records, table: &'static str) -> Vec<String> {
+    let rows = records.store().read(move |connection| {
+        let mut statement = connection.prepare(&format!("SELECT * FROM {table} ORDER BY 1, 2"))?;
+        let columns = statement.column_count();
+        let rows = statement.query_map([], |row| {
+            let cells: Result<Vec<String>, rusqlite::Error> =
+                (0..columns).map(|at| row.get_ref(at).map(|value| format!("{value:?}"))).collect();
+            Ok(cells?.join(" "))
+        })?;
+        let rows: Result<Vec<String>, rusqlite::Error> = rows.collect();
+        Ok::<_, StoreError>(rows?)
+    });
+    rows.await.unwrap()
+}
