@@ -2,4 +2,5 @@
 
 pub mod generate;
 pub mod line;
+pub mod main_record;
 pub mod setup;
