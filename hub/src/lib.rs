@@ -2,5 +2,6 @@
 
 pub mod audit;
 pub mod clock;
+pub mod enrol;
 pub mod random;
 pub mod store;

@@ -12,6 +12,13 @@ CREATE TABLE invite (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX invite_of_site ON invite (site, made_at);
 
+-- Names and addresses of an installation's pages beyond the site's own: asked for once, signed at every renewal.
+CREATE TABLE web_name (
+    install       INTEGER NOT NULL REFERENCES install (id),
+    name          TEXT    NOT NULL,
+    PRIMARY KEY (install, name)
+) STRICT, WITHOUT ROWID;
+
 -- When a site was revoked; a closed site without a row left in peace.
 CREATE TABLE site_revocation (
     site          TEXT    PRIMARY KEY REFERENCES site (ods),
