@@ -8,6 +8,7 @@ pub mod news2;
 pub mod nhs_number;
 pub mod plausible;
 pub mod prn;
+pub mod soft_signs;
 
 pub use codes::{Parameter, Vital};
 pub use news2::{Band, News2};

@@ -2,6 +2,8 @@
 
 use minicbor::{Decode, Encode};
 
+pub mod view;
+
 use super::coded::BlobRef;
 use crate::clinical::NhsNumber;
 use crate::time::Date;

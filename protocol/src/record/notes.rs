@@ -2,6 +2,8 @@
 
 use minicbor::{Decode, Encode};
 
+pub mod view;
+
 /// A daily note.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct Note {

@@ -5,6 +5,8 @@
 
 use minicbor::{Decode, Encode};
 
+pub mod view;
+
 use crate::time::Date;
 
 /// The texts of a plan's document, by name: care plan domains, then About Me (PRSB 2.01), then wishes.

@@ -2,6 +2,11 @@
 
 use minicbor::{Decode, Encode};
 
+pub mod register;
+pub mod roster;
+pub mod settings;
+pub mod tasks;
+
 use super::entry::Role;
 use super::medicines::Decimal;
 use crate::id::{ResidentId, StaffId};

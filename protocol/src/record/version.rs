@@ -56,6 +56,7 @@ kinds! {
     StaffMember(site::StaffMember),
     Setting(site::Setting),
     Task(site::Task),
+    RegisterLine(site::RegisterLine),
 }
 
 /// An entry with what it says.
@@ -121,6 +122,13 @@ impl<'a, T: Kind> Thing<'a, T> {
         self.standing.is_empty()
     }
 
+    /// Every version that nobody took back, replaced ones too, oldest recorded first: what held at its time.
+    pub fn sound_versions(&self) -> impl Iterator<Item = Version<'a, T>> {
+        let strikes = self.thread.entries.iter().filter(|e| matches!(e.body, Body::EnteredInError(_)));
+        let struck: BTreeSet<EntryId> = strikes.flat_map(|e| e.replaces.iter().copied()).collect();
+        self.versions().filter(move |v| !struck.contains(&v.entry.id))
+    }
+
     /// Every version, replaced ones too, oldest recorded first.
     pub fn versions(&self) -> impl Iterator<Item = Version<'a, T>> {
         self.thread.entries.iter().filter_map(|entry| Version::of(entry))
@@ -152,6 +160,13 @@ pub(crate) fn newest_first<T: Kind>(things: &mut [Thing<'_, T>]) {
         let newest = thing.newest().map(|v| (v.entry.happened, v.entry.recorded));
         std::cmp::Reverse((newest, thing.id()))
     });
+}
+
+/// The standing versions of all these things together, newest recorded first, the same on every copy.
+pub(crate) fn all_standing<'a, T: Kind>(things: &[Thing<'a, T>]) -> Vec<Version<'a, T>> {
+    let mut standing: Vec<Version<'a, T>> = things.iter().flat_map(|t| t.standing.iter().copied()).collect();
+    standing.sort_by_key(|v| std::cmp::Reverse((v.entry.recorded, v.entry.id)));
+    standing
 }
 
 /// Splits off the things of which nothing stands: (standing, taken back).
