@@ -3,5 +3,13 @@
 pub mod audit;
 pub mod clock;
 pub mod enrol;
+pub mod feed;
+pub mod grants;
+pub mod ingest;
 pub mod random;
+pub mod region;
+pub mod scopes;
+pub mod sites;
 pub mod store;
+#[cfg(test)]
+mod testing;

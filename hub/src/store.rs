@@ -4,6 +4,7 @@
 //! own, so one that fails takes nothing else with it; when the database itself fails, every closure of the group gets
 //! the error and nothing of the group is stored.
 
+pub mod columns;
 mod connection;
 pub mod dirty;
 mod error;

@@ -77,6 +77,8 @@ pub struct CheckedChange {
     pub seq: u64,
     /// The changes that it was made upon.
     pub deps: Vec<ChangeHash>,
+    /// Its smallest operation counter: one more than the largest of what it was made upon.
+    pub start_op: u64,
     /// Its largest operation counter.
     pub max_op: u64,
     /// The entries that it adds.
@@ -219,6 +221,7 @@ fn finish(change: &Change, install: InstallId, entries: Vec<Entry>) -> CheckedCh
         install,
         seq: change.seq(),
         deps: change.deps().iter().map(|dep| ChangeHash(dep.0)).collect(),
+        start_op: change.start_op().get(),
         max_op: change.max_op(),
         entries,
         unreadable: Vec::new(),

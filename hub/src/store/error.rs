@@ -51,8 +51,14 @@ impl StoreError {
     /// Whether the trouble is the database's and not the job's: nothing else in the same transaction can be trusted.
     pub fn is_of_database(&self) -> bool {
         match self {
-            Self::Full | Self::ReadOnly | Self::Corrupt | Self::Busy | Self::Io(_) => true,
-            Self::TooNew { .. } | Self::OldSqlite(_) | Self::Closed => true,
+            Self::Full
+            | Self::ReadOnly
+            | Self::Corrupt
+            | Self::Busy
+            | Self::Io(_)
+            | Self::TooNew { .. }
+            | Self::OldSqlite(_)
+            | Self::Closed => true,
             Self::Constraint(_) | Self::Logic(_) => false,
         }
     }

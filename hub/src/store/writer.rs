@@ -33,6 +33,9 @@ pub(super) trait Job: Send {
     fn finish(self: Box<Self>, outcome: Result<(), StoreError>);
 }
 
+/// A job that ran, and its own outcome; whether it is stored the commit says.
+type Done = (Box<dyn Job>, Result<(), StoreError>);
+
 /// A closure as a job.
 pub(super) struct Closure<F, T> {
     pub(super) work: Option<F>,
@@ -88,7 +91,7 @@ impl Writer {
     }
 
     fn run_batch(&mut self, first: Request) -> Option<oneshot::Sender<()>> {
-        let mut done: Vec<(Box<dyn Job>, Result<(), StoreError>)> = Vec::new();
+        let mut done: Vec<Done> = Vec::new();
         let mut stop = None;
         let outcome = self.commit_batch(first, &mut done, &mut stop);
         metrics::histogram!("hearth_hub_store_batch_jobs")
@@ -116,7 +119,7 @@ impl Writer {
     fn commit_batch(
         &mut self,
         first: Request,
-        done: &mut Vec<(Box<dyn Job>, Result<(), StoreError>)>,
+        done: &mut Vec<Done>,
         stop: &mut Option<oneshot::Sender<()>>,
     ) -> Result<BTreeSet<SiteId>, StoreError> {
         let start = self.clock.monotonic();

@@ -96,6 +96,7 @@ CREATE TABLE change (
     hash          BLOB    NOT NULL CHECK (length(hash) = 32),
     install       INTEGER NOT NULL,
     actor_seq     INTEGER NOT NULL,
+    max_op        INTEGER NOT NULL,
     bytes         BLOB    NOT NULL,
     received_at   INTEGER NOT NULL,
     PRIMARY KEY (scope, seq),
@@ -146,7 +147,7 @@ CREATE TABLE quarantine (
     settlement    TEXT,
     UNIQUE (scope, hash)
 ) STRICT;
-CREATE INDEX quarantine_open ON quarantine (received_at) WHERE settled_at IS NULL;
+CREATE INDEX quarantine_open ON quarantine (install) WHERE settled_at IS NULL;
 
 -- A scope's document saved whole up to a place in the hub's order.
 CREATE TABLE snapshot (

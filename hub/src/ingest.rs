@@ -1,0 +1,171 @@
+//! What nodes push and what the hub writes itself, put into the hub's order.
+//!
+//! One push is one transaction. Every change in it is judged by itself: what is sound is stored, what waits for
+//! another change is kept in `pending`, what breaks a rule goes to the quarantine with its code. So the changes of a
+//! group become visible together, and when one of them breaks a rule the others are stored all the same: a dose that
+//! was given is not withheld because the note beside it was dated wrongly. Those that build on it wait as pending.
+
+mod append;
+mod blobs;
+mod judge;
+mod quarantine;
+mod rules;
+
+use std::collections::{BTreeMap, VecDeque};
+
+use hearth_protocol::document::{self, ChangeFault, CheckedChange};
+use hearth_protocol::id::{ChangeHash, InstallId};
+use hearth_protocol::scope::Scope;
+use hearth_protocol::time::Timestamp;
+use hearth_protocol::wire::message::{ChangeGroup, ChangeResult, RefusalCode};
+use rusqlite::Transaction;
+
+pub use append::append;
+pub use quarantine::{Settlement, retry, settle};
+
+use crate::scopes::{self, Added};
+use crate::sites::{self, Install, InstallState};
+use crate::store::StoreError;
+use judge::Verdict;
+
+/// Changes of one installation that may wait for others. More are put into the quarantine.
+pub const PENDING_PER_INSTALL_MAX: u64 = 4096;
+/// Open rows of one installation in the quarantine. An installation that fills it is itself put under quarantine, so
+/// that it cannot fill the hub's disk.
+pub const QUARANTINE_PER_INSTALL_MAX: u64 = 4096;
+/// Most changes of one scope: ten times what a scope is meant to hold. A scope beyond it would slow every site.
+pub const SCOPE_CHANGES_MAX: u64 = 20_000;
+
+/// A change that was parsed, or the reason why it could not be.
+#[derive(Clone, Debug)]
+struct Item {
+    scope: Scope,
+    stated: ChangeHash,
+    bytes: Vec<u8>,
+    checked: Result<CheckedChange, ChangeFault>,
+}
+
+impl Item {
+    fn check(scope: Scope, stated: ChangeHash, bytes: Vec<u8>) -> Self {
+        let checked = document::check(scope.section(), stated, &bytes);
+        Self { scope, stated, bytes, checked }
+    }
+}
+
+/// A push whose changes have been parsed. Parsing needs no database, so it is done before the writer is asked.
+#[derive(Clone, Debug)]
+pub struct Push {
+    items: Vec<Item>,
+}
+
+impl Push {
+    /// Parses and checks every change of a push by itself.
+    pub fn check(groups: Vec<ChangeGroup>) -> Self {
+        let changes = groups.into_iter().flat_map(|group| group.changes);
+        Self { items: changes.map(|c| Item::check(c.scope, c.change.hash, c.change.bytes)).collect() }
+    }
+}
+
+/// What became of a push.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Pushed {
+    /// One result a change, in the order of the push.
+    Judged(Vec<ChangeResult>),
+    /// The installation may not speak with the hub, or no longer. Commit what was written all the same.
+    Refused(RefusalCode),
+}
+
+/// Takes in a push of an installation.
+pub fn push(
+    transaction: &Transaction<'_>,
+    install: InstallId,
+    push: Push,
+    now: Timestamp,
+) -> Result<Pushed, StoreError> {
+    let known = sites::install(transaction, install)?;
+    let Some(pusher) = known.filter(|install| install.state == InstallState::Active) else {
+        return Ok(Pushed::Refused(RefusalCode::Revoked));
+    };
+    let mut intake = Intake { transaction, now, added: BTreeMap::new() };
+    let mut verdicts = Vec::with_capacity(push.items.len());
+    for item in push.items {
+        let place = (item.scope, item.stated);
+        match intake.take(pusher, &item)? {
+            Verdict::Judged(result) => verdicts.push((place, result)),
+            Verdict::Expel(reason) => {
+                sites::set_install_state(transaction, install, InstallState::Quarantined, reason)?;
+                tracing::warn!(%install, reason, "installation put under quarantine");
+                intake.publish()?;
+                return Ok(Pushed::Refused(RefusalCode::Cloned));
+            }
+        }
+    }
+    let results = verdicts.into_iter().map(|(place, result)| intake.settled(place, result));
+    let results = results.collect::<Result<Vec<_>, _>>()?;
+    intake.publish()?;
+    Ok(Pushed::Judged(results))
+}
+
+/// One transaction's worth of taking in.
+struct Intake<'t> {
+    transaction: &'t Transaction<'t>,
+    now: Timestamp,
+    added: BTreeMap<Scope, Added>,
+}
+
+impl Intake<'_> {
+    /// Takes in one change, and then those that were waiting for it.
+    fn take(&mut self, pusher: Install, item: &Item) -> Result<Verdict, StoreError> {
+        let place = (item.scope, item.stated);
+        let verdict = self.judge(pusher, item)?;
+        if let Verdict::Judged(ChangeResult::Accepted(_)) = verdict {
+            self.take_waiting(place)?;
+        }
+        Ok(verdict)
+    }
+
+    fn take_waiting(&mut self, arrived: (Scope, ChangeHash)) -> Result<(), StoreError> {
+        let mut arrived = VecDeque::from([arrived]);
+        while let Some((scope, hash)) = arrived.pop_front() {
+            for (install, stated, bytes) in judge::take_pending(self.transaction, scope, hash)? {
+                let item = Item::check(scope, stated, bytes);
+                let Some(pusher) = sites::install(self.transaction, install)? else { continue };
+                // What an installation sent while it was active is not made sound by what happened to it since.
+                let verdict = if pusher.state == InstallState::Active {
+                    self.judge(pusher, &item)?
+                } else {
+                    quarantine::put(self.transaction, install, &item, "install-not-active", self.now)?
+                };
+                match verdict {
+                    Verdict::Judged(ChangeResult::Accepted(_)) => arrived.push_back((scope, stated)),
+                    Verdict::Judged(_) => {}
+                    Verdict::Expel(reason) => {
+                        let state = InstallState::Quarantined;
+                        sites::set_install_state(self.transaction, install, state, reason)?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The result as it stands at the end of the push: what waited may have got what it waited for.
+    fn settled(
+        &self,
+        (scope, hash): (Scope, ChangeHash),
+        result: ChangeResult,
+    ) -> Result<ChangeResult, StoreError> {
+        if !matches!(result, ChangeResult::Pending(_)) {
+            return Ok(result);
+        }
+        let found = judge::place_of(self.transaction, scope, hash)?;
+        Ok(found.map_or(result, ChangeResult::Accepted))
+    }
+
+    fn publish(&self) -> Result<(), StoreError> {
+        scopes::publish(self.transaction, &self.added)
+    }
+}
+
+#[cfg(test)]
+mod tests;

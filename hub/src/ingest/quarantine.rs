@@ -1,0 +1,108 @@
+//! The quarantine: changes that broke a rule, whole, until a person has decided. None is dropped in silence.
+
+use std::collections::BTreeMap;
+
+use hearth_protocol::id::{ChangeHash, InstallId};
+use hearth_protocol::scope::Scope;
+use hearth_protocol::time::Timestamp;
+use hearth_protocol::wire::message::ChangeResult;
+use rusqlite::{Connection, OptionalExtension, Transaction};
+
+use super::judge::Verdict;
+use super::{Intake, Item, QUARANTINE_PER_INSTALL_MAX};
+use crate::sites::{self, InstallState};
+use crate::store::{StoreError, columns};
+
+/// What a person decided about a change in quarantine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Settlement {
+    /// It is not to become part of the record.
+    Dismissed,
+    /// It was judged again and is now part of the record.
+    Accepted,
+}
+
+impl Settlement {
+    /// The settlement's name in the database and in the API.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Dismissed => "dismissed",
+            Self::Accepted => "accepted",
+        }
+    }
+}
+
+/// Closes a row of the quarantine by a person's decision; the bytes stay. An error when there is no open row.
+pub fn settle(
+    transaction: &Transaction<'_>,
+    id: i64,
+    settlement: Settlement,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let sql = "UPDATE quarantine SET settled_at = ?2, settlement = ?3 WHERE id = ?1 AND settled_at IS NULL";
+    match transaction.execute(sql, (id, now.0, settlement.name()))? {
+        0 => Err(StoreError::logic(format!("no open change {id} in the quarantine"))),
+        _ => Ok(()),
+    }
+}
+
+/// Judges a change of the quarantine again: what it lacked (a grant, say) may be there now.
+pub fn retry(transaction: &Transaction<'_>, id: i64, now: Timestamp) -> Result<ChangeResult, StoreError> {
+    let (install, item) = read(transaction, id)?;
+    let pusher = sites::install(transaction, install)?.filter(|i| i.state != InstallState::Quarantined);
+    let pusher =
+        pusher.ok_or_else(|| StoreError::logic(format!("installation {install} is in quarantine")))?;
+    let mut intake = Intake { transaction, now, added: BTreeMap::new() };
+    let verdict = intake.take(pusher, &item)?;
+    intake.publish()?;
+    match verdict {
+        Verdict::Judged(result) => Ok(result),
+        Verdict::Expel(reason) => Ok(ChangeResult::Rejected(reason.to_owned())),
+    }
+}
+
+fn read(connection: &Connection, id: i64) -> Result<(InstallId, Item), StoreError> {
+    let sql = "SELECT install, scope, hash, bytes FROM quarantine WHERE id = ?1 AND settled_at IS NULL";
+    let mut select = connection.prepare_cached(sql)?;
+    let found = select.query_row([id], |row| {
+        let item = Item::check(columns::scope(row, 1)?, columns::hash(row, 2)?, row.get(3)?);
+        Ok((columns::install(row, 0)?, item))
+    });
+    found.optional()?.ok_or_else(|| StoreError::logic(format!("no open change {id} in the quarantine")))
+}
+
+/// Puts a change into the quarantine under this code.
+pub(super) fn put(
+    transaction: &Transaction<'_>,
+    install: InstallId,
+    item: &Item,
+    code: &'static str,
+    now: Timestamp,
+) -> Result<Verdict, StoreError> {
+    let sql = "INSERT INTO quarantine (scope, hash, install, code, bytes, received_at)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (scope, hash) DO UPDATE SET code = excluded.code";
+    let row = (item.scope.to_key(), item.stated.0, install.0, code, &item.bytes, now.0);
+    transaction.prepare_cached(sql)?.execute(row)?;
+    metrics::counter!("hearth_hub_quarantined_total", "code" => code).increment(1);
+    tracing::warn!(%install, code, "change put into the quarantine");
+    let sql = "SELECT count(*) FROM quarantine WHERE install = ?1 AND settled_at IS NULL";
+    let open: u64 = transaction.prepare_cached(sql)?.query_row([install.0], |row| row.get(0))?;
+    if open > QUARANTINE_PER_INSTALL_MAX {
+        return Ok(Verdict::Expel("too-much-quarantined"));
+    }
+    Ok(Verdict::Judged(ChangeResult::Rejected(code.to_owned())))
+}
+
+/// A change was accepted after all: its row, if there is one, is closed.
+pub(super) fn forget(
+    transaction: &Transaction<'_>,
+    scope: Scope,
+    hash: ChangeHash,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let sql = "UPDATE quarantine SET settled_at = ?3, settlement = ?4
+               WHERE scope = ?1 AND hash = ?2 AND settled_at IS NULL";
+    let row = (scope.to_key(), hash.0, now.0, Settlement::Accepted.name());
+    transaction.prepare_cached(sql)?.execute(row)?;
+    Ok(())
+}

@@ -1,0 +1,379 @@
+use super::*;
+use crate::testing::{HUB, NOW, Pen, TestHub, entry, resident, scope, site, subject_site};
+use crate::{grants, scopes};
+use hearth_protocol::access::SiteKind;
+use hearth_protocol::document::{StoredChange, rebuild};
+use hearth_protocol::scope::{Month, Scope, Section, Subject};
+use hearth_protocol::sync::digest::Digest;
+use hearth_protocol::wire::limits;
+use hearth_protocol::wire::message::{RevokeMode, ScopedChange, Sequence};
+
+const HOME: &str = "VL1AB";
+const PHARMACY: &str = "FA100";
+
+/// A care home (installation 1) and a pharmacy (installation 2) that share resident 1.
+async fn region() -> TestHub {
+    let hub = TestHub::new().await;
+    hub.add_site(HOME, SiteKind::CareHome, 1).await;
+    hub.add_site(PHARMACY, SiteKind::Pharmacy, 2).await;
+    hub.assign(HOME, 1).await;
+    hub.assign(PHARMACY, 1).await;
+    hub
+}
+
+fn rejected(code: &str) -> ChangeResult {
+    ChangeResult::Rejected(code.to_owned())
+}
+
+fn accepted(place: u64) -> ChangeResult {
+    ChangeResult::Accepted(Sequence(place))
+}
+
+async fn stored(hub: &TestHub, scope: Scope) -> Vec<StoredChange> {
+    let read = hub.store.read(move |c| {
+        let mut select = c.prepare("SELECT hash, bytes FROM change WHERE scope = ?1 ORDER BY seq")?;
+        let rows = select.query_map([scope.to_key()], |row| {
+            Ok(StoredChange { hash: ChangeHash(row.get(0)?), bytes: row.get(1)? })
+        })?;
+        Ok(rows.collect::<Result<Vec<_>, _>>()?)
+    });
+    read.await.unwrap()
+}
+
+#[tokio::test]
+async fn sound_changes_are_stored_in_order_and_make_the_same_document() {
+    let hub = region().await;
+    let mut pen = Pen::new(1);
+    let notes = scope(1, Section::Notes);
+    let mut changes = Vec::new();
+    for _ in 0..5 {
+        changes.extend(pen.write(notes));
+    }
+    let results = hub.push(1, changes.clone()).await;
+    assert_eq!(results, (1..=6).map(accepted).collect::<Vec<_>>());
+    let kept = stored(&hub, notes).await;
+    assert_eq!(kept, changes.into_iter().map(|c| c.change).collect::<Vec<_>>());
+    let document = rebuild(Section::Notes, None, &kept).unwrap();
+    let state = hub.store.read(move |c| scopes::get(c, notes)).await.unwrap().unwrap();
+    assert_eq!(state.tip.heads, hearth_protocol::document::heads(&document));
+    assert_eq!(state.digest.count(), 6);
+}
+
+#[tokio::test]
+async fn what_is_sent_again_is_a_duplicate_and_stored_once() {
+    let hub = region().await;
+    let changes = Pen::new(1).write(scope(1, Section::Notes));
+    assert_eq!(hub.push(1, changes.clone()).await, [accepted(1), accepted(2)]);
+    let again = hub.push(1, changes).await;
+    assert_eq!(again, [ChangeResult::Duplicate(Sequence(1)), ChangeResult::Duplicate(Sequence(2))]);
+    assert_eq!(hub.count("change").await, 2);
+}
+
+#[tokio::test]
+async fn two_sites_that_begin_one_scope_begin_the_same_document() {
+    let hub = region().await;
+    let safety = scope(1, Section::Safety);
+    assert_eq!(hub.push(1, Pen::new(1).write(safety)).await, [accepted(1), accepted(2)]);
+    let theirs = hub.push(2, Pen::new(2).write(safety)).await;
+    assert_eq!(theirs, [ChangeResult::Duplicate(Sequence(1)), accepted(3)]);
+    let state = hub.store.read(move |c| scopes::get(c, safety)).await.unwrap().unwrap();
+    assert_eq!(state.tip.heads.len(), 2);
+}
+
+#[tokio::test]
+async fn a_change_whose_dependency_is_missing_waits_and_is_stored_when_it_comes() {
+    let hub = region().await;
+    let mut pen = Pen::new(1);
+    let notes = scope(1, Section::Notes);
+    let mut changes = pen.write(notes);
+    changes.extend(pen.write(notes));
+    changes.extend(pen.write(notes));
+    let late = changes.remove(1);
+    let waiting = hub.push(1, changes).await;
+    assert_eq!(waiting[0], accepted(1));
+    assert_eq!(waiting[1], ChangeResult::Pending(late.change.hash));
+    assert!(matches!(waiting[2], ChangeResult::Pending(_)));
+    assert_eq!(hub.count("pending").await, 2);
+    assert_eq!(hub.push(1, vec![late]).await, [accepted(2)]);
+    assert_eq!((hub.count("pending").await, hub.count("change").await), (0, 4));
+}
+
+#[tokio::test]
+async fn changes_that_come_in_the_wrong_order_within_one_push_are_all_stored() {
+    let hub = region().await;
+    let mut pen = Pen::new(1);
+    let notes = scope(1, Section::Notes);
+    let mut changes = pen.write(notes);
+    changes.extend(pen.write(notes));
+    changes.reverse();
+    assert_eq!(hub.push(1, changes).await, [accepted(3), accepted(2), accepted(1)]);
+}
+
+#[tokio::test]
+async fn a_change_of_a_resident_that_the_site_does_not_hold_goes_to_the_quarantine() {
+    let hub = region().await;
+    let results = hub.push(1, Pen::new(1).write(scope(2, Section::Notes))).await;
+    assert_eq!(results, [rejected("not-granted"), rejected("not-granted")]);
+    assert_eq!((hub.count("quarantine").await, hub.count("scope").await), (2, 0));
+}
+
+#[tokio::test]
+async fn a_section_that_the_kind_of_site_may_only_read_or_not_hold_is_not_written() {
+    let hub = region().await;
+    for section in [Section::Mar, Section::Notes, Section::Plan, Section::Identity] {
+        let results = hub.push(2, Pen::new(2).write(scope(1, section))).await;
+        assert_eq!(
+            results,
+            [rejected("section-not-writable"), rejected("section-not-writable")],
+            "{section}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn another_sites_settings_are_not_written() {
+    let hub = region().await;
+    let theirs = hub.push(1, Pen::new(1).write(subject_site(PHARMACY, Section::Settings))).await;
+    assert_eq!(theirs[1], rejected("not-granted"));
+    let own = hub.push(1, Pen::new(1).write(subject_site(HOME, Section::Settings))).await;
+    assert_eq!(own[1], accepted(2));
+}
+
+#[tokio::test]
+async fn a_change_of_another_installation_is_not_taken_from_this_one() {
+    let hub = region().await;
+    let results = hub.push(1, Pen::new(2).write(scope(1, Section::Safety))).await;
+    assert_eq!(results, [accepted(1), rejected("foreign-install")]);
+}
+
+#[tokio::test]
+async fn a_change_after_the_record_was_taken_away_goes_to_the_quarantine_and_can_be_accepted_by_a_person() {
+    let hub = region().await;
+    let mut pen = Pen::new(1);
+    let notes = scope(1, Section::Notes);
+    hub.push(1, pen.write(notes)).await;
+    hub.revoke(HOME, 1, RevokeMode::Freeze).await.unwrap();
+    let unsent = pen.write(notes);
+    assert_eq!(hub.push(1, unsent.clone()).await, [rejected("not-granted")]);
+    hub.assign(HOME, 1).await;
+    let result = hub.store.write(|t| retry(t, 1, NOW)).await.unwrap();
+    assert_eq!(result, accepted(3));
+    assert_eq!(hub.push(1, unsent).await, [ChangeResult::Duplicate(Sequence(3))]);
+    let settled = hub.store.write(|t| settle(t, 1, Settlement::Dismissed, NOW)).await;
+    assert!(matches!(settled, Err(StoreError::Logic(_))));
+}
+
+async fn push_dated(hub: &TestHub, scope: Scope, happened: Timestamp, recorded: Timestamp) -> ChangeResult {
+    let mut pen = Pen::new(1);
+    let mut dated = entry(pen.next_id(), happened);
+    dated.recorded = recorded;
+    let change = pen.add(scope, vec![dated]);
+    hub.push(1, change).await.pop().unwrap()
+}
+
+#[tokio::test]
+async fn an_entry_from_the_future_or_from_a_clock_without_battery_goes_to_the_quarantine() {
+    let hub = region().await;
+    let safety = scope(1, Section::Safety);
+    let far = NOW.plus_ms(limits::FUTURE_MS_MAX + 1);
+    assert_eq!(push_dated(&hub, safety, far, NOW).await, rejected("dated-in-the-future"));
+    assert_eq!(push_dated(&hub, safety, NOW, far).await, rejected("dated-in-the-future"));
+    assert_eq!(push_dated(&hub, safety, NOW, Timestamp(5)).await, rejected("recorded-too-early"));
+    let near = NOW.plus_ms(limits::FUTURE_MS_MAX);
+    assert_eq!(push_dated(&hub, safety, near, near).await, accepted(2));
+}
+
+#[tokio::test]
+async fn an_entry_in_another_month_than_its_scope_goes_to_the_quarantine() {
+    let hub = region().await;
+    let month =
+        |n| Scope::try_new(Subject::Resident(resident(1)), Section::Notes, Month::new(2026, n)).unwrap();
+    assert_eq!(push_dated(&hub, month(8), NOW, NOW).await, rejected("wrong-month"));
+    assert_eq!(push_dated(&hub, month(12), NOW, NOW).await, rejected("month-out-of-range"));
+    let past_midnight = Timestamp::from_rfc3339("2026-09-01T00:30:00+01:00").unwrap();
+    assert_eq!(push_dated(&hub, month(8), past_midnight, NOW).await, accepted(2));
+}
+
+#[tokio::test]
+async fn a_correction_stands_in_the_month_of_what_it_corrects() {
+    let hub = region().await;
+    let august = Scope::try_new(Subject::Resident(resident(1)), Section::Notes, Month::new(2026, 8)).unwrap();
+    let mut pen = Pen::new(1);
+    let first = entry(pen.next_id(), Timestamp::from_rfc3339("2026-08-10T10:00:00Z").unwrap());
+    let mut correction = entry(pen.next_id(), NOW);
+    (correction.thread, correction.replaces) = (Some(first.id), vec![first.id]);
+    let mut changes = pen.add(august, vec![first]);
+    changes.extend(pen.add(august, vec![correction]));
+    assert_eq!(hub.push(1, changes).await, [accepted(1), accepted(2), accepted(3)]);
+}
+
+#[tokio::test]
+async fn damaged_bytes_go_to_the_quarantine_whole() {
+    let hub = region().await;
+    let mut changes = Pen::new(1).write(scope(1, Section::Notes));
+    let last = changes[1].change.bytes.len() - 1;
+    changes[1].change.bytes[last] ^= 1;
+    assert!(matches!(hub.push(1, changes.clone()).await[1], ChangeResult::Rejected(_)));
+    let read = hub.store.read(|c| Ok(c.query_row("SELECT bytes FROM quarantine", [], |row| row.get(0))?));
+    assert_eq!(read.await, Ok(changes.remove(1).change.bytes));
+}
+
+#[tokio::test]
+async fn an_installation_that_was_copied_is_put_under_quarantine_and_refused_from_then_on() {
+    let hub = region().await;
+    let notes = scope(1, Section::Notes);
+    let mut original = Pen::new(1);
+    hub.push(1, original.write(notes)).await;
+    let mut copy = original.clone();
+    assert_eq!(hub.push(1, original.write(notes)).await, [accepted(3)]);
+    let mut other = entry(copy.next_id(), NOW);
+    other.happened = NOW.plus_ms(-1);
+    let forked = copy.add(notes, vec![other]);
+    assert_eq!(hub.try_push(1, forked).await, Ok(Pushed::Refused(RefusalCode::Cloned)));
+    let state = hub.store.read(|c| sites::install(c, InstallId(1))).await.unwrap().unwrap().state;
+    assert_eq!(state, InstallState::Quarantined);
+    assert_eq!((hub.count("quarantine").await, hub.count("change").await), (1, 3));
+    assert_eq!(hub.try_push(1, original.write(notes)).await, Ok(Pushed::Refused(RefusalCode::Revoked)));
+}
+
+#[tokio::test]
+async fn a_revoked_installation_writes_nothing() {
+    let hub = region().await;
+    let revoke =
+        |t: &Transaction<'_>| sites::set_install_state(t, InstallId(1), InstallState::Revoked, "stolen");
+    hub.store.write(revoke).await.unwrap();
+    let pushed = hub.try_push(1, Pen::new(1).write(scope(1, Section::Notes))).await;
+    assert_eq!(pushed, Ok(Pushed::Refused(RefusalCode::Revoked)));
+    assert_eq!(hub.count("change").await, 0);
+}
+
+#[tokio::test]
+async fn one_broken_change_of_a_group_does_not_withhold_the_others() {
+    let hub = region().await;
+    let mut pen = Pen::new(1);
+    let mut changes = pen.write(scope(1, Section::Mar));
+    changes.extend(pen.write(scope(9, Section::Notes)));
+    let results = hub.push(1, changes).await;
+    assert_eq!(results[..2], [accepted(1), accepted(2)]);
+    assert_eq!(results[3], rejected("not-granted"));
+}
+
+#[tokio::test]
+async fn operations_that_jump_ahead_are_refused_so_that_the_numbers_never_run_out() {
+    let hub = region().await;
+    let notes = scope(1, Section::Notes);
+    let mut pen = Pen::new(1);
+    hub.push(1, pen.write(notes)).await;
+    let mut tip = hub.store.read(move |c| scopes::get(c, notes)).await.unwrap().unwrap().tip;
+    (tip.max_op, tip.own_changes) = (1 << 20, 1);
+    let entries = vec![entry(pen.next_id(), NOW)];
+    let change = document::add(InstallId(1), Section::Notes, &mut tip, entries).unwrap().to_stored();
+    let results = hub.push(1, vec![ScopedChange { scope: notes, change }]).await;
+    assert_eq!(results, [rejected("operations-out-of-order")]);
+}
+
+#[tokio::test]
+async fn the_hub_writes_in_its_own_name_and_begins_scopes_itself() {
+    let hub = region().await;
+    let history = scope(1, Section::History);
+    assert_eq!(hub.append(history).await, Ok(Sequence(2)));
+    assert_eq!(hub.append(history).await, Ok(Sequence(3)));
+    let kept = stored(&hub, history).await;
+    let last = document::check(Section::History, kept[2].hash, &kept[2].bytes).unwrap();
+    assert_eq!((last.install, last.seq), (HUB, 2));
+    assert!(rebuild(Section::History, None, &kept).is_ok());
+}
+
+#[tokio::test]
+async fn a_long_import_becomes_several_changes() {
+    let hub = region().await;
+    let history = scope(1, Section::History);
+    let appended = hub.store.write(move |t| {
+        let ids = (0..40).map(|_| crate::region::next_entry(t)).collect::<Result<Vec<_>, _>>()?;
+        let long = |id| {
+            let mut entry = entry(id, NOW);
+            entry.author.name = "x".repeat(10_000);
+            entry
+        };
+        append(t, history, ids.into_iter().map(long).collect(), NOW)
+    });
+    let head = appended.await.unwrap();
+    assert!(head.0 > 6, "{head:?}");
+    assert!(rebuild(Section::History, None, &stored(&hub, history).await).is_ok());
+}
+
+#[tokio::test]
+async fn a_resident_who_is_not_known_gets_no_scope() {
+    let hub = region().await;
+    assert!(matches!(hub.append(scope(77, Section::History)).await, Err(StoreError::Constraint(_))));
+    assert_eq!(hub.count("scope").await, 0);
+}
+
+#[tokio::test]
+async fn the_sites_that_hold_a_scope_get_a_feed_number_and_the_only_writer_does_not() {
+    let hub = region().await;
+    let mut pen = Pen::new(1);
+    let safety = scope(1, Section::Safety);
+    hub.push(1, pen.write(safety)).await;
+    let (home, pharmacy) = (hub.head(HOME).await, hub.head(PHARMACY).await);
+    hub.push(1, pen.write(safety)).await;
+    assert_eq!((hub.head(HOME).await, hub.head(PHARMACY).await.0), (home, pharmacy.0 + 1));
+    hub.push(1, pen.write(scope(1, Section::Notes))).await;
+    assert_eq!(hub.head(PHARMACY).await.0, pharmacy.0 + 1, "a pharmacy holds no notes");
+    // A second installation of the home has to be sent what the first one wrote.
+    hub.add_install(HOME, 3).await;
+    let home = hub.head(HOME).await;
+    hub.push(1, pen.write(safety)).await;
+    assert_eq!(hub.head(HOME).await.0, home.0 + 1);
+}
+
+#[tokio::test]
+async fn the_digest_of_a_site_is_that_of_the_scopes_it_holds() {
+    let hub = region().await;
+    let mut pen = Pen::new(1);
+    for section in [Section::Safety, Section::Notes, Section::Mar] {
+        hub.push(1, pen.write(scope(1, section))).await;
+        hub.push(1, pen.write(scope(1, section))).await;
+    }
+    let check = |code: &'static str, scopes: u64| {
+        hub.store.read(move |c| {
+            let level = crate::feed::level(c, site(code))?.unwrap();
+            let mut select = c.prepare(
+                "SELECT s.digest FROM subscription u JOIN scope s ON s.key = u.scope WHERE u.site = ?1",
+            )?;
+            let digests = select.query_map([code], |row| crate::store::columns::digest(row, 0))?;
+            let sum = digests.map(Result::unwrap).fold(Digest::default(), Digest::plus);
+            assert_eq!((level.digest, level.scopes), (sum, scopes), "{code}");
+            Ok(())
+        })
+    };
+    check(HOME, 3).await.unwrap();
+    check(PHARMACY, 2).await.unwrap();
+    hub.revoke(HOME, 1, RevokeMode::Forget).await.unwrap();
+    check(HOME, 0).await.unwrap();
+    hub.assign(HOME, 1).await;
+    check(HOME, 3).await.unwrap();
+    let held = hub.store.read(|c| grants::residents_of(c, site(HOME))).await;
+    assert_eq!(held, Ok(vec![resident(1)]));
+}
+
+#[tokio::test]
+async fn a_full_disk_refuses_the_push_and_keeps_nothing_of_it() {
+    let options = crate::store::StoreOptions { pages_max: Some(110), ..Default::default() };
+    let hub = TestHub::with(&options).await;
+    hub.add_site(HOME, SiteKind::CareHome, 1).await;
+    hub.assign(HOME, 1).await;
+    let mut pen = Pen::new(1);
+    let notes = scope(1, Section::Notes);
+    let mut acknowledged = 0;
+    let failed = loop {
+        let changes = (0..50).flat_map(|_| pen.write(notes)).collect::<Vec<_>>();
+        match hub.try_push(1, changes).await {
+            Ok(Pushed::Judged(results)) => acknowledged += results.len() as u64,
+            other => break other,
+        }
+        assert!(acknowledged < 100_000, "the disk never fills");
+    };
+    assert_eq!(failed, Err(StoreError::Full));
+    assert_eq!(hub.count("change").await, acknowledged);
+}

@@ -1,0 +1,186 @@
+//! Scopes in the database: where each stands in the hub's order, and which sites subscribe to it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use hearth_protocol::access::{SiteKind, SiteRight, site_right};
+use hearth_protocol::document::Tip;
+use hearth_protocol::id::{InstallId, ResidentId, SiteId};
+use hearth_protocol::scope::{Scope, Subject};
+use hearth_protocol::sync::digest::Digest;
+use hearth_protocol::wire::message::Sequence;
+use rusqlite::{Connection, OptionalExtension, Transaction};
+
+use crate::feed::Levels;
+use crate::sites;
+use crate::store::{StoreError, columns};
+
+/// Where a scope stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScopeState {
+    /// The scope.
+    pub scope: Scope,
+    /// Place of its newest change.
+    pub head: Sequence,
+    /// Heads and largest operation counter; the count of own changes is not kept here.
+    pub tip: Tip,
+    /// Digest and number of its changes.
+    pub digest: Digest,
+}
+
+/// Where a scope stands; none when nothing was ever written to it.
+pub fn get(connection: &Connection, scope: Scope) -> Result<Option<ScopeState>, StoreError> {
+    let sql = "SELECT head_seq, heads, max_op, digest FROM scope WHERE key = ?1";
+    let mut select = connection.prepare_cached(sql)?;
+    let found = select.query_row([scope.to_key()], |row| {
+        Ok(ScopeState {
+            scope,
+            head: Sequence(row.get(0)?),
+            tip: Tip { heads: columns::hashes(row, 1)?, max_op: row.get(2)?, own_changes: 0 },
+            digest: columns::digest(row, 3)?,
+        })
+    });
+    Ok(found.optional()?)
+}
+
+/// Every scope of a resident or site that something was written to.
+pub fn of_subject(connection: &Connection, subject: Subject) -> Result<Vec<Scope>, StoreError> {
+    let scopes = match subject {
+        Subject::Resident(resident) => {
+            let mut select =
+                connection.prepare_cached("SELECT key FROM scope WHERE resident = ?1 ORDER BY key")?;
+            let rows = select.query_map([resident.0.as_bytes()], |row| columns::scope(row, 0))?;
+            rows.collect::<Result<_, _>>()?
+        }
+        Subject::Site(site) => {
+            let mut select =
+                connection.prepare_cached("SELECT key FROM scope WHERE site = ?1 ORDER BY key")?;
+            let rows = select.query_map([site.as_str()], |row| columns::scope(row, 0))?;
+            rows.collect::<Result<_, _>>()?
+        }
+    };
+    Ok(scopes)
+}
+
+/// Makes the row of a scope to which nothing was written yet. Its resident or site must be known.
+pub(crate) fn create(transaction: &Transaction<'_>, scope: Scope) -> Result<ScopeState, StoreError> {
+    let sql = "INSERT INTO scope (key, resident, site, section, digest) VALUES (?1, ?2, ?3, ?4, ?5)";
+    let (resident, site) = match scope.subject() {
+        Subject::Resident(resident) => (Some(*resident.0.as_bytes()), None),
+        Subject::Site(site) => (None, Some(site.as_str().to_owned())),
+    };
+    let digest = Digest::default();
+    let section = scope.section().code();
+    transaction.prepare_cached(sql)?.execute((scope.to_key(), resident, site, section, digest.to_bytes()))?;
+    Ok(ScopeState { scope, head: Sequence(0), tip: Tip::default(), digest })
+}
+
+pub(crate) fn save(transaction: &Transaction<'_>, state: &ScopeState) -> Result<(), StoreError> {
+    let sql = "UPDATE scope SET head_seq = ?2, heads = ?3, max_op = ?4, digest = ?5 WHERE key = ?1";
+    let heads = columns::hashes_to_bytes(&state.tip.heads);
+    let row = (state.scope.to_key(), state.head.0, heads, state.tip.max_op, state.digest.to_bytes());
+    transaction.prepare_cached(sql)?.execute(row)?;
+    Ok(())
+}
+
+/// What a transaction has added to a scope.
+#[derive(Debug, Default)]
+pub(crate) struct Added {
+    /// Digest of what was added.
+    pub(crate) digest: Digest,
+    /// The installations that added it.
+    pub(crate) writers: BTreeSet<InstallId>,
+    /// Whether the scope was begun.
+    pub(crate) is_new: bool,
+}
+
+/// Moves the feeds of every site that subscribes to what was added to.
+///
+/// A site whose only installation wrote all of it has nothing to be sent: its digest moves, its feed does not.
+pub(crate) fn publish(
+    transaction: &Transaction<'_>,
+    added: &BTreeMap<Scope, Added>,
+) -> Result<(), StoreError> {
+    let mut levels = Levels::default();
+    for (scope, added) in added {
+        if added.is_new {
+            for site in entitled(transaction, *scope)? {
+                subscribe(transaction, &mut levels, site, *scope, added.digest)?;
+            }
+            continue;
+        }
+        for site in subscribers(transaction, *scope)? {
+            let level = levels.of(transaction, site)?;
+            level.digest = level.digest.plus(added.digest);
+            if !is_all_its_own(transaction, site, &added.writers)? {
+                let number = levels.next_number(transaction, site)?;
+                let sql = "UPDATE subscription SET feed_no = ?3 WHERE scope = ?1 AND site = ?2";
+                transaction.prepare_cached(sql)?.execute((scope.to_key(), site.as_str(), number.0))?;
+            }
+        }
+    }
+    levels.save(transaction)
+}
+
+/// Subscribes a site to a scope with this digest.
+pub(crate) fn subscribe(
+    transaction: &Transaction<'_>,
+    levels: &mut Levels,
+    site: SiteId,
+    scope: Scope,
+    digest: Digest,
+) -> Result<(), StoreError> {
+    let number = levels.next_number(transaction, site)?;
+    let sql = "INSERT INTO subscription (scope, site, feed_no) VALUES (?1, ?2, ?3)";
+    transaction.prepare_cached(sql)?.execute((scope.to_key(), site.as_str(), number.0))?;
+    let level = levels.of(transaction, site)?;
+    level.digest = level.digest.plus(digest);
+    level.scopes += 1;
+    Ok(())
+}
+
+/// The sites that are to hold a scope: those with a right to its section and, for a resident's, an active grant.
+fn entitled(connection: &Connection, scope: Scope) -> Result<Vec<SiteId>, StoreError> {
+    let candidates: Vec<(SiteId, SiteKind)> = match scope.subject() {
+        Subject::Site(site) => sites::kind(connection, site)?.map(|kind| (site, kind)).into_iter().collect(),
+        Subject::Resident(resident) => holders(connection, resident)?,
+    };
+    let may_hold = candidates.into_iter().filter(|(_, kind)| holds(*kind, scope));
+    Ok(may_hold.map(|(site, _)| site).collect())
+}
+
+/// Whether sites of this kind hold this scope's section at all.
+pub(crate) fn holds(kind: SiteKind, scope: Scope) -> bool {
+    site_right(kind, scope.section()) != SiteRight::None
+}
+
+fn holders(connection: &Connection, resident: ResidentId) -> Result<Vec<(SiteId, SiteKind)>, StoreError> {
+    let sql = "SELECT g.site, s.kind FROM grant_ g JOIN site s ON s.ods = g.site
+               WHERE g.resident = ?1 AND g.state = 'active' ORDER BY g.site";
+    let mut select = connection.prepare_cached(sql)?;
+    let rows = select.query_map([resident.0.as_bytes()], |row| {
+        Ok((columns::site(row, 0)?, columns::site_kind(row, 1)?))
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+fn subscribers(connection: &Connection, scope: Scope) -> Result<Vec<SiteId>, StoreError> {
+    let mut select =
+        connection.prepare_cached("SELECT site FROM subscription WHERE scope = ?1 ORDER BY site")?;
+    let rows = select.query_map([scope.to_key()], |row| columns::site(row, 0))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+fn is_all_its_own(
+    connection: &Connection,
+    site: SiteId,
+    writers: &BTreeSet<InstallId>,
+) -> Result<bool, StoreError> {
+    let mut writers = writers.iter();
+    let (Some(writer), None) = (writers.next(), writers.next()) else { return Ok(false) };
+    let sql = "SELECT count(*) FILTER (WHERE id = ?2), count(*) FILTER (WHERE id <> ?2 AND state = 'active')
+               FROM install WHERE site = ?1";
+    let mut select = connection.prepare_cached(sql)?;
+    let (own, others): (u64, u64) =
+        select.query_row((site.as_str(), writer.0), |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(own == 1 && others == 0)
+}

@@ -1,0 +1,160 @@
+//! Sites, their installations and the certificates by which an installation is known.
+
+use hearth_protocol::access::SiteKind;
+use hearth_protocol::id::{InstallId, SiteId};
+use hearth_protocol::sync::digest::Digest;
+use hearth_protocol::time::Timestamp;
+use rusqlite::{Connection, OptionalExtension, Transaction};
+
+use crate::store::{StoreError, columns, dirty};
+
+/// Whether an installation may speak with the hub.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InstallState {
+    /// It may.
+    Active,
+    /// A person took its right away.
+    Revoked,
+    /// It was seen twice or broke rules; it may not until a person has decided.
+    Quarantined,
+}
+
+impl InstallState {
+    /// The state's name in the database and in the API.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Revoked => "revoked",
+            Self::Quarantined => "quarantined",
+        }
+    }
+
+    fn from_name(name: &str) -> Option<Self> {
+        [Self::Active, Self::Revoked, Self::Quarantined].into_iter().find(|state| state.name() == name)
+    }
+}
+
+/// An installation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Install {
+    /// Its number.
+    pub id: InstallId,
+    /// Its site.
+    pub site: SiteId,
+    /// What the site is.
+    pub kind: SiteKind,
+    /// Whether it may speak with the hub.
+    pub state: InstallState,
+}
+
+/// An installation as a certificate names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Identified {
+    /// The installation.
+    pub install: Install,
+    /// When the certificate ends.
+    pub not_after: Timestamp,
+}
+
+/// Adds a site, with an empty feed.
+pub fn add(
+    transaction: &Transaction<'_>,
+    site: SiteId,
+    kind: SiteKind,
+    name: &str,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let sql = "INSERT INTO site (ods, kind, name, created_at) VALUES (?1, ?2, ?3, ?4)";
+    transaction.execute(sql, (site.as_str(), kind.to_string(), name, now.0))?;
+    let sql = "INSERT INTO site_feed (site, digest) VALUES (?1, ?2)";
+    transaction.execute(sql, (site.as_str(), Digest::default().to_bytes()))?;
+    Ok(())
+}
+
+/// What a site is; none for an unknown site.
+pub fn kind(connection: &Connection, site: SiteId) -> Result<Option<SiteKind>, StoreError> {
+    let mut select = connection.prepare_cached("SELECT kind FROM site WHERE ods = ?1")?;
+    Ok(select.query_row([site.as_str()], |row| columns::site_kind(row, 0)).optional()?)
+}
+
+/// Adds an installation of a site, known by this Ed25519 key.
+pub fn add_install(
+    transaction: &Transaction<'_>,
+    install: InstallId,
+    site: SiteId,
+    public_key: &[u8],
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let sql = "INSERT INTO install (id, site, public_key, enrolled_at) VALUES (?1, ?2, ?3, ?4)";
+    transaction.execute(sql, (install.0, site.as_str(), public_key, now.0))?;
+    Ok(())
+}
+
+/// Adds a certificate of an installation: the SHA-256 of its DER, and until when it holds.
+pub fn add_certificate(
+    transaction: &Transaction<'_>,
+    install: InstallId,
+    fingerprint: [u8; 32],
+    issued: Timestamp,
+    not_after: Timestamp,
+) -> Result<(), StoreError> {
+    let sql = "INSERT INTO certificate (fingerprint, install, issued_at, not_after) VALUES (?1, ?2, ?3, ?4)
+               ON CONFLICT DO NOTHING";
+    transaction.execute(sql, (fingerprint, install.0, issued.0, not_after.0))?;
+    Ok(())
+}
+
+/// The installation of this certificate; none for one that the hub did not issue.
+pub fn identify(connection: &Connection, fingerprint: [u8; 32]) -> Result<Option<Identified>, StoreError> {
+    let sql = "SELECT i.id, i.site, s.kind, i.state, c.not_after FROM certificate c
+               JOIN install i ON i.id = c.install JOIN site s ON s.ods = i.site WHERE c.fingerprint = ?1";
+    let mut select = connection.prepare_cached(sql)?;
+    let found = select.query_row([fingerprint], |row| {
+        Ok(Identified { install: read_install(row)?, not_after: Timestamp(row.get(4)?) })
+    });
+    Ok(found.optional()?)
+}
+
+/// The installation with this number.
+pub fn install(connection: &Connection, id: InstallId) -> Result<Option<Install>, StoreError> {
+    let sql =
+        "SELECT i.id, i.site, s.kind, i.state FROM install i JOIN site s ON s.ods = i.site WHERE i.id = ?1";
+    let mut select = connection.prepare_cached(sql)?;
+    Ok(select.query_row([id.0], read_install).optional()?)
+}
+
+/// Changes whether an installation may speak with the hub, and why. Live links are cut within seconds.
+pub fn set_install_state(
+    transaction: &Transaction<'_>,
+    install: InstallId,
+    state: InstallState,
+    reason: &str,
+) -> Result<(), StoreError> {
+    let sql = "UPDATE install SET state = ?2, reason = ?3 WHERE id = ?1 RETURNING site";
+    let site = transaction.query_row(sql, (install.0, state.name(), reason), |row| columns::site(row, 0));
+    let site = site.optional()?.ok_or_else(|| StoreError::logic(format!("no installation {install}")))?;
+    dirty::mark(transaction, site)
+}
+
+/// Notes that an installation was there, and with which software.
+pub fn seen(
+    transaction: &Transaction<'_>,
+    install: InstallId,
+    software: &str,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let sql = "UPDATE install SET last_seen = ?2, software = ?3 WHERE id = ?1";
+    transaction.prepare_cached(sql)?.execute((install.0, now.0, software))?;
+    Ok(())
+}
+
+fn read_install(row: &rusqlite::Row<'_>) -> rusqlite::Result<Install> {
+    let state: String = row.get(3)?;
+    Ok(Install {
+        id: columns::install(row, 0)?,
+        site: columns::site(row, 1)?,
+        kind: columns::site_kind(row, 2)?,
+        // A state that this software does not know lets nobody in.
+        state: InstallState::from_name(&state).unwrap_or(InstallState::Revoked),
+    })
+}
