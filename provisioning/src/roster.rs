@@ -3,7 +3,7 @@
 mod csv;
 mod pin;
 
-pub use csv::{COLUMNS, RosterError, RosterFault, RosterRow, read};
+pub use csv::{COLUMNS, RosterError, RosterFault, RosterRow, end_of_account, read};
 pub use pin::{PIN_DIGITS, Pin, PinError, VerifierError, check_verifier, pin_fits, verifier};
 
 use hearth_protocol::id::StaffId;

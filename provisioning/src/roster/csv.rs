@@ -177,8 +177,10 @@ fn row(
     if let Err(error) = &pin {
         wrong("pin", format!("is not taken: {error}"));
     }
-    let until =
-        header.cell(record, "until").map(|text| end_of(text).filter(|end| *end > now).ok_or(())).transpose();
+    let until = header
+        .cell(record, "until")
+        .map(|text| end_of_account(text).filter(|end| *end > now).ok_or(()))
+        .transpose();
     if until.is_err() {
         wrong(
             "until",
@@ -219,7 +221,8 @@ fn line_of(text: &str, record: &::csv::StringRecord) -> u64 {
     breaks as u64 + 1
 }
 
-fn end_of(text: &str) -> Option<Timestamp> {
+/// When an account ends that is to last until this: the end of that day in the zone of the sites, or that moment.
+pub fn end_of_account(text: &str) -> Option<Timestamp> {
     if let Some(moment) = Timestamp::from_rfc3339(text) {
         return Some(moment);
     }
