@@ -10,7 +10,7 @@ use super::format::age::length;
 use super::format::date::date_time;
 use super::format::quantity::clinical_unit;
 use crate::record::medicines::{Dose, Order, OrderStatus, PrnProtocol, Quantity};
-use crate::time::Timestamp;
+use crate::time::{Date, Timestamp};
 
 const DAY_MS: i64 = 24 * 60 * 60_000;
 
@@ -35,7 +35,7 @@ pub struct PrnCheck {
 /// Why a dose may not be given now; its text is a sentence for the person who would give it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// The order is on hold or stopped.
+    /// The order is on hold or stopped, its first day is to come or its last is over.
     NotActive,
     /// Too soon after the last dose.
     Interval {
@@ -99,7 +99,7 @@ impl Refusal {
 /// given, where it is not the order's dose.
 pub fn check(order: &Order, taken: &[TakenDose<'_>], amount: Option<&Quantity>, now: Timestamp) -> PrnCheck {
     let mut check = PrnCheck::default();
-    if order.status != OrderStatus::Active {
+    if !is_active(order, now.date()) {
         check.refused.push(Refusal::NotActive);
     }
     let Some(protocol) = order.prn.as_ref().filter(|p| has_limits(p)) else {
@@ -116,6 +116,12 @@ pub fn check(order: &Order, taken: &[TakenDose<'_>], amount: Option<&Quantity>, 
         Err(caution) => check.cautions.push(caution),
     }
     check
+}
+
+fn is_active(order: &Order, today: Date) -> bool {
+    order.status == OrderStatus::Active
+        && order.start.is_none_or(|start| start <= today)
+        && order.end.is_none_or(|end| today <= end)
 }
 
 fn has_limits(protocol: &PrnProtocol) -> bool {
@@ -190,7 +196,9 @@ fn base(quantity: &Quantity) -> (String, i128) {
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotActive => f.write_str("This medicine is on hold or stopped. Do not give it.")?,
+            Self::NotActive => {
+                f.write_str("This medicine is on hold, stopped or outside its dates. Do not give it.")?;
+            }
             Self::Interval { minutes, last, .. } => {
                 let wait = length(i64::from(*minutes));
                 write!(f, "Doses must be at least {wait} apart. The last was at {}.", date_time(*last))?;

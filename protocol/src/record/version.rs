@@ -117,6 +117,15 @@ impl<'a, T: Kind> Thing<'a, T> {
         self.standing.len() > 1 || self.struck_apart
     }
 
+    /// The entries that a new version has to replace, so that nothing is left to settle: every version that stands, and
+    /// every strike that nobody has answered. What names fewer leaves the thing contested.
+    pub fn to_replace(&self) -> Vec<EntryId> {
+        let mut ids: Vec<EntryId> = self.standing.iter().map(|v| v.entry.id).collect();
+        ids.extend(open_strikes(&self.thread).map(|strike| strike.id));
+        ids.sort_unstable();
+        ids
+    }
+
     /// Whether nothing of it stands.
     pub fn is_taken_back(&self) -> bool {
         self.standing.is_empty()
@@ -176,13 +185,65 @@ pub(crate) fn split_taken_back<T: Kind>(things: Vec<Thing<'_, T>>) -> (Vec<Thing
 
 fn thing<'a, T: Kind>(thread: &Thread<'a>) -> Thing<'a, T> {
     let standing: Vec<Version<'a, T>> = thread.newest.iter().filter_map(|e| Version::of(e)).collect();
-    let struck_apart = !standing.is_empty() && has_open_strike(thread);
+    let struck_apart = !standing.is_empty() && open_strikes(thread).next().is_some();
     Thing { thread: thread.clone(), standing, struck_apart }
 }
 
-fn has_open_strike(thread: &Thread<'_>) -> bool {
+/// The strikes of a thread that nothing has replaced.
+fn open_strikes<'t, 'a>(thread: &'t Thread<'a>) -> impl Iterator<Item = &'a Entry> + use<'t, 'a> {
     let replaced: BTreeSet<EntryId> =
         thread.entries.iter().flat_map(|e| e.replaces.iter().filter(|id| **id != e.id)).copied().collect();
-    let is_strike = |e: &&&Entry| matches!(e.body, Body::EnteredInError(_));
-    thread.entries.iter().filter(is_strike).any(|e| !replaced.contains(&e.id))
+    let is_strike = |e: &&'a Entry| matches!(e.body, Body::EnteredInError(_));
+    thread.entries.iter().copied().filter(is_strike).filter(move |e| !replaced.contains(&e.id))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::record::fixture::{entry, history, id, strike, version};
+    use crate::record::thread::threads;
+
+    fn note(text: &str) -> Body {
+        let (category, text) = ("general".into(), text.into());
+        Body::Note(notes::Note { category, text, important: false })
+    }
+
+    fn only(entries: &[Entry]) -> Thing<'_, notes::Note> {
+        things(&threads(entries)).remove(0)
+    }
+
+    #[test]
+    fn a_version_that_names_the_strike_too_settles_it() {
+        let first = entry(1, 0, note("a"));
+        let edit = version(2, 5, &first, &[&first], note("b"));
+        let struck = strike(3, 6, &first);
+        let mut entries = vec![first.clone(), edit.clone(), struck];
+        assert_eq!((only(&entries).is_contested(), only(&entries).to_replace()), (true, vec![id(2), id(3)]));
+        let half = version(4, 7, &first, &[&edit], note("c"));
+        entries.push(half);
+        assert!(only(&entries).is_contested());
+        let settled =
+            Entry { replaces: only(&entries).to_replace(), ..version(5, 8, &first, &[], note("d")) };
+        entries.push(settled);
+        assert!(!only(&entries).is_contested());
+        assert_eq!(only(&entries).newest().map(|v| v.entry.id), Some(id(5)));
+    }
+
+    proptest! {
+        #[test]
+        fn replacing_what_is_named_always_settles(entries in history(Just(note("a")))) {
+            for thing in things::<notes::Note>(&threads(&entries)) {
+                let root = thing.thread.entries[0];
+                let replaces = thing.to_replace();
+                let settled = Entry { replaces, ..version(99, 9_999, root, &[], note("settled")) };
+                let all: Vec<Entry> = entries.iter().cloned().chain([settled]).collect();
+                let after = things::<notes::Note>(&threads(&all));
+                let after = after.iter().find(|t| t.id() == thing.id()).unwrap();
+                prop_assert!(!after.is_contested());
+                prop_assert_eq!(after.newest().map(|v| v.entry.id), Some(id(99)));
+            }
+        }
+    }
 }

@@ -6,7 +6,7 @@ use std::fmt;
 use crate::record::medicines::{Decimal, Dose, Quantity};
 
 /// Counted things whose name takes an s.
-const COUNTED: [&str; 12] = [
+const COUNTED: [&str; 11] = [
     "tablet",
     "capsule",
     "puff",
@@ -18,7 +18,6 @@ const COUNTED: [&str; 12] = [
     "lozenge",
     "application",
     "ampoule",
-    "pessary",
 ];
 
 /// `500 mg`, `1,000 units`, `2 tablets`: number, space, unit.
@@ -99,7 +98,9 @@ pub fn clinical_unit(unit: &str) -> &str {
 fn unit(unit: &str, value: Decimal) -> String {
     let unit = clinical_unit(unit.trim());
     let is_several = value.compare(Decimal::whole(1)) == Ordering::Greater;
+    let is_one = value.compare(Decimal::whole(1)) == Ordering::Equal;
     match unit {
+        "units" | "micrograms" | "nanograms" if is_one => unit.trim_end_matches('s').to_owned(),
         "patch" if is_several => "patches".to_owned(),
         "suppository" if is_several => "suppositories".to_owned(),
         "pessary" if is_several => "pessaries".to_owned(),
@@ -137,6 +138,7 @@ mod tests {
             ("2", "tablet", "2 tablets"),
             ("2", "patch", "2 patches"),
             ("125", "mcg", "125 micrograms"),
+            ("1.0", "iu", "1 unit"),
             ("3", "", "3"),
         ] {
             assert_eq!(quantity(value, unit).to_string(), shown);

@@ -110,6 +110,18 @@ fn without_limits_the_answer_says_so_and_a_stopped_order_is_refused() {
 }
 
 #[test]
+fn outside_its_dates_it_is_refused() {
+    let today = minute(0).date();
+    let (yesterday, tomorrow) = (Date(today.0.yesterday().unwrap()), Date(today.0.tomorrow().unwrap()));
+    for (start, end, may_give) in
+        [(Some(today), Some(today), true), (Some(tomorrow), None, false), (None, Some(yesterday), false)]
+    {
+        let order = Order { start, end, ..order(Some(protocol())) };
+        assert_eq!(check(&order, &[], None, minute(60)).may_give(), may_give);
+    }
+}
+
+#[test]
 fn a_dose_from_a_clock_that_is_ahead_still_counts() {
     let order = order(Some(protocol()));
     assert!(!check(&order, &taken(&[30]), None, minute(0)).may_give());

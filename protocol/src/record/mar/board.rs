@@ -297,6 +297,9 @@ impl<'a> Context<'a, '_> {
 
     /// Puts what must be asked on the next dose of each order that nobody has recorded yet.
     fn ask_next(&self, slots: &mut [Slot<'a>]) {
+        if self.events.is_empty() {
+            return;
+        }
         let mut asked: BTreeSet<EntryId> = BTreeSet::new();
         for slot in slots.iter_mut().filter(|slot| !slot.is_recorded()) {
             let is_before = |event: &&SafetyEvent| match event {

@@ -93,23 +93,25 @@ pub fn safety_events(orders: &[Thing<'_, Order>], doses: &[Thing<'_, Administrat
         .into_iter()
         .flat_map(|((order, due), taken)| match due {
             Some(due) => given_twice(order, due, &taken).into_iter().collect(),
-            None => too_soon(order, interval_ms(orders, order), taken),
+            None => too_soon(orders, order, taken),
         })
         .collect();
     events.sort();
     events
 }
 
-/// The events that the next dose of an order still has to answer: those after which no further dose was taken.
+/// The events that the next dose of an order still has to answer: those after which no dose was recorded by somebody
+/// who had read the warning ([`Administration::overridden`]). A later dose that was given without knowing of the event,
+/// at another node, answers nothing.
 pub fn open_events<'e>(
     events: &'e [SafetyEvent],
     order: EntryId,
     doses: &[Thing<'_, Administration>],
 ) -> Vec<&'e SafetyEvent> {
-    let taken: Vec<Version<'_, Administration>> =
-        doses.iter().filter_map(taken_version).filter(|v| v.body.order == order).collect();
+    let standing = doses.iter().flat_map(|dose| &dose.standing);
+    let warned: Vec<_> = standing.filter(|v| v.body.order == order && v.body.overridden.is_some()).collect();
     let is_answered = |event: &SafetyEvent| {
-        taken.iter().any(|v| {
+        warned.iter().any(|v| {
             v.entry.happened > event.last() && !event.administrations().contains(&v.entry.thread_id())
         })
     };
@@ -129,15 +131,17 @@ fn given_twice(order: EntryId, due: Timestamp, taken: &[Version<'_, Administrati
 }
 
 fn too_soon(
+    orders: &[Thing<'_, Order>],
     order: EntryId,
-    interval_ms: Option<i64>,
     mut taken: Vec<Version<'_, Administration>>,
 ) -> Vec<SafetyEvent> {
-    let Some(interval_ms) = interval_ms else { return Vec::new() };
     taken.sort_by_key(|v| (v.entry.happened, v.entry.id));
     let pairs = taken.iter().zip(taken.iter().skip(1));
     pairs
-        .filter(|(first, second)| second.entry.happened.ms_since(first.entry.happened) < interval_ms)
+        .filter(|(first, second)| {
+            let apart = second.entry.happened.ms_since(first.entry.happened);
+            interval_ms(orders, second.body).is_some_and(|interval| apart < interval)
+        })
         .map(|(first, second)| SafetyEvent::TooSoon {
             order,
             administrations: vec![first.entry.thread_id(), second.entry.thread_id()],
@@ -146,9 +150,10 @@ fn too_soon(
         .collect()
 }
 
-/// The least interval that any standing version of the order allows.
-fn interval_ms(orders: &[Thing<'_, Order>], order: EntryId) -> Option<i64> {
-    let thing = orders.iter().find(|o| o.id() == order)?;
-    let minutes = thing.standing.iter().filter_map(|v| v.body.prn.as_ref()?.interval_minutes).min()?;
-    Some(i64::from(minutes) * 60_000)
+/// The interval of the version of the order that was on the screen: a protocol that is made stricter later makes no
+/// past dose too soon.
+fn interval_ms(orders: &[Thing<'_, Order>], dose: &Administration) -> Option<i64> {
+    let thing = orders.iter().find(|o| o.id() == dose.order)?;
+    let seen = thing.versions().find(|v| v.entry.id == dose.order_version)?;
+    Some(i64::from(seen.body.prn.as_ref()?.interval_minutes?) * 60_000)
 }

@@ -18,10 +18,14 @@ pub fn due_in<'a>(
     until: Timestamp,
 ) -> BTreeMap<Timestamp, Vec<Version<'a, Order>>> {
     let mut due: BTreeMap<Timestamp, Vec<Version<'a, Order>>> = BTreeMap::new();
+    // Days are counted from the first version: a correction of the route must not move a patch by a day.
+    let Some(since) = order.versions().next().map(|v| holds_from(v.entry).date()) else {
+        return due;
+    };
     for version in order.versions() {
         let (start, end) = held(order, version.entry);
         let span = (start.max(from), end.min(until));
-        for dose in due_doses(version.body, start.date(), span.0, span.1) {
+        for dose in due_doses(version.body, since, span.0, span.1) {
             due.entry(dose.due).or_default().push(version);
         }
     }

@@ -134,11 +134,45 @@ fn two_givings_of_one_dose_both_stay_and_the_next_dose_asks() {
     assert_eq!(board.slots[0].state, SlotState::RecordedApart(vec![Outcome::Given]));
     assert_eq!((board.slots[0].ask.len(), &board.slots[1].ask), (0, &vec![event.clone()]));
 
-    mar.push(entry(12, TWENTY, given(TWENTY)));
     let tomorrow = Span { from: minute(24 * 60), until: minute(48 * 60) };
-    let after = super::board(&orders, &mar, tomorrow, &Windows::default(), minute(25 * 60));
-    assert_eq!(after.events, vec![event]);
-    assert!(after.slots.iter().all(|slot| slot.ask.is_empty()), "the dose between has answered it");
+    let asks = |mar: &[Entry]| -> Vec<usize> {
+        let board = super::board(&orders, mar, tomorrow, &Windows::default(), minute(25 * 60));
+        board.slots.iter().map(|slot| slot.ask.len()).collect()
+    };
+    mar.push(entry(12, TWENTY, given(TWENTY)));
+    assert_eq!(asks(&mar), [1, 0], "whoever gave the dose between did not know");
+    let Body::Administration(dose) = given(TWENTY) else { unreachable!() };
+    let warned = Administration { overridden: Some(event.to_string()), ..dose };
+    mar[2].body = Body::Administration(warned);
+    assert_eq!(asks(&mar), [0, 0], "the dose between has answered it");
+}
+
+#[test]
+fn a_protocol_made_stricter_later_makes_no_past_dose_too_soon() {
+    let first = ordered(prn());
+    let protocol = PrnProtocol { interval_minutes: Some(480), ..PrnProtocol::default() };
+    let stricter = Order { prn: Some(protocol), ..prn() };
+    let later = version(2, TWENTY, &first, &[&first], Body::Order(stricter));
+    let orders = [first, later];
+    let mar =
+        [entry(10, EIGHT, dose(None, Outcome::Given)), entry(11, EIGHT + 300, dose(None, Outcome::Given))];
+    assert_eq!(at(&orders, &mar, TWENTY).events, vec![]);
+}
+
+#[test]
+fn a_change_of_something_else_does_not_shift_an_every_third_day_medicine() {
+    let every_third = |route: Option<&str>| Order {
+        timing: Timing::Times { times: vec!["09:00".parse().unwrap()], days: Days::EveryDays(3) },
+        route: route.map(Coded::text),
+        ..order(&[])
+    };
+    let first = entry(1, 0, Body::Order(every_third(None)));
+    let later = version(2, 24 * 60, &first, &[&first], Body::Order(every_third(Some("transdermal"))));
+    let orders = [first, later];
+    let span = Span { from: minute(0), until: minute(7 * 24 * 60) };
+    let board = board(&orders, &[], span, &Windows::default(), minute(0));
+    let days: Vec<String> = board.slots.iter().map(|s| s.due.date().to_string()).collect();
+    assert_eq!(days, ["2026-01-05", "2026-01-08", "2026-01-11"]);
 }
 
 #[test]
