@@ -13,12 +13,16 @@ pub mod import;
 pub mod patch;
 pub mod set;
 pub mod split;
-#[allow(dead_code, reason = "the importers of letters and results read with the rest of it")]
 mod view;
 pub mod when;
 
-pub use export::{NotExported, Outgoing, Target, export};
+pub use export::{NotExported, OrderLink, Outgoing, Target, export, own_identifiers, relink, take_back};
+pub use import::document::attachment_urls;
+pub use import::patient::nhs_number;
 pub use import::{Context, Draft, File, NotMapped, import};
 pub use patch::patch_original;
 pub use set::ResourceSet;
-pub use split::{Problem, Split, split, split_ndjson};
+pub use split::{Problem, Split, Splitter, split, split_ndjson};
+
+#[cfg(test)]
+mod tests;

@@ -6,7 +6,15 @@
 //! [`relink`] does.
 
 mod allergy;
+mod flag;
+mod mar;
+mod medicine;
+mod note;
+mod observation;
 mod provenance;
+
+pub use mar::{DUE, OUTCOMES, outcomes};
+pub use provenance::SYNCED;
 
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -17,6 +25,7 @@ use crate::clinical::NhsNumber;
 use crate::id::EntryId;
 use crate::record::entry::{Body, Entry, Origin};
 use crate::record::medicines::Order;
+use crate::record::plan::SpO2Scale;
 use crate::time::Timestamp;
 
 /// What an export needs to know beside the entry.
@@ -32,8 +41,8 @@ pub struct Target<'a> {
     pub synced: Timestamp,
     /// The order that a dose or a supply belongs to.
     pub order: Option<OrderLink<'a>>,
-    /// The score of a set of vital signs, with its parts.
-    pub news2: Option<&'a News2>,
+    /// The oxygen scale that held when vital signs were taken: it decides their NEWS2.
+    pub scale: SpO2Scale,
     /// How the main care record refers to the resource of another entry (the dose that an effect is about), if it
     /// has one.
     pub about: Option<&'a str>,
@@ -47,26 +56,6 @@ pub struct OrderLink<'a> {
     /// How the main care record refers to it, such as `MedicationRequest/17`; none for one made at a site and not
     /// yet sent.
     pub reference: Option<&'a str>,
-}
-
-/// A NEWS2 with its parts, as computed from the vital signs when they are sent.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct News2 {
-    /// The total, 0 to 20.
-    pub total: u8,
-    /// Its parts, with their SNOMED CT codes.
-    pub parts: Vec<News2Part>,
-}
-
-/// The score of one measurement.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct News2Part {
-    /// SNOMED CT code of the sub-score, such as 1104301000000104.
-    pub code: String,
-    /// What it is a score of, as shown.
-    pub display: String,
-    /// 0 to 3.
-    pub score: u8,
 }
 
 /// A resource to be written, and who stands behind it.
@@ -165,6 +154,11 @@ fn urn(uuid: Uuid) -> String {
     format!("urn:uuid:{}", uuid.hyphenated())
 }
 
+/// A Hearth identifier as FHIR writes it.
+fn identifier_of(uuid: Uuid) -> Value {
+    json!({"system": URI, "value": urn(uuid)})
+}
+
 /// The identifier of an entry's resource: of the thing's first version, and of a part where it makes several.
 fn identifier(thread: EntryId, part: &str, region: Uuid) -> Uuid {
     let whole = thread.to_uuid(region);
@@ -201,6 +195,19 @@ impl Writing<'_> {
         match &self.entry.body {
             Body::Allergy(allergy) => Ok(allergy::write(self, allergy)),
             Body::NoKnownAllergies(none) => Ok(allergy::write_none(self, none)),
+            Body::Alert(alert) => Ok(flag::write_alert(self, alert)),
+            Body::Resuscitation(decision) => Ok(flag::write_resuscitation(self, decision)),
+            Body::EscalationLimits(limits) => Ok(flag::write_limits(self, limits)),
+            Body::Order(order) => Ok(medicine::write(self, order)),
+            Body::Administration(dose) => mar::write(self, dose),
+            Body::Effect(effect) => Ok(observation::write_effect(self, effect)),
+            Body::VitalSigns(signs) => Ok(observation::write_vital_signs(self, signs)),
+            Body::SoftSigns(signs) => Ok(observation::write_soft_signs(self, signs)),
+            Body::Measurement(measured) => Ok(observation::write_measurement(self, measured)),
+            Body::Fluid(fluid) => Ok(observation::write_fluid(self, fluid)),
+            Body::Note(note) => Ok(note::write_note(self, note)),
+            Body::Incident(incident) => Ok(note::write_incident(self, incident)),
+            Body::Visit(visit) => Ok(note::write_visit(self, visit)),
             Body::EnteredInError(_) => Err(NotExported::TakesBack),
             other => Err(NotExported::StaysHere(other.kind())),
         }
@@ -209,7 +216,7 @@ impl Writing<'_> {
     fn outgoing(self, part: Part) -> Outgoing {
         let identifier = self.identifier(part.name);
         let url = urn(identifier);
-        let resource = part.resource.with("identifier", json!([{"system": URI, "value": url}])).build();
+        let resource = part.resource.with("identifier", json!([identifier_of(identifier)])).build();
         Outgoing {
             resource_type: part.resource_type,
             identifier,

@@ -1,10 +1,16 @@
 //! From a FHIR resource to drafts of entries.
 
-pub mod allergy;
-pub mod discharge;
+pub(crate) mod allergy;
+pub(crate) mod discharge;
+pub mod document;
 mod dosage;
-pub mod medication;
+pub(crate) mod flag;
+mod history;
+mod mar;
+mod medication;
 pub mod patient;
+mod plan;
+mod result;
 mod times;
 
 use serde_json::Value;
@@ -75,7 +81,7 @@ pub enum NotMapped {
     #[error("the value is not a FHIR resource")]
     NotAResource,
     /// Records have no place for resources of this type.
-    #[error("a {0} has no place in a record")]
+    #[error("records have no place for resources of type {0}")]
     Type(String),
     /// The resource only completes others of this type, which are read together with it.
     #[error("the resource is read as a part of {0}")]
@@ -152,6 +158,22 @@ impl<'a> Reading<'a> {
             "AllergyIntolerance" => allergy::read(self).map(one),
             "MedicationRequest" => medication::read_request(self).map(one),
             "MedicationStatement" => medication::read_statement(self).map(one),
+            "Flag" => flag::read(self).map(one),
+            "Consent" => flag::read_consent(self).map(one),
+            "Condition" => history::read_condition(self).map(one),
+            "Appointment" => history::read_appointment(self).map(one),
+            "Encounter" => history::read_encounter(self).map(one),
+            "Immunization" => history::read_immunisation(self).map(one),
+            "Observation" => result::read_observation(self).map(one),
+            "DiagnosticReport" => result::read_report(self),
+            "CarePlan" => plan::read_care_plan(self).map(one),
+            "Goal" => plan::read_goal(self).map(one),
+            "DocumentReference" => document::read(self).map(one),
+            "Composition" if discharge::is_discharge(self.resource) => Ok(one(discharge::read(self))),
+            "Composition" => document::read_composition(self).map(one),
+            "MedicationAdministration" => mar::read_administration(self).map(one),
+            "MedicationDispense" => mar::read_dispense(self).map(one),
+            "List" => allergy::read_list(self).map(one),
             "Organization" | "Practitioner" | "PractitionerRole" | "Location" | "Medication" | "Device"
             | "Binary" | "Substance" | "Specimen" | "HealthcareService" | "MessageHeader" | "Provenance" => {
                 Err(NotMapped::PartOf("other resources".to_owned()))

@@ -20,6 +20,7 @@ pub struct ResourceSet {
     told: BTreeMap<String, String>,
     full_urls: BTreeMap<String, String>,
     document: bool,
+    discharge: Option<String>,
 }
 
 impl ResourceSet {
@@ -56,21 +57,20 @@ impl ResourceSet {
 
     fn read_links(&mut self, resource: &Value) {
         match resource.text("resourceType") {
-            Some("DiagnosticReport") => {
-                let title = resource.at("code").and_then(label);
-                for result in resource.list("result").iter().filter_map(|r| r.text("reference")) {
-                    if let Some(title) = &title {
-                        self.panels.entry(result.to_owned()).or_insert_with(|| title.clone());
-                    }
-                }
-            }
+            Some("DiagnosticReport") => self.groups(resource, resource.list("result")),
+            Some("Observation") => self.groups(resource, resource.list("hasMember")),
             Some("CarePlan") => self.tells(resource, resource.list("goal")),
             Some("Composition") if self.document && is_discharge(resource) => {
-                for section in resource.list("section") {
-                    self.tells(resource, section.list("entry"));
-                }
+                self.discharge = Some(key(resource));
             }
             _ => {}
+        }
+    }
+
+    fn groups(&mut self, group: &Value, members: &[Value]) {
+        let Some(title) = group.at("code").and_then(label) else { return };
+        for member in members.iter().filter_map(|m| m.text("reference")) {
+            self.panels.entry(member.to_owned()).or_insert_with(|| title.clone());
         }
     }
 
@@ -137,14 +137,15 @@ impl ResourceSet {
     }
 
     /// The title of the report whose results include this resource.
-    #[allow(dead_code, reason = "the importer of results names panels by it")]
     pub(crate) fn panel_of(&self, resource: &Value) -> Option<&str> {
         self.linked(&self.panels, resource)
     }
 
     /// The resource that tells of this one as a part of itself.
     pub(crate) fn teller_of(&self, resource: &Value) -> Option<&str> {
-        self.linked(&self.told, resource)
+        let medicine = matches!(kind(resource), "MedicationStatement" | "MedicationRequest");
+        let by_discharge = self.discharge.as_deref().filter(|_| medicine);
+        by_discharge.or_else(|| self.linked(&self.told, resource))
     }
 
     fn linked<'a>(&self, links: &'a BTreeMap<String, String>, resource: &Value) -> Option<&'a str> {

@@ -90,11 +90,6 @@ pub(crate) fn cut_to(text: &str, max: usize) -> String {
     format!("{} [cut: read the original]", text.get(..end).unwrap_or_default())
 }
 
-/// The text of an element, cut.
-pub(crate) fn words(value: &Value, key: &str) -> Option<String> {
-    value.text(key).map(cut)
-}
-
 /// A number as it was sent, with its trailing zeros.
 pub(crate) fn digits(value: &Value) -> Option<String> {
     match value {
@@ -238,6 +233,19 @@ impl Builder {
             Some(Value::String(text)) if text.trim().is_empty() => self,
             Some(value) => self.with(key, value),
         }
+    }
+
+    /// With one more item of a list, which is made where it is absent.
+    pub(crate) fn maybe_more(mut self, key: &str, item: Option<Value>) -> Self {
+        if let Some(item) = item {
+            match self.0.get_mut(key) {
+                Some(Value::Array(items)) => items.push(item),
+                _ => {
+                    self.0.insert(key.to_owned(), Value::Array(vec![item]));
+                }
+            }
+        }
+        self
     }
 
     /// The object.

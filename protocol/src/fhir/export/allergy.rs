@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::{Part, Writing};
 use crate::fhir::concept::{SNOMED, concept, one_code};
+use crate::fhir::import::allergy::WHEN;
 use crate::fhir::view::Builder;
 use crate::record::safety::{
     Allergy, AllergyCategory, AllergyStatus, Criticality, NoKnownAllergies, Reaction, Severity,
@@ -90,7 +91,7 @@ fn reaction(reaction: &Reaction) -> Value {
     // `onset` is a date in FHIR, and what was told seldom is one.
     Builder::new()
         .with("manifestation", seen)
-        .maybe("description", reaction.when.as_ref().map(|w| format!("When: {w}")))
+        .maybe("description", reaction.when.as_ref().map(|w| format!("{WHEN}{w}")))
         .maybe("severity", severity)
         .build()
 }

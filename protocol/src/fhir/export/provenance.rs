@@ -10,7 +10,7 @@ use crate::record::entry::{Author, Body, Origin, Role};
 
 /// The extension that holds when an entry reached the hub. FHIR has no element for it, and a URL of a web site that
 /// does not exist would promise a definition; a name that is only unique promises none.
-pub(crate) const SYNCED: &str = "urn:uuid:6d0c5f0e-3a55-5e0b-9f53-52c6f6a8d1b7";
+pub const SYNCED: &str = "urn:uuid:6d0c5f0e-3a55-5e0b-9f53-52c6f6a8d1b7";
 
 const PARTICIPANT: &str = "http://terminology.hl7.org/CodeSystem/provenance-participant-type";
 

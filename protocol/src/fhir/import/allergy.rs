@@ -27,6 +27,9 @@ const NONE_OF_A_KIND: [&str; 6] = [
     "no-known-food-allergies",
 ];
 
+/// Codes of lists of allergies: SNOMED CT in UK Core, LOINC elsewhere.
+const ALLERGY_LISTS: [&str; 2] = ["886921000000105", "48765-2"];
+
 pub(super) fn read(reading: Reading<'_>) -> Result<Draft, NotMapped> {
     let resource = reading.resource;
     let verification = resource.one("verificationStatus");
@@ -46,6 +49,22 @@ pub(super) fn read(reading: Reading<'_>) -> Result<Draft, NotMapped> {
         Body::Allergy(allergy(resource, substance, refuted))
     };
     Ok(reading.draft(Section::Safety, happened, body))
+}
+
+/// A `List` says something of its own only where it is a list of allergies that is empty because there are none.
+pub(super) fn read_list(reading: Reading<'_>) -> Result<Draft, NotMapped> {
+    let list = reading.resource;
+    let about_allergies =
+        list.one("code").is_some_and(|c| ALLERGY_LISTS.iter().any(|code| has_code(c, code)));
+    let none = list.one("emptyReason").is_some_and(|r| has_code(r, "nilknown"));
+    if !about_allergies || !none {
+        return Err(NotMapped::PartOf("other resources".to_owned()));
+    }
+    if list.text("status") != Some("current") {
+        return Ok(reading.taken_back(Section::Safety));
+    }
+    let body = Body::NoKnownAllergies(NoKnownAllergies { source: source(reading, None) });
+    Ok(reading.draft(Section::Safety, list.text("date"), body))
 }
 
 /// Who said that there are none. A denial of one kind is quoted, so that nobody reads it as more.
@@ -112,19 +131,22 @@ fn criticality(code: &str) -> Option<Criticality> {
     }
 }
 
+/// What Hearth writes before the time of a reaction, which FHIR holds only as a date.
+pub(crate) const WHEN: &str = "When: ";
+
 fn reaction(value: &Value) -> Reaction {
     let mut manifestations: Vec<Coded> =
         capped(value.list("manifestation")).iter().filter_map(coded).collect();
-    if manifestations.is_empty() {
-        manifestations.extend(value.text("description").map(|d| Coded::text(cut_to(d, 500))));
-    }
+    let description = value.text("description");
+    let told = description.and_then(|d| d.strip_prefix(WHEN));
+    manifestations.extend(description.filter(|_| told.is_none()).map(|d| Coded::text(cut_to(d, 500))));
     let severity = match value.text("severity") {
         Some("mild") => Some(Severity::Mild),
         Some("moderate") => Some(Severity::Moderate),
         Some("severe") => Some(Severity::Severe),
         _ => None,
     };
-    Reaction { manifestations, severity, when: value.text("onset").map(|t| cut_to(t, 100)) }
+    Reaction { manifestations, severity, when: value.text("onset").or(told).map(|t| cut_to(t, 100)) }
 }
 
 #[cfg(test)]

@@ -76,7 +76,8 @@ pub(super) fn read_statement(reading: Reading<'_>) -> Result<Draft, NotMapped> {
     let mut order = order(reading, resource.list("dosage"))?;
     order.status = statement_status(resource);
     let period = |key: &str| resource.path_text(&["effectivePeriod", key]).and_then(when::day);
-    order.start = order.start.or_else(|| when::chosen(resource, "effective").and_then(when::day));
+    let since = || resource.text("effectiveDateTime").and_then(when::day);
+    order.start = order.start.or_else(|| period("start")).or_else(since);
     order.end = order.end.or_else(|| period("end"));
     let happened = resource.text("dateAsserted").or_else(|| when::chosen(resource, "effective"));
     Ok(reading.draft(Section::Medicines, happened, Body::Order(order)))
