@@ -1,7 +1,153 @@
-//! What a site has not got, read from the dirty index.
+//! What a site has not got, read from the dirty index, and what its installations say they have.
+//!
+//! The rows of a site (its grants, its scopes) each stand at the feed number at which they last changed, so what is
+//! new after a cursor is one range of an index, however long the site was away. Nothing is queued for a site.
 
 mod level;
+mod tail;
 
-pub use level::{FeedLevel, level};
+use std::collections::BTreeMap;
+
+use hearth_protocol::id::{InstallId, ResidentId, SiteId};
+use hearth_protocol::scope::Scope;
+use hearth_protocol::sync::hub::{FeedItem, FeedRead};
+use hearth_protocol::wire::message::{FeedNumber, Sequence};
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, Row, Transaction};
 
 pub(crate) use level::Levels;
+pub use level::{FeedLevel, level};
+pub(crate) use tail::snapshot as stored_snapshot;
+
+use crate::grants::{self, GrantState};
+use crate::sites::Install;
+use crate::store::{StoreError, columns};
+
+/// Who asks, and from where on.
+#[derive(Clone, Debug)]
+pub struct FeedQuery {
+    /// The site.
+    pub site: SiteId,
+    /// The installation: its own changes are not sent back to it.
+    pub install: InstallId,
+    /// How far the feed has been read.
+    pub after: FeedNumber,
+    /// About how many bytes to read. At least one item is read.
+    pub bytes_max: u64,
+    /// Scopes of which something is on its way, each to which place.
+    pub sent: BTreeMap<Scope, Sequence>,
+}
+
+/// A row of the dirty index.
+enum Dirty {
+    Grant { resident: ResidentId, state: GrantState },
+    Scope(Scope),
+}
+
+/// Reads what the site has not got, of one moment. Use inside one read transaction.
+pub fn read(connection: &Connection, query: &FeedQuery) -> Result<FeedRead, StoreError> {
+    let level = level(connection, query.site)?;
+    let level = level.ok_or_else(|| StoreError::logic(format!("no site {}", query.site)))?;
+    let mut read = FeedRead { read_to: query.after, ..FeedRead::default() };
+    let mut revoked = Vec::new();
+    let mut bytes = 0;
+    let sql = "SELECT feed_no, resident, state, NULL FROM grant_ WHERE site = ?1 AND feed_no > ?2
+               UNION ALL SELECT feed_no, NULL, NULL, scope FROM subscription WHERE site = ?1 AND feed_no > ?2
+               ORDER BY feed_no";
+    let mut select = connection.prepare_cached(sql)?;
+    let mut rows = select.query((query.site.as_str(), query.after.0))?;
+    while let Some(row) = rows.next()? {
+        if bytes >= query.bytes_max {
+            read.more = true;
+            break;
+        }
+        let feed = FeedNumber(row.get(0)?);
+        match dirty(row)? {
+            Dirty::Grant { resident, state } => {
+                match state.revoked() {
+                    None => read.items.push(FeedItem::Grant { feed, resident }),
+                    Some(mode) => revoked.push(FeedItem::Revoke { feed, resident, mode }),
+                }
+                bytes += tail::ITEM_BYTES;
+            }
+            Dirty::Scope(scope) => {
+                let left = query.bytes_max.saturating_sub(bytes);
+                let part = tail::read(connection, query, scope, left)?;
+                bytes += part.bytes;
+                read.items.extend(part.items);
+                if !part.is_whole {
+                    // The rest of the scope is read next time, from what is then on its way; the row is not passed.
+                    read.more = true;
+                    break;
+                }
+            }
+        }
+        read.read_to = feed;
+    }
+    if !read.more {
+        read.read_to = read.read_to.max(level.head);
+        read.digest = Some(level.digest);
+    }
+    read.items.splice(0..0, revoked);
+    Ok(read)
+}
+
+/// Notes what is on an installation's disk, and how far it has read its feed.
+///
+/// What was taken from the site meanwhile is not noted: it will be erased there, and must be sent again if it returns.
+pub fn confirm(
+    transaction: &Transaction<'_>,
+    install: Install,
+    scopes: &[(Scope, Sequence)],
+    cursor: Option<FeedNumber>,
+) -> Result<(), StoreError> {
+    let sql = "INSERT INTO holding (install, scope, confirmed_seq)
+               SELECT ?1, u.scope, min(?3, s.head_seq) FROM subscription u JOIN scope s ON s.key = u.scope
+               WHERE u.scope = ?2 AND u.site = ?4
+               ON CONFLICT (install, scope) DO UPDATE SET confirmed_seq = max(confirmed_seq, excluded.confirmed_seq)";
+    let mut upsert = transaction.prepare_cached(sql)?;
+    for (scope, sequence) in scopes {
+        upsert.execute((install.id.0, scope.to_key(), sequence.0, install.site.as_str()))?;
+    }
+    if let Some(cursor) = cursor {
+        let sql = "UPDATE install SET cursor = max(cursor, ?2) WHERE id = ?1";
+        transaction.prepare_cached(sql)?.execute((install.id.0, cursor.0))?;
+    }
+    Ok(())
+}
+
+/// An installation has lost what it held of everything: all of it is sent again, its own changes too.
+pub fn reset(transaction: &Transaction<'_>, install: Install) -> Result<(), StoreError> {
+    let sql = "SELECT scope FROM subscription WHERE site = ?1";
+    let mut select = transaction.prepare_cached(sql)?;
+    let rows = select.query_map([install.site.as_str()], |row| columns::scope(row, 0))?;
+    for scope in rows.collect::<Result<Vec<_>, _>>()? {
+        lost(transaction, install.id, scope)?;
+    }
+    transaction.execute("UPDATE install SET cursor = 0 WHERE id = ?1", [install.id.0])?;
+    Ok(())
+}
+
+/// An installation has lost what it held of a scope: all of it is to be sent again, its own changes too.
+pub(crate) fn lost(
+    transaction: &Transaction<'_>,
+    install: InstallId,
+    scope: Scope,
+) -> Result<(), StoreError> {
+    let sql = "INSERT INTO holding (install, scope, confirmed_seq, lost_seq)
+               SELECT ?1, key, 0, head_seq FROM scope WHERE key = ?2
+               ON CONFLICT (install, scope) DO UPDATE SET confirmed_seq = 0, lost_seq = excluded.lost_seq";
+    transaction.prepare_cached(sql)?.execute((install.0, scope.to_key()))?;
+    Ok(())
+}
+
+fn dirty(row: &Row<'_>) -> Result<Dirty, StoreError> {
+    Ok(if row.get_ref(3)? == ValueRef::Null {
+        Dirty::Grant { resident: columns::resident(row, 1)?, state: grants::state_column(row, 2)? }
+    } else {
+        Dirty::Scope(columns::scope(row, 3)?)
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -6,9 +6,9 @@ use hearth_protocol::time::Timestamp;
 use hearth_protocol::wire::message::{FeedNumber, RevokeMode};
 use rusqlite::{Connection, OptionalExtension, Transaction};
 
-use crate::feed::Levels;
+use crate::feed::{self, Levels};
 use crate::scopes;
-use crate::sites;
+use crate::sites::{self, Install};
 use crate::store::{StoreError, columns};
 
 /// Whether a site holds a record.
@@ -120,10 +120,9 @@ pub fn revoke(
     for scope in scopes::of_subject(transaction, Subject::Resident(resident))? {
         unsubscribe(transaction, &mut levels, site, scope)?;
         if to == GrantState::Forgotten {
-            // What is erased there must be sent again if the resident comes back.
-            let sql = "DELETE FROM holding WHERE scope = ?1
-                       AND install IN (SELECT id FROM install WHERE site = ?2)";
-            transaction.prepare_cached(sql)?.execute((scope.to_key(), site.as_str()))?;
+            for install in sites::installs_of(transaction, site)? {
+                feed::lost(transaction, install, scope)?;
+            }
         }
     }
     levels.save(transaction)
@@ -142,22 +141,36 @@ pub fn transfer(
     revoke(transaction, from, resident, mode, now)
 }
 
-/// Notes a node's receipt for an order to freeze or forget. A receipt for another order than the present one is kept
-/// out: the record may have been given back since.
+/// Notes an installation's receipt for an order to freeze or forget, and says whether it was for the present order.
+///
+/// The record may have been given back since: then the receipt is not noted, and what was erased is sent again.
 pub fn confirm(
     transaction: &Transaction<'_>,
-    site: SiteId,
+    install: Install,
     resident: ResidentId,
     mode: RevokeMode,
     receipt: &[u8],
     now: Timestamp,
 ) -> Result<bool, StoreError> {
-    if state(transaction, site, resident)?.and_then(GrantState::revoked) != Some(mode) {
+    if mode == RevokeMode::Forget {
+        erased(transaction, install, resident)?;
+    }
+    if state(transaction, install.site, resident)?.and_then(GrantState::revoked) != Some(mode) {
         return Ok(false);
     }
     let sql = "UPDATE grant_ SET confirmed_at = ?3, receipt = ?4 WHERE site = ?1 AND resident = ?2";
-    let row = (site.as_str(), resident.0.as_bytes(), now.0, receipt);
+    let row = (install.site.as_str(), resident.0.as_bytes(), now.0, receipt);
     Ok(transaction.prepare_cached(sql)?.execute(row)? == 1)
+}
+
+/// An installation holds nothing of a resident any more. What its site is to hold goes to the end of its feed.
+fn erased(transaction: &Transaction<'_>, install: Install, resident: ResidentId) -> Result<(), StoreError> {
+    let mut levels = Levels::default();
+    for scope in scopes::of_subject(transaction, Subject::Resident(resident))? {
+        feed::lost(transaction, install.id, scope)?;
+        scopes::send_again(transaction, &mut levels, install.site, scope)?;
+    }
+    levels.save(transaction)
 }
 
 fn set(

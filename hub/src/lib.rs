@@ -2,6 +2,7 @@
 
 pub mod audit;
 pub mod clock;
+pub mod compact;
 pub mod enrol;
 pub mod feed;
 pub mod grants;

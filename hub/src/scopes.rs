@@ -112,9 +112,7 @@ pub(crate) fn publish(
             let level = levels.of(transaction, site)?;
             level.digest = level.digest.plus(added.digest);
             if !is_all_its_own(transaction, site, &added.writers)? {
-                let number = levels.next_number(transaction, site)?;
-                let sql = "UPDATE subscription SET feed_no = ?3 WHERE scope = ?1 AND site = ?2";
-                transaction.prepare_cached(sql)?.execute((scope.to_key(), site.as_str(), number.0))?;
+                send_again(transaction, &mut levels, site, *scope)?;
             }
         }
     }
@@ -135,6 +133,24 @@ pub(crate) fn subscribe(
     let level = levels.of(transaction, site)?;
     level.digest = level.digest.plus(digest);
     level.scopes += 1;
+    Ok(())
+}
+
+/// Puts a scope at the end of a site's feed, if the site subscribes to it.
+pub(crate) fn send_again(
+    transaction: &Transaction<'_>,
+    levels: &mut Levels,
+    site: SiteId,
+    scope: Scope,
+) -> Result<(), StoreError> {
+    let sql = "SELECT count(*) FROM subscription WHERE scope = ?1 AND site = ?2";
+    let row = (scope.to_key(), site.as_str());
+    let subscribed: u64 = transaction.prepare_cached(sql)?.query_row(row, |row| row.get(0))?;
+    if subscribed > 0 {
+        let number = levels.next_number(transaction, site)?;
+        let sql = "UPDATE subscription SET feed_no = ?3 WHERE scope = ?1 AND site = ?2";
+        transaction.prepare_cached(sql)?.execute((scope.to_key(), site.as_str(), number.0))?;
+    }
     Ok(())
 }
 

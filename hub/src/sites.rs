@@ -2,7 +2,6 @@
 
 use hearth_protocol::access::SiteKind;
 use hearth_protocol::id::{InstallId, SiteId};
-use hearth_protocol::sync::digest::Digest;
 use hearth_protocol::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Transaction};
 
@@ -66,8 +65,6 @@ pub fn add(
 ) -> Result<(), StoreError> {
     let sql = "INSERT INTO site (ods, kind, name, created_at) VALUES (?1, ?2, ?3, ?4)";
     transaction.execute(sql, (site.as_str(), kind.to_string(), name, now.0))?;
-    let sql = "INSERT INTO site_feed (site, digest) VALUES (?1, ?2)";
-    transaction.execute(sql, (site.as_str(), Digest::default().to_bytes()))?;
     Ok(())
 }
 
@@ -121,6 +118,13 @@ pub fn install(connection: &Connection, id: InstallId) -> Result<Option<Install>
         "SELECT i.id, i.site, s.kind, i.state FROM install i JOIN site s ON s.ods = i.site WHERE i.id = ?1";
     let mut select = connection.prepare_cached(sql)?;
     Ok(select.query_row([id.0], read_install).optional()?)
+}
+
+/// Every installation of a site, whatever its state.
+pub fn installs_of(connection: &Connection, site: SiteId) -> Result<Vec<InstallId>, StoreError> {
+    let mut select = connection.prepare_cached("SELECT id FROM install WHERE site = ?1 ORDER BY id")?;
+    let rows = select.query_map([site.as_str()], |row| columns::install(row, 0))?;
+    Ok(rows.collect::<Result<_, _>>()?)
 }
 
 /// Changes whether an installation may speak with the hub, and why. Live links are cut within seconds.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use hearth_protocol::access::SiteKind;
-use hearth_protocol::document::{self, StoredChange, Tip};
+use hearth_protocol::document::{self, Tip};
 use hearth_protocol::id::{EntryId, InstallId, ResidentId, SiteId, StaffId};
 use hearth_protocol::record::entry::EnteredInError;
 use hearth_protocol::record::{Author, Body, Entry, Origin, Role};
@@ -178,13 +178,6 @@ impl Pen {
         changes.push(ScopedChange { scope, change: change.to_stored() });
         self.tips.insert(scope, tip);
         changes
-    }
-
-    /// Takes in a change of another installation.
-    pub(crate) fn receive(&mut self, scope: Scope, change: &StoredChange) {
-        let checked = document::check(scope.section(), change.hash, &change.bytes).unwrap();
-        let tip = self.tips.entry(scope).or_default();
-        tip.advance(self.install, &checked);
     }
 }
 

@@ -36,15 +36,26 @@ enum Standing {
 impl Intake<'_> {
     /// Judges one change and stores it where it belongs: in the order, among the pending, or in the quarantine.
     pub(super) fn judge(&mut self, pusher: Install, item: &Item) -> Result<Verdict, StoreError> {
-        if let Some(place) = place_of(self.transaction, item.scope, item.stated)? {
-            return Ok(Verdict::Judged(ChangeResult::Duplicate(place)));
-        }
         let change = match &item.checked {
             Ok(change) => change,
             Err(fault) => return self.put_aside(pusher, item, fault.code()),
         };
+        let place = place_of(self.transaction, item.scope, item.stated)?;
+        let duplicate = place.map(|place| Verdict::Judged(ChangeResult::Duplicate(place)));
+        // Its own it may always ask about; of others it learns nothing, not even that they are there.
+        if let Some(duplicate) = duplicate.clone().filter(|_| change.install == pusher.id) {
+            return Ok(duplicate);
+        }
         if let Some(code) = rules::broken(self.transaction, pusher, item.scope, change, self.now)? {
-            return self.put_aside(pusher, item, code);
+            // The first change of a document is the same everywhere and says nothing: there is nothing to keep.
+            return if change.install == InstallId::GENESIS {
+                Ok(Verdict::Judged(ChangeResult::Rejected(code.to_owned())))
+            } else {
+                self.put_aside(pusher, item, code)
+            };
+        }
+        if let Some(duplicate) = duplicate {
+            return Ok(duplicate);
         }
         let known = scopes::get(self.transaction, item.scope)?;
         match standing(self.transaction, item.scope, known.as_ref(), change)? {

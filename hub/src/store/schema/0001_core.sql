@@ -25,6 +25,10 @@ CREATE TABLE site_feed (
     scopes        INTEGER NOT NULL DEFAULT 0
 ) STRICT, WITHOUT ROWID;
 
+CREATE TRIGGER site_begins_with_an_empty_feed AFTER INSERT ON site BEGIN
+    INSERT INTO site_feed (site, digest) VALUES (new.ods, zeroblob(40));
+END;
+
 CREATE TABLE install (
     id            INTEGER PRIMARY KEY CHECK (id BETWEEN 1 AND 4294967295),
     site          TEXT    NOT NULL REFERENCES site (ods),
@@ -84,10 +88,13 @@ CREATE TABLE scope (
     heads         BLOB    NOT NULL DEFAULT x'',
     max_op        INTEGER NOT NULL DEFAULT 0,
     digest        BLOB    NOT NULL CHECK (length(digest) = 40),
+    -- Up to which place its snapshot reaches; 0 without one.
+    snapshot_seq  INTEGER NOT NULL DEFAULT 0,
     CHECK ((resident IS NULL) <> (site IS NULL))
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX scope_of_resident ON scope (resident) WHERE resident IS NOT NULL;
 CREATE INDEX scope_of_site ON scope (site) WHERE site IS NOT NULL;
+CREATE INDEX scope_with_long_tail ON scope (key) WHERE head_seq - snapshot_seq > 64;
 
 -- Every change, in the hub's order of its scope.
 CREATE TABLE change (
@@ -118,6 +125,8 @@ CREATE TABLE holding (
     install       INTEGER NOT NULL REFERENCES install (id),
     scope         BLOB    NOT NULL REFERENCES scope (key),
     confirmed_seq INTEGER NOT NULL,
+    -- Up to which place it has lost even its own changes (they were erased with the rest), so that they are sent too.
+    lost_seq      INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (install, scope)
 ) STRICT, WITHOUT ROWID;
 

@@ -1,0 +1,141 @@
+//! What an installation has not got of one scope: the changes after those that it holds, or the document whole.
+
+use hearth_protocol::document::{Snapshot, StoredChange};
+use hearth_protocol::scope::Scope;
+use hearth_protocol::sync::hub::FeedItem;
+use hearth_protocol::wire::limits;
+use hearth_protocol::wire::message::{Sequence, SequencedChange};
+use rusqlite::{Connection, OptionalExtension};
+
+use super::FeedQuery;
+use crate::store::{StoreError, columns};
+
+/// What an item counts for beside its content: names, numbers, hashes.
+pub(super) const ITEM_BYTES: u64 = 64;
+
+/// What was read of a scope.
+#[derive(Default)]
+pub(super) struct Part {
+    pub(super) items: Vec<FeedItem>,
+    pub(super) bytes: u64,
+    /// Whether this is all that the installation has not got.
+    pub(super) is_whole: bool,
+}
+
+/// Reads what the installation has not got of a scope, about so many bytes of it.
+pub(super) fn read(
+    connection: &Connection,
+    query: &FeedQuery,
+    scope: Scope,
+    bytes_max: u64,
+) -> Result<Part, StoreError> {
+    let sent = query.sent.get(&scope).copied().unwrap_or_default();
+    let holding = holding(connection, query, scope)?;
+    let held = holding.confirmed.max(sent);
+    let mut part = Part::default();
+    let mut after = held;
+    if let Some(sequence) = better_whole(connection, query, scope, held)? {
+        let snapshot = snapshot(connection, scope)?;
+        part.bytes += ITEM_BYTES + u64::try_from(snapshot.bytes.len()).unwrap_or(u64::MAX);
+        part.items.push(FeedItem::Document { scope, sequence, snapshot });
+        after = sequence;
+    }
+    let range = Range { after, lost: holding.lost, bytes_max: bytes_max.saturating_sub(part.bytes) };
+    let changes = changes(connection, query, scope, range, &mut part)?;
+    if !changes.is_empty() {
+        part.items.push(FeedItem::Tail { scope, changes });
+    }
+    Ok(part)
+}
+
+/// What an installation has of a scope.
+#[derive(Clone, Copy, Default)]
+struct Holding {
+    confirmed: Sequence,
+    /// Own changes up to here are not there any more.
+    lost: Sequence,
+}
+
+fn holding(connection: &Connection, query: &FeedQuery, scope: Scope) -> Result<Holding, StoreError> {
+    let sql = "SELECT confirmed_seq, lost_seq FROM holding WHERE install = ?1 AND scope = ?2";
+    let mut select = connection.prepare_cached(sql)?;
+    let found = select.query_row((query.install.0, scope.to_key()), |row| {
+        Ok(Holding { confirmed: Sequence(row.get(0)?), lost: Sequence(row.get(1)?) })
+    });
+    Ok(found.optional()?.unwrap_or_default())
+}
+
+/// Up to where the document reaches, when sending it whole is less than sending the changes that it replaces.
+fn better_whole(
+    connection: &Connection,
+    query: &FeedQuery,
+    scope: Scope,
+    held: Sequence,
+) -> Result<Option<Sequence>, StoreError> {
+    let sql = "SELECT upto_seq, length(zstd) FROM snapshot WHERE scope = ?1 AND upto_seq > ?2";
+    let mut select = connection.prepare_cached(sql)?;
+    let found = select.query_row((scope.to_key(), held.0), |row| Ok((row.get(0)?, row.get(1)?)));
+    let Some((upto, packed)) = found.optional()? else { return Ok(None) };
+    let sql = "SELECT coalesce(sum(length(bytes)), 0) FROM change
+               WHERE scope = ?1 AND seq > ?2 AND seq <= ?3 AND install <> ?4";
+    let mut select = connection.prepare_cached(sql)?;
+    let raw: u64 = select.query_row((scope.to_key(), held.0, upto, query.install.0), |row| row.get(0))?;
+    // Changes of one scope that travel together are packed to about a third.
+    Ok((raw / 3 > packed || (held == Sequence(0) && raw > packed)).then_some(Sequence(upto)))
+}
+
+/// The document of a scope as it was stored; an error when its bytes have changed since.
+pub(crate) fn snapshot(connection: &Connection, scope: Scope) -> Result<Snapshot, StoreError> {
+    let sql = "SELECT heads, changes, blake3, zstd FROM snapshot WHERE scope = ?1";
+    let mut select = connection.prepare_cached(sql)?;
+    let (mut snapshot, packed) = select.query_row([scope.to_key()], |row| {
+        let snapshot = Snapshot {
+            bytes: Vec::new(),
+            heads: columns::hashes(row, 0)?,
+            changes: row.get(1)?,
+            blake3: row.get(2)?,
+        };
+        Ok((snapshot, row.get::<_, Vec<u8>>(3)?))
+    })?;
+    let unpacked = zstd::bulk::decompress(&packed, limits::SNAPSHOT_BYTES_MAX);
+    snapshot.bytes = unpacked.map_err(|_| StoreError::Corrupt)?;
+    if blake3::hash(&snapshot.bytes).as_bytes() != &snapshot.blake3 {
+        return Err(StoreError::Corrupt);
+    }
+    Ok(snapshot)
+}
+
+/// Which changes of a scope are read.
+#[derive(Clone, Copy)]
+struct Range {
+    after: Sequence,
+    lost: Sequence,
+    bytes_max: u64,
+}
+
+fn changes(
+    connection: &Connection,
+    query: &FeedQuery,
+    scope: Scope,
+    range: Range,
+    part: &mut Part,
+) -> Result<Vec<SequencedChange>, StoreError> {
+    let sql = "SELECT seq, hash, bytes FROM change WHERE scope = ?1 AND seq > ?2
+               AND (install <> ?3 OR seq <= ?4) ORDER BY seq";
+    let mut select = connection.prepare_cached(sql)?;
+    let mut rows = select.query((scope.to_key(), range.after.0, query.install.0, range.lost.0))?;
+    let mut changes = Vec::new();
+    let mut bytes = 0;
+    while let Some(row) = rows.next()? {
+        if bytes > 0 && bytes >= range.bytes_max {
+            part.bytes += bytes;
+            return Ok(changes);
+        }
+        let change = StoredChange { hash: columns::hash(row, 1)?, bytes: row.get(2)? };
+        bytes += ITEM_BYTES + u64::try_from(change.bytes.len()).unwrap_or(u64::MAX);
+        changes.push(SequencedChange { sequence: Sequence(row.get(0)?), change });
+    }
+    part.is_whole = true;
+    part.bytes += bytes;
+    Ok(changes)
+}

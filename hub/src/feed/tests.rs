@@ -1,0 +1,395 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::*;
+use crate::compact;
+use crate::sites;
+use crate::store::columns;
+use crate::testing::{NOW, Pen, TestHub, resident, scope, site};
+use hearth_protocol::access::SiteKind;
+use hearth_protocol::document;
+use hearth_protocol::id::ChangeHash;
+use hearth_protocol::scope::Section;
+use hearth_protocol::wire::message::{ChangeResult, RevokeMode};
+use proptest::prelude::*;
+
+const HOME: &str = "VL1AB";
+const OTHER: &str = "VL1AC";
+const PHARMACY: &str = "FA100";
+
+/// An installation as a node is: what is on its disk, and what belongs to one link.
+#[derive(Clone)]
+struct Replica {
+    site: &'static str,
+    install: u32,
+    pen: Pen,
+    disk: BTreeMap<Scope, BTreeSet<ChangeHash>>,
+    cursor: FeedNumber,
+    read_to: FeedNumber,
+    sent: BTreeMap<Scope, Sequence>,
+}
+
+impl Replica {
+    fn new(site: &'static str, install: u32) -> Self {
+        let cursor = FeedNumber(0);
+        let (disk, sent) = (BTreeMap::new(), BTreeMap::new());
+        Self { site, install, pen: Pen::new(install), disk, cursor, read_to: cursor, sent }
+    }
+
+    /// The link breaks: what is on the disk stays.
+    fn cut(&mut self) {
+        self.read_to = self.cursor;
+        self.sent.clear();
+    }
+
+    fn query(&self, bytes_max: u64) -> FeedQuery {
+        let (site, install) = (site(self.site), InstallId(self.install));
+        FeedQuery { site, install, after: self.read_to, bytes_max, sent: self.sent.clone() }
+    }
+
+    async fn write(&mut self, hub: &TestHub, scope: Scope) {
+        let changes = self.pen.write(scope);
+        let hashes: Vec<ChangeHash> = changes.iter().map(|c| c.change.hash).collect();
+        for (result, hash) in hub.push(self.install, changes).await.into_iter().zip(hashes) {
+            if matches!(result, ChangeResult::Accepted(_) | ChangeResult::Duplicate(_)) {
+                self.disk.entry(scope).or_default().insert(hash);
+            }
+        }
+    }
+
+    /// Reads a part of the feed, stores it, and tells the hub; returns whether there is more.
+    async fn read(&mut self, hub: &TestHub, bytes_max: u64, tells: bool) -> bool {
+        let query = self.query(bytes_max);
+        let read = hub.store.read(move |c| super::read(c, &query)).await.unwrap();
+        assert!(read.read_to >= self.read_to);
+        let mut confirmed = BTreeMap::new();
+        for item in read.items {
+            self.store(hub, item, &mut confirmed).await;
+        }
+        self.read_to = read.read_to;
+        if tells {
+            self.cursor = read.read_to;
+            let (scopes, cursor) = (confirmed.into_iter().collect::<Vec<_>>(), self.cursor);
+            let install = InstallId(self.install);
+            let told = hub.store.write(move |t| {
+                let install = sites::install(t, install)?.unwrap();
+                confirm(t, install, &scopes, Some(cursor))
+            });
+            told.await.unwrap();
+            self.sent.clear();
+        } else {
+            self.sent.extend(confirmed);
+        }
+        read.more
+    }
+
+    async fn store(&mut self, hub: &TestHub, item: FeedItem, confirmed: &mut BTreeMap<Scope, Sequence>) {
+        match item {
+            FeedItem::Grant { .. } => {}
+            FeedItem::Tail { scope, changes } => {
+                let held = self.disk.entry(scope).or_default();
+                for change in changes {
+                    assert!(confirmed.get(&scope).is_none_or(|last| *last < change.sequence));
+                    let checked =
+                        document::check(scope.section(), change.change.hash, &change.change.bytes).unwrap();
+                    assert!(
+                        checked.deps.iter().all(|dep| held.contains(dep)),
+                        "a change before what it builds on"
+                    );
+                    held.insert(change.change.hash);
+                    confirmed.insert(scope, change.sequence);
+                }
+            }
+            FeedItem::Document { scope, sequence, snapshot } => {
+                let changes = document::changes(&document::load(&snapshot).unwrap());
+                self.disk.entry(scope).or_default().extend(changes.into_iter().map(|c| c.hash));
+                confirmed.insert(scope, sequence);
+            }
+            FeedItem::Revoke { resident, mode, .. } => {
+                if mode == RevokeMode::Forget {
+                    self.disk.retain(|scope, _| scope.resident() != Some(resident));
+                    // It writes no more under numbers that it has used: tips are kept, as the counter of entries is.
+                }
+                let install = InstallId(self.install);
+                let told = hub.store.write(move |t| {
+                    let install = sites::install(t, install)?.unwrap();
+                    grants::confirm(t, install, resident, mode, b"receipt", NOW)
+                });
+                told.await.unwrap();
+            }
+        }
+    }
+
+    async fn catch_up(&mut self, hub: &TestHub) {
+        for _ in 0..1000 {
+            let more = self.read(hub, 2_000, true).await;
+            if !more && self.cursor == hub.head(self.site).await {
+                return;
+            }
+        }
+        panic!("the feed never ends");
+    }
+}
+
+/// What the database holds for a site, by its subscriptions.
+async fn expected(hub: &TestHub, code: &'static str) -> BTreeMap<Scope, BTreeSet<ChangeHash>> {
+    let read = hub.store.read(move |c| {
+        let sql =
+            "SELECT u.scope, c.hash FROM subscription u JOIN change c ON c.scope = u.scope WHERE u.site = ?1";
+        let mut select = c.prepare(sql)?;
+        let rows = select.query_map([code], |row| Ok((columns::scope(row, 0)?, columns::hash(row, 1)?)))?;
+        let mut all: BTreeMap<Scope, BTreeSet<ChangeHash>> = BTreeMap::new();
+        for row in rows {
+            let (scope, hash) = row?;
+            all.entry(scope).or_default().insert(hash);
+        }
+        Ok(all)
+    });
+    read.await.unwrap()
+}
+
+async fn region() -> TestHub {
+    let hub = TestHub::new().await;
+    hub.add_site(HOME, SiteKind::CareHome, 1).await;
+    hub.add_site(OTHER, SiteKind::CareHome, 2).await;
+    hub.add_site(PHARMACY, SiteKind::Pharmacy, 3).await;
+    hub
+}
+
+#[tokio::test]
+async fn a_grant_comes_before_its_data_and_the_data_is_all_that_the_kind_of_site_may_hold() {
+    let hub = region().await;
+    hub.assign(HOME, 1).await;
+    let mut home = Replica::new(HOME, 1);
+    for section in [Section::Safety, Section::Notes, Section::Medicines] {
+        home.write(&hub, scope(1, section)).await;
+    }
+    hub.assign(PHARMACY, 1).await;
+    let query = Replica::new(PHARMACY, 3).query(u64::MAX);
+    let read = hub.store.read(move |c| super::read(c, &query)).await.unwrap();
+    assert!(matches!(read.items[0], FeedItem::Grant { .. }));
+    let sections: Vec<Section> = read.items[1..]
+        .iter()
+        .map(|item| match item {
+            FeedItem::Tail { scope, .. } => scope.section(),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(sections, [Section::Safety, Section::Medicines]);
+    assert!(!read.more && read.digest.is_some());
+}
+
+#[tokio::test]
+async fn a_site_is_not_sent_what_it_wrote_itself() {
+    let hub = region().await;
+    hub.assign(HOME, 1).await;
+    let mut home = Replica::new(HOME, 1);
+    home.catch_up(&hub).await;
+    home.write(&hub, scope(1, Section::Notes)).await;
+    home.write(&hub, scope(1, Section::Notes)).await;
+    let query = home.query(u64::MAX);
+    let read = hub.store.read(move |c| super::read(c, &query)).await.unwrap();
+    let own = InstallId(1);
+    for item in read.items {
+        let FeedItem::Tail { changes, scope } = item else { continue };
+        for change in changes {
+            let checked = document::check(scope.section(), change.change.hash, &change.change.bytes).unwrap();
+            assert_ne!(checked.install, own);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_new_installation_of_a_site_gets_everything() {
+    let hub = region().await;
+    hub.assign(HOME, 1).await;
+    let mut first = Replica::new(HOME, 1);
+    first.write(&hub, scope(1, Section::Notes)).await;
+    first.catch_up(&hub).await;
+    hub.add_install(HOME, 9).await;
+    let mut second = Replica::new(HOME, 9);
+    second.catch_up(&hub).await;
+    assert_eq!(second.disk, expected(&hub, HOME).await);
+    assert_eq!(second.disk, first.disk);
+}
+
+#[tokio::test]
+async fn a_record_that_was_erased_and_comes_back_comes_back_whole_with_the_sites_own_entries() {
+    let hub = region().await;
+    hub.assign(HOME, 1).await;
+    let mut home = Replica::new(HOME, 1);
+    for _ in 0..3 {
+        home.write(&hub, scope(1, Section::Notes)).await;
+    }
+    home.catch_up(&hub).await;
+    hub.revoke(HOME, 1, RevokeMode::Forget).await.unwrap();
+    home.catch_up(&hub).await;
+    assert_eq!(home.disk, BTreeMap::new());
+    hub.assign(HOME, 1).await;
+    home.catch_up(&hub).await;
+    assert_eq!(home.disk, expected(&hub, HOME).await);
+    assert_eq!(home.disk[&scope(1, Section::Notes)].len(), 4);
+}
+
+#[tokio::test]
+async fn what_is_confirmed_after_the_record_was_taken_away_does_not_count() {
+    let hub = region().await;
+    hub.assign(HOME, 1).await;
+    let safety = scope(1, Section::Safety);
+    hub.append(safety).await.unwrap();
+    hub.revoke(HOME, 1, RevokeMode::Forget).await.unwrap();
+    let late = hub.store.write(move |t| {
+        let install = sites::install(t, InstallId(1))?.unwrap();
+        confirm(t, install, &[(safety, Sequence(2))], None)
+    });
+    late.await.unwrap();
+    hub.assign(HOME, 1).await;
+    let mut home = Replica::new(HOME, 1);
+    home.catch_up(&hub).await;
+    assert_eq!(home.disk, expected(&hub, HOME).await);
+}
+
+#[tokio::test]
+async fn a_long_scope_goes_as_a_document_to_a_new_holder_and_as_a_tail_to_an_old_one() {
+    let hub = region().await;
+    hub.assign(HOME, 1).await;
+    let notes = scope(1, Section::Notes);
+    let mut home = Replica::new(HOME, 1);
+    for _ in 0..80 {
+        home.write(&hub, notes).await;
+    }
+    compact::compact(&hub.store, notes).await.unwrap();
+    home.write(&hub, notes).await;
+    hub.assign(OTHER, 1).await;
+    let mut other = Replica::new(OTHER, 2);
+    let query = other.query(u64::MAX);
+    let read = hub.store.read(move |c| super::read(c, &query)).await.unwrap();
+    assert!(matches!(read.items[1], FeedItem::Document { .. }), "{:?}", read.items[1]);
+    assert!(matches!(&read.items[2], FeedItem::Tail { changes, .. } if changes.len() == 1));
+    other.catch_up(&hub).await;
+    assert_eq!(other.disk, expected(&hub, OTHER).await);
+    home.write(&hub, notes).await;
+    let query = other.query(u64::MAX);
+    let read = hub.store.read(move |c| super::read(c, &query)).await.unwrap();
+    assert!(matches!(&read.items[..], [FeedItem::Tail { changes, .. }] if changes.len() == 1));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn many_writers_at_once_never_make_a_reader_pass_something_unseen() {
+    let hub = std::sync::Arc::new(region().await);
+    for person in 1..=8 {
+        hub.assign(HOME, person).await;
+    }
+    let writers: Vec<_> = (1..=8)
+        .map(|person| {
+            let hub = std::sync::Arc::clone(&hub);
+            tokio::spawn(async move {
+                for n in 0..40 {
+                    let section = [Section::History, Section::Letters, Section::Safety][n % 3];
+                    hub.append(scope(person, section)).await.unwrap();
+                }
+            })
+        })
+        .collect();
+    let mut home = Replica::new(HOME, 1);
+    while !writers.iter().all(tokio::task::JoinHandle::is_finished) {
+        home.read(&hub, 3_000, true).await;
+    }
+    for writer in writers {
+        writer.await.unwrap();
+    }
+    home.catch_up(&hub).await;
+    let expected = expected(&hub, HOME).await;
+    assert_eq!(expected.values().map(BTreeSet::len).sum::<usize>(), 8 * 40 + 8 * 3);
+    assert_eq!(home.disk, expected);
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    Append(u128, Section),
+    Write(usize, u128, Section),
+    Assign(usize, u128),
+    Revoke(usize, u128, bool),
+    Read { who: usize, bytes: u64, tells: bool },
+    Cut(usize),
+    Compact(u128, Section),
+    Reopen,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let section = || prop::sample::select(vec![Section::Safety, Section::Notes, Section::Medicines]);
+    let person = || 1u128..4;
+    prop_oneof![
+        3 => (person(), section()).prop_map(|(p, s)| Step::Append(p, s)),
+        6 => (0usize..3, person(), section()).prop_map(|(w, p, s)| Step::Write(w, p, s)),
+        3 => (0usize..3, person()).prop_map(|(w, p)| Step::Assign(w, p)),
+        2 => (0usize..3, person(), any::<bool>()).prop_map(|(w, p, f)| Step::Revoke(w, p, f)),
+        6 => (0usize..3, 1u64..3000, any::<bool>()).prop_map(|(who, bytes, tells)| Step::Read { who, bytes, tells }),
+        1 => (0usize..3).prop_map(Step::Cut),
+        1 => (person(), section()).prop_map(|(p, s)| Step::Compact(p, s)),
+        1 => Just(Step::Reopen),
+    ]
+}
+
+async fn run(steps: Vec<Step>) {
+    let mut hub = region().await;
+    for person in 1..4 {
+        hub.store.write(move |t| grants::add_resident(t, resident(person), NOW)).await.unwrap();
+    }
+    let mut replicas = [Replica::new(HOME, 1), Replica::new(OTHER, 2), Replica::new(PHARMACY, 3)];
+    for step in steps {
+        match step {
+            Step::Append(person, section) => drop(hub.append(scope(person, section)).await.unwrap()),
+            Step::Write(who, person, section) => replicas[who].write(&hub, scope(person, section)).await,
+            Step::Assign(who, person) => hub.assign(replicas[who].site, person).await,
+            Step::Revoke(who, person, forget) => {
+                let mode = if forget { RevokeMode::Forget } else { RevokeMode::Freeze };
+                // A site that never held the record has nothing taken away.
+                hub.revoke(replicas[who].site, person, mode).await.ok();
+            }
+            Step::Read { who, bytes, tells } => drop(replicas[who].read(&hub, bytes, tells).await),
+            Step::Cut(who) => replicas[who].cut(),
+            Step::Compact(person, section) => {
+                compact::compact(&hub.store, scope(person, section)).await.unwrap()
+            }
+            Step::Reopen => hub.reopen().await,
+        }
+    }
+    for replica in &mut replicas {
+        replica.cut();
+        replica.catch_up(&hub).await;
+        let mut held = replica.disk.clone();
+        let expected = expected(&hub, replica.site).await;
+        // A record that is frozen stays on the disk; it is not among what the site subscribes to.
+        held.retain(|scope, _| expected.contains_key(scope));
+        assert_eq!(held, expected, "{}", replica.site);
+        for (scope, _) in replica.disk.iter().filter(|(scope, _)| !expected.contains_key(*scope)) {
+            let (code, person) = (site(replica.site), scope.resident().unwrap());
+            let state = hub.store.read(move |c| grants::state(c, code, person)).await.unwrap();
+            assert_eq!(state, Some(GrantState::Frozen), "{scope:?} at {}", replica.site);
+        }
+        let level = hub
+            .store
+            .read({
+                let code = site(replica.site);
+                move |c| level(c, code)
+            })
+            .await
+            .unwrap()
+            .unwrap();
+        let digests = held.iter().flat_map(|(scope, hashes)| {
+            hashes.iter().map(|hash| hearth_protocol::sync::digest::Digest::of(*scope, *hash))
+        });
+        let digest = digests.fold(hearth_protocol::sync::digest::Digest::default(), |sum, one| sum.plus(one));
+        assert_eq!(level.digest, digest);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_site_ends_with_exactly_the_changes_it_should(steps in prop::collection::vec(step(), 1..60)) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(run(steps));
+    }
+}
