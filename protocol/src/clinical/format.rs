@@ -9,12 +9,14 @@ pub mod frequency;
 pub mod medicine_line;
 pub mod name;
 pub mod quantity;
+pub mod reactions;
 
 pub use age::age;
-pub use date::{born, date, date_time, day, long_date, long_date_time, time};
+pub use date::{born, date, date_time, day, died, long_date, long_date_time, time};
 pub use frequency::frequency;
 pub use medicine_line::{MedicineLine, Part, PartKind};
 pub use name::name;
+pub use reactions::reactions;
 
 /// Words in a row, as in `Monday, Tuesday and Friday`.
 pub(crate) fn listed(words: &[String]) -> String {

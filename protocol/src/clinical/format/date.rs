@@ -37,6 +37,15 @@ pub fn born(birth: Date, today: Date) -> String {
     }
 }
 
+/// `01-Feb-2026 (87y)`: a date of death with the age at death, to stand under the labels `Died` and `Age at Death`
+/// (PAB-0055 to 0060). The age is left out where the date of birth is not known.
+pub fn died(death: Date, birth: Option<Date>) -> String {
+    match birth.and_then(|birth| birth.years_until(death)) {
+        Some(years) => format!("{} ({years}y)", date(death)),
+        None => date(death),
+    }
+}
+
 /// `Mon 05-Jan-2026`.
 pub fn day(of: Date) -> String {
     let weekday = weekday(of.0.weekday().to_monday_one_offset());
@@ -108,6 +117,12 @@ mod tests {
     fn a_birth_date_carries_the_age() {
         assert_eq!(born(on("1938-08-14"), on("2026-11-21")), "14-Aug-1938 (88y)");
         assert_eq!(born(on("2026-12-01"), on("2026-11-21")), "01-Dec-2026");
+    }
+
+    #[test]
+    fn a_death_carries_the_age_at_death() {
+        assert_eq!(died(on("2026-02-01"), Some(on("1938-08-14"))), "01-Feb-2026 (87y)");
+        assert_eq!(died(on("2026-02-01"), None), "01-Feb-2026");
     }
 
     #[test]

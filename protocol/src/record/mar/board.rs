@@ -143,6 +143,14 @@ impl Span {
     }
 }
 
+impl<'a> Board<'a> {
+    /// Due doses before a moment of which nobody recorded anything, held ones too: no gap is left unexplained, so the
+    /// system records them as missed and the manager follows up (NICE SC1, CQC).
+    pub fn gaps(&self, before: Timestamp) -> impl Iterator<Item = &Slot<'a>> {
+        self.slots.iter().filter(move |slot| slot.due < before && !slot.is_recorded())
+    }
+}
+
 impl WhenRequired<'_> {
     /// Whether nothing speaks against giving it now.
     pub fn may_give(&self) -> bool {

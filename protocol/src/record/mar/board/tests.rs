@@ -93,6 +93,15 @@ fn a_due_dose_opens_and_becomes_overdue() {
 }
 
 #[test]
+fn no_gap_is_left_unexplained() {
+    let orders = [ordered(order(&["08:00", "12:00", "20:00"]))];
+    let mar = [entry(10, EIGHT, dose(Some(EIGHT), Outcome::Refused))];
+    let board = at(&orders, &mar, TWENTY);
+    let gaps: Vec<Timestamp> = board.gaps(minute(TWENTY)).map(|slot| slot.due).collect();
+    assert_eq!(gaps, [minute(12 * 60)]);
+}
+
+#[test]
 fn a_time_critical_dose_has_its_own_window() {
     let orders = [ordered(Order { time_critical_minutes: Some(30), ..order(&["08:00"]) })];
     assert_eq!(states(&at(&orders, &[], EIGHT - 31)), [SlotState::NotYet]);
