@@ -10,7 +10,7 @@ use crate::command::{
 
 /// Administers a Hearth region: sites, residents, staff, audit and main care records.
 #[derive(Parser)]
-#[command(name = "hearth", version, arg_required_else_help = true, propagate_version = true, after_help = AFTER)]
+#[command(name = "hearth", version, arg_required_else_help = true, after_help = AFTER)]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) globals: Globals,
@@ -26,17 +26,20 @@ Examples:
 
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 refused or confirmation needed, 5 no contact";
 
+/// The heading of the options that every command takes.
+const EVERYWHERE: &str = "With every command";
+
 /// What every command takes.
 #[derive(clap::Args)]
 pub(crate) struct Globals {
     /// Put out data as JSON, one object a line
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = EVERYWHERE)]
     pub(crate) json: bool,
     /// Never ask: fail instead
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = EVERYWHERE)]
     pub(crate) no_input: bool,
     /// The context file that says how to reach the hub [default: the one of `hearth context use`]
-    #[arg(long, global = true, value_name = "FILE", env = "HEARTH_CONTEXT")]
+    #[arg(long, global = true, value_name = "FILE", env = "HEARTH_CONTEXT", hide_env_values = true, help_heading = EVERYWHERE)]
     pub(crate) context: Option<PathBuf>,
 }
 

@@ -96,8 +96,8 @@ async fn status(session: &Session) -> Result<(), Failure> {
 
 /// Every page of what waits or is kept aside.
 async fn items(session: &Session, record: &str) -> Result<MainRecordItems, Failure> {
-    let client = session.client()?;
     let path = path_of(record)?;
+    let client = session.client()?;
     let mut query = MainRecordItemsQuery::default();
     let mut all = MainRecordItems { items: Vec::new(), next: None };
     loop {
@@ -136,7 +136,8 @@ fn state(state: ItemState) -> &'static str {
 }
 
 async fn act(session: &Session, record: &str, action: &ItemAction) -> Result<(), Failure> {
-    let change: ItemChange = session.client()?.send(Method::POST, &path_of(record)?, action).await?;
+    let path = path_of(record)?;
+    let change: ItemChange = session.client()?.send(Method::POST, &path, action).await?;
     session.output.data(&change, |change| {
         let items: Vec<String> = change.changed.iter().map(u64::to_string).collect();
         output::fields(&[("changed", items.len().to_string()), ("items", items.join(" "))])
