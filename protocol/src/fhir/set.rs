@@ -69,15 +69,15 @@ impl ResourceSet {
 
     fn groups(&mut self, group: &Value, members: &[Value]) {
         let Some(title) = group.at("code").and_then(label) else { return };
-        for member in members.iter().filter_map(|m| m.text("reference")) {
-            self.panels.entry(member.to_owned()).or_insert_with(|| title.clone());
+        for name in members.iter().filter_map(|m| m.text("reference")).flat_map(candidates) {
+            self.panels.entry(name).or_insert_with(|| title.clone());
         }
     }
 
     fn tells(&mut self, teller: &Value, references: &[Value]) {
         let teller = key(teller);
-        for reference in references.iter().filter_map(|r| r.text("reference")) {
-            self.told.entry(reference.to_owned()).or_insert_with(|| teller.clone());
+        for name in references.iter().filter_map(|r| r.text("reference")).flat_map(candidates) {
+            self.told.entry(name).or_insert_with(|| teller.clone());
         }
     }
 
@@ -258,6 +258,17 @@ mod tests {
         assert!(set.resolve(&holder, &json!({"reference": "#x"})).is_none());
         let logical = json!({"type": "Organization", "identifier": {"system": "urn:ods", "value": "A1"}});
         assert_eq!(set.resolve(&holder, &logical).and_then(|o| o.text("name")), Some("Surgery"));
+    }
+
+    #[test]
+    fn a_panel_names_its_members_by_any_url_of_theirs() {
+        let member = json!({"resourceType": "Observation", "id": "1"});
+        for reference in ["Observation/1", "urn:uuid:1", "https://ehr.example/fhir/Observation/1"] {
+            let report = json!({"resourceType": "DiagnosticReport", "code": {"text": "Lipids"},
+                "result": [{"reference": reference}]});
+            let set = ResourceSet::of([member.clone(), report]);
+            assert_eq!(set.panel_of(&member), Some("Lipids"), "{reference}");
+        }
     }
 
     #[test]

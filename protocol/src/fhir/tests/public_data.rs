@@ -6,9 +6,14 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use serde_json::json;
+
+use super::{entries, round_trip};
 use crate::fhir::import::tests::context;
 use crate::fhir::set::kind;
-use crate::fhir::{Draft, NotMapped, Split, Splitter, import, split, split_ndjson};
+use crate::fhir::{
+    Draft, NotMapped, ResourceSet, Split, Splitter, import, patch_original, split, split_ndjson,
+};
 use crate::record::entry::Body;
 use crate::record::history::ResultValue;
 use crate::record::identity::{NhsNumberStatus, Security};
@@ -261,3 +266,65 @@ fn the_examples_of_the_standard_and_of_parsers_never_stop_the_rest() {
         assert!(tally.mapped("Observation") + tally.mapped("Patient") > 0, "{name}");
     }
 }
+
+/// What the facts above rest on, in one Bundle of our own, so that they are checked where the public data is absent.
+#[test]
+fn a_bundle_of_our_own_shows_the_same_facts() {
+    let bundle = json!({"resourceType": "Bundle", "type": "searchset", "entry": [
+        {"resource": {"resourceType": "Patient", "id": "p", "name": [{"family": "Example"}],
+            "meta": {"security": [{"system": "http://terminology.hl7.org/CodeSystem/v3-Confidentiality", "code": "R"}]}}},
+        {"resource": {"resourceType": "MedicationRequest", "id": "1", "status": "active", "intent": "order",
+            "subject": {"reference": "Patient/p"}, "medicationReference": {"reference": "Medication/m"},
+            "dosageInstruction": [{"text": "1 tablet, daily"}],
+            "extension": [{"url": "https://fhir.nhs.uk/StructureDefinition/Extension-DM-ControlledDrug",
+                "extension": [{"url": "schedule", "valueCoding": {"code": "CD2"}}]}]}},
+        {"resource": {"resourceType": "MedicationStatement", "id": "2", "status": "active",
+            "subject": {"reference": "Patient/p"}, "basedOn": [{"reference": "MedicationRequest/1"}],
+            "medicationReference": {"reference": "Medication/m"}}},
+        {"resource": {"resourceType": "Medication", "id": "m", "code": {"coding": [
+            {"system": "http://snomed.info/sct", "code": "36126511000001106", "display": "Morphine 10mg tablets"}]}}},
+        {"resource": {"resourceType": "AllergyIntolerance", "id": "3", "patient": {"reference": "Patient/p"},
+            "verificationStatus": {"coding": [{"code": "entered-in-error"}]}, "code": {"text": "Amoxicillin"}}},
+        {"resource": {"resourceType": "Observation", "id": "4", "subject": {"reference": "Patient/p"},
+            "code": {"text": "Count"}, "dataAbsentReason": {"text": "Unsatisfactory"}}},
+        {"resource": {"resourceType": "Claim", "id": "5", "patient": {"reference": "Patient/p"}}}]});
+    let mut tally = Tally::default();
+    let drafts = tally.add(&split(bundle));
+    let Body::Demographics(person) = draft(&drafts, "Patient/p") else { panic!("demographics") };
+    assert_eq!(person.security, Security::Restricted);
+    let Body::Order(morphine) = draft(&drafts, "MedicationRequest/1") else { panic!("an order") };
+    assert_eq!(
+        (morphine.schedule, &morphine.timing),
+        (Some(Schedule::Two), &Timing::Text("1 tablet, daily".into()))
+    );
+    assert!(matches!(draft(&drafts, "AllergyIntolerance/3"), Body::EnteredInError(_)));
+    let Body::TestResult(absent) = draft(&drafts, "Observation/4") else { panic!("a result") };
+    assert_eq!(absent.value, Some(ResultValue::Absent("Unsatisfactory".into())));
+    assert_eq!((drafts.len(), tally.mapped("MedicationStatement"), tally.mapped("Claim")), (4, 0, 0));
+}
+
+/// An entry that says what its original says patches nothing, down to the last digit and extension.
+#[test]
+fn an_entry_that_changes_nothing_leaves_every_original_as_it_is() {
+    let mut patched = 0;
+    for name in ["uk-core/examples-json", "ips", "synthea-r4-elderly"] {
+        let Some(folder) = folder(name) else { return };
+        for set in files(&folder).iter().flat_map(|path| read(path).patients) {
+            for original in set.resources().filter(|r| PATCHED.contains(&kind(r))) {
+                let Ok(drafts) = import(&ResourceSet::of([original.clone()]), original, &context()) else {
+                    continue;
+                };
+                if matches!(drafts[0].body, Body::EnteredInError(_)) {
+                    continue;
+                }
+                let entry = entries::with(drafts[0].body.clone());
+                let result = patch_original(original, &entry, &round_trip::target(None), &context());
+                assert_eq!(result.as_ref(), Ok(original), "{}", drafts[0].key);
+                patched += 1;
+            }
+        }
+    }
+    assert!(patched > 100, "{patched}");
+}
+
+const PATCHED: [&str; 3] = ["AllergyIntolerance", "Flag", "MedicationStatement"];

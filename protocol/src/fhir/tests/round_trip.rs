@@ -25,7 +25,7 @@ use crate::time::Timestamp;
 const REGION: Uuid = Uuid::from_u128(0x5eed);
 const SYNCED: Timestamp = Timestamp(1_780_300_000_000);
 
-fn target(order: Option<&Order>) -> Target<'_> {
+pub(super) fn target(order: Option<&Order>) -> Target<'_> {
     let order = order.map(|order| OrderLink { order, reference: Some("MedicationRequest/7") });
     Target {
         region: REGION,
