@@ -3,4 +3,5 @@
 pub mod generate;
 pub mod line;
 pub mod main_record;
+pub mod process;
 pub mod setup;

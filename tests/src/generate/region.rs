@@ -239,7 +239,7 @@ mod tests {
     fn staff_have_different_names_and_four_digits() {
         let region = made(4);
         let staff = region.home_staff.iter().chain(&region.pharmacy_staff);
-        assert!(staff.clone().all(|s| s.pin.len() == 4 && s.pin.bytes().all(|b| b.is_ascii_digit())));
+        assert!(staff.clone().all(|s| s.pin.len() == 6 && s.pin.bytes().all(|b| b.is_ascii_digit())));
         let names: BTreeSet<&String> = region.home_staff.iter().map(|s| &s.name).collect();
         assert_eq!((names.len(), region.pharmacy_staff.len()), (19, 5));
     }

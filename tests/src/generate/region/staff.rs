@@ -1,6 +1,7 @@
 //! Who works at a home and at its pharmacy.
 
 use hearth_protocol::record::Role;
+use hearth_provisioning::roster::Pin;
 
 use super::names::{FAMILIES, YOUNG};
 use crate::generate::dice::Dice;
@@ -12,7 +13,7 @@ pub struct Staff {
     pub name: String,
     /// Role.
     pub role: Role,
-    /// Four digits with which the person signs in at the demo.
+    /// Six digits with which the person signs in, none that a roster refuses.
     pub pin: String,
     /// Professional registration, made up.
     pub registration: Option<String>,
@@ -45,10 +46,19 @@ fn team(dice: &mut Dice, roles: &[(Role, usize)]) -> Vec<Staff> {
                 break name;
             }
         };
-        let (pin, registration) = (format!("{:04}", dice.below(10_000)), registration(role, dice));
+        let (pin, registration) = (pin(dice), registration(role, dice));
         staff.push(Staff { name, role, pin, registration });
     }
     staff
+}
+
+fn pin(dice: &mut Dice) -> String {
+    loop {
+        let pin = format!("{:06}", dice.below(1_000_000));
+        if pin.parse::<Pin>().is_ok() {
+            return pin;
+        }
+    }
 }
 
 fn registration(role: Role, dice: &mut Dice) -> Option<String> {

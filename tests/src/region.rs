@@ -1,0 +1,252 @@
+//! A whole region of real processes on loopback: a hub, its sites, the lines between them, and the commands that made
+//! them. Each runs as it would in a building; only the lines are ours to cut.
+
+mod site;
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, ensure};
+use hearth_protocol::access::SiteKind;
+use serde_json::Value;
+
+use crate::generate::region::Staff;
+use crate::process::{self, Process};
+
+pub use site::Site;
+
+/// What a region is started with.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// How much hub and nodes log, as `RUST_LOG` takes it.
+    pub log: String,
+    /// Base URL of a main care record.
+    pub main_record: Option<String>,
+    /// How often the main care record is asked, in seconds.
+    pub poll_seconds: u32,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { log: "info".into(), main_record: None, poll_seconds: 1 }
+    }
+}
+
+/// A region. Its processes are killed when the value is dropped.
+#[derive(Debug)]
+pub struct Region {
+    folder: PathBuf,
+    options: Options,
+    addresses: Addresses,
+    hub: Option<Process>,
+    sites: BTreeMap<String, Site>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Addresses {
+    sites: SocketAddr,
+    admin: SocketAddr,
+    metrics: SocketAddr,
+}
+
+/// A port of loopback that was free a moment ago, for TCP and UDP.
+pub fn free_port() -> anyhow::Result<SocketAddr> {
+    for _ in 0..64 {
+        let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
+        if UdpSocket::bind(address).is_ok() {
+            return Ok(address);
+        }
+    }
+    anyhow::bail!("no free port on loopback")
+}
+
+impl Region {
+    /// Makes a region in an empty folder with `hearth init`, and starts its hub.
+    pub async fn create(folder: &Path, name: &str, options: Options) -> anyhow::Result<Self> {
+        let addresses = Addresses { sites: free_port()?, admin: free_port()?, metrics: free_port()? };
+        let mut region =
+            Self { folder: folder.join("region"), options, addresses, hub: None, sites: BTreeMap::new() };
+        std::fs::create_dir_all(folder.join("log"))?;
+        let path = region.folder.display().to_string();
+        let listen = [addresses.sites, addresses.admin, addresses.metrics].map(|a| a.to_string());
+        let [sites, admin, metrics] = &listen;
+        let arguments = ["init", &path, "--name", name, "--host", "127.0.0.1", "--web-domain", "hearth.test"];
+        let listen = ["--sites", sites, "--admin", admin, "--metrics", metrics];
+        region.hearth(arguments.into_iter().chain(listen), "")?;
+        region.configure_main_record()?;
+        region.start_hub().await?;
+        Ok(region)
+    }
+
+    fn configure_main_record(&self) -> anyhow::Result<()> {
+        use std::io::Write as _;
+        let Some(url) = &self.options.main_record else { return Ok(()) };
+        let mut file = std::fs::File::options().append(true).open(self.hub_toml())?;
+        writeln!(file, "\n[[main_records]]\nname = \"main\"\nbase_url = \"{url}\"")?;
+        writeln!(file, "poll_seconds = {}", self.options.poll_seconds)?;
+        Ok(())
+    }
+
+    fn hub_toml(&self) -> PathBuf {
+        self.folder.join("hub.toml")
+    }
+
+    /// The folder of a log.
+    pub fn logs(&self) -> PathBuf {
+        self.folder.with_file_name("log")
+    }
+
+    /// Starts the hub, or starts it again.
+    pub async fn start_hub(&mut self) -> anyhow::Result<()> {
+        let config = self.hub_toml();
+        let arguments = [OsStr::new("run"), OsStr::new("--config"), config.as_os_str()];
+        let environment = [("RUST_LOG", OsStr::new(&self.options.log))];
+        let log = self.logs().join("hub.log");
+        let mut hub = Process::start("hearth-hub", arguments, &environment, &log)?;
+        let ready = format!("http://{}/health/ready", self.addresses.metrics);
+        hub.wait_until(async || is_ok(&ready).await).await?;
+        self.hub = Some(hub);
+        Ok(())
+    }
+
+    /// Kills the hub where it is.
+    pub fn kill_hub(&mut self) -> anyhow::Result<()> {
+        self.hub.take().map_or(Ok(()), |mut hub| hub.kill())
+    }
+
+    /// The running hub.
+    pub fn hub(&self) -> anyhow::Result<&Process> {
+        self.hub.as_ref().context("the hub is not running")
+    }
+
+    /// The hub's folder of data.
+    pub fn hub_data(&self) -> PathBuf {
+        self.folder.join("data")
+    }
+
+    /// The URL of the hub's metrics and health.
+    pub fn metrics(&self) -> SocketAddr {
+        self.addresses.metrics
+    }
+
+    /// The URL and the pinned roots of the admin API, and the administrator's token.
+    pub fn admin(&self) -> anyhow::Result<(String, PathBuf, String)> {
+        let token = std::fs::read_to_string(self.folder.join("admin/token"))?;
+        let roots = self.folder.join("web/roots.pem");
+        Ok((format!("https://{}", self.addresses.admin), roots, token.trim().to_owned()))
+    }
+
+    /// Runs `hearth` with these arguments; what it prints on standard output.
+    pub fn hearth<A: AsRef<OsStr>>(
+        &self,
+        arguments: impl IntoIterator<Item = A>,
+        input: &str,
+    ) -> anyhow::Result<String> {
+        process::printed(&self.try_hearth(arguments, input)?)
+    }
+
+    /// Runs `hearth` with these arguments, whether it succeeds or not.
+    pub fn try_hearth<A: AsRef<OsStr>>(
+        &self,
+        arguments: impl IntoIterator<Item = A>,
+        input: &str,
+    ) -> anyhow::Result<std::process::Output> {
+        let context = self.folder.join("admin/context.toml");
+        let environment = [("HEARTH_CONTEXT", context.as_os_str()), ("NO_COLOR", OsStr::new("1"))];
+        process::command("hearth", arguments, &environment, input)
+    }
+
+    /// Runs `hearth --json` with these arguments; the lines that it prints.
+    pub fn hearth_json<A: AsRef<OsStr>>(
+        &self,
+        arguments: impl IntoIterator<Item = A>,
+        input: &str,
+    ) -> anyhow::Result<Vec<Value>> {
+        let json = [OsStr::new("--json").to_owned()];
+        let arguments = arguments.into_iter().map(|a| a.as_ref().to_owned());
+        let printed = self.hearth(json.into_iter().chain(arguments), input)?;
+        let lines = printed.lines().filter(|line| !line.trim().is_empty());
+        lines.map(|line| serde_json::from_str(line).context("a line is no JSON")).collect()
+    }
+
+    /// Adds a site with its staff and enrols and starts its node, behind a line of its own.
+    pub async fn add_site(
+        &mut self,
+        ods: &str,
+        kind: SiteKind,
+        name: &str,
+        staff: &[Staff],
+    ) -> anyhow::Result<()> {
+        let invite = self.invite(ods, kind, name)?;
+        self.add_staff(ods, staff)?;
+        let folder = self.folder.with_file_name(ods);
+        let log = self.logs().join(format!("{ods}.log"));
+        let mut site = Site::prepare(ods, &folder, self.addresses.sites, &log, &self.options.log).await?;
+        site.enrol(&invite)?;
+        site.start().await?;
+        self.sites.insert(ods.to_owned(), site);
+        Ok(())
+    }
+
+    /// Adds a site; its invite.
+    pub fn invite(&self, ods: &str, kind: SiteKind, name: &str) -> anyhow::Result<String> {
+        let kind = kind.to_string();
+        let printed = self.hearth(["site", "add", ods, "--kind", &kind, "--name", name], "")?;
+        let invite = printed.lines().map(str::trim).find(|line| line.starts_with("hearth-invite-"));
+        invite.map(str::to_owned).context("`hearth site add` printed no invite")
+    }
+
+    fn add_staff(&self, ods: &str, staff: &[Staff]) -> anyhow::Result<()> {
+        if staff.is_empty() {
+            return Ok(());
+        }
+        let row = |one: &Staff| format!("{},{},{}\n", one.name, role(one), one.pin);
+        let rows: String = staff.iter().map(row).collect();
+        self.hearth(["staff", "import", ods, "-"], &format!("name,role,pin\n{rows}"))?;
+        Ok(())
+    }
+
+    /// Imports FHIR files and lets sites hold the records of everybody found in them.
+    pub fn import(&self, files: &Path, sites: &[&str]) -> anyhow::Result<Vec<Value>> {
+        let files = files.display().to_string();
+        let mut reports = Vec::new();
+        for site in sites {
+            reports.extend(self.hearth_json(["resident", "import", &files, "--site", site], "")?);
+        }
+        ensure!(!reports.is_empty(), "an import without a site");
+        Ok(reports)
+    }
+
+    /// A site by its ODS code.
+    pub fn site(&self, ods: &str) -> anyhow::Result<&Site> {
+        self.sites.get(ods).with_context(|| format!("there is no site {ods}"))
+    }
+
+    /// A site by its ODS code, to start, stop or kill.
+    pub fn site_mut(&mut self, ods: &str) -> anyhow::Result<&mut Site> {
+        self.sites.get_mut(ods).with_context(|| format!("there is no site {ods}"))
+    }
+
+    /// The sites.
+    pub fn sites(&self) -> impl Iterator<Item = &Site> {
+        self.sites.values()
+    }
+
+    /// Address at which sites reach the hub.
+    pub fn hub_address(&self) -> SocketAddr {
+        self.addresses.sites
+    }
+}
+
+fn role(staff: &Staff) -> String {
+    serde_json::to_value(staff.role).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default()
+}
+
+async fn is_ok(url: &str) -> bool {
+    match reqwest::get(url).await {
+        Ok(answer) => answer.status().is_success(),
+        Err(_) => false,
+    }
+}
