@@ -7,6 +7,7 @@
 pub mod access;
 pub mod audit;
 pub mod clinical;
+pub mod config;
 pub mod document;
 pub mod enrol;
 pub mod fhir;

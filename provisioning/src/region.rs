@@ -20,7 +20,7 @@ mod config;
 mod context;
 mod create;
 mod folder;
-mod reader;
+use hearth_protocol::config as reader;
 
 pub use config::{
     Administrator, Advertised, BackupConfig, HubConfig, Listen, MainRecordAuth, MainRecordConfig,

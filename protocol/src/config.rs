@@ -1,4 +1,4 @@
-//! Reads a TOML text key by key and lists every fault with its line, instead of stopping at the first.
+//! Reads a configuration (TOML) key by key and lists every fault with its line, instead of stopping at the first.
 
 use std::fmt;
 use std::str::FromStr;
@@ -47,13 +47,13 @@ impl fmt::Display for ConfigError {
 impl std::error::Error for ConfigError {}
 
 /// Reads one text and collects its faults.
-pub(super) struct Reader<'t> {
+pub struct Reader<'t> {
     text: &'t str,
     faults: Vec<ConfigFault>,
 }
 
 /// A table of the text, with the keys that were asked for.
-pub(super) struct Section<'a> {
+pub struct Section<'a> {
     path: String,
     line: Option<usize>,
     values: Option<&'a Table>,
@@ -62,14 +62,14 @@ pub(super) struct Section<'a> {
 }
 
 /// A text as values and as places.
-pub(super) struct Parsed<'t> {
+pub struct Parsed<'t> {
     values: Table,
     spans: Spanned<DeTable<'t>>,
 }
 
 impl<'t> Reader<'t> {
     /// Parses a text. One that is no TOML has the faults of its form alone.
-    pub(super) fn parse(text: &'t str) -> Result<(Self, Parsed<'t>), ConfigError> {
+    pub fn parse(text: &'t str) -> Result<(Self, Parsed<'t>), ConfigError> {
         let not_toml = |error: &toml::de::Error| {
             let line = error.span().map(|span| line_of(text, span.start));
             let fault = ConfigFault { line, key: String::new(), problem: error.message().to_owned() };
@@ -81,13 +81,13 @@ impl<'t> Reader<'t> {
     }
 
     /// Adds a fault about a key of a section.
-    pub(super) fn fault(&mut self, section: &Section<'_>, key: &str, problem: impl Into<String>) {
+    pub fn fault(&mut self, section: &Section<'_>, key: &str, problem: impl Into<String>) {
         let line = section.line_of(self.text, key).or(section.line);
         self.faults.push(ConfigFault { line, key: section.path_of(key), problem: problem.into() });
     }
 
     /// The section under a key; an absent one reads as empty.
-    pub(super) fn section<'a>(&mut self, parent: &mut Section<'a>, key: &'static str) -> Section<'a> {
+    pub fn section<'a>(&mut self, parent: &mut Section<'a>, key: &'static str) -> Section<'a> {
         let (value, span) = parent.take(key);
         if value.is_some_and(|value| !value.is_table()) {
             self.fault(parent, key, format!("is to be a section: write [{}]", parent.path_of(key)));
@@ -102,7 +102,7 @@ impl<'t> Reader<'t> {
     }
 
     /// The sections of a list, such as every `[[main_record]]`.
-    pub(super) fn sections<'a>(&mut self, parent: &mut Section<'a>, key: &'static str) -> Vec<Section<'a>> {
+    pub fn sections<'a>(&mut self, parent: &mut Section<'a>, key: &'static str) -> Vec<Section<'a>> {
         let (value, span) = parent.take(key);
         let Some(value) = value else { return Vec::new() };
         let items = value.as_array().filter(|items| items.iter().all(Value::is_table));
@@ -129,7 +129,7 @@ impl<'t> Reader<'t> {
     }
 
     /// A text that parses as `T`, if the key is there; `form` says what is expected.
-    pub(super) fn optional<T: FromStr>(
+    pub fn optional<T: FromStr>(
         &mut self,
         section: &mut Section<'_>,
         key: &'static str,
@@ -144,7 +144,7 @@ impl<'t> Reader<'t> {
     }
 
     /// A text that parses as `T`, which has to be there.
-    pub(super) fn required<T: FromStr>(
+    pub fn required<T: FromStr>(
         &mut self,
         section: &mut Section<'_>,
         key: &'static str,
@@ -159,7 +159,7 @@ impl<'t> Reader<'t> {
     }
 
     /// A whole number within a range, if the key is there.
-    pub(super) fn number(
+    pub fn number(
         &mut self,
         section: &mut Section<'_>,
         key: &'static str,
@@ -175,7 +175,7 @@ impl<'t> Reader<'t> {
     }
 
     /// A list of texts, if the key is there.
-    pub(super) fn texts(&mut self, section: &mut Section<'_>, key: &'static str) -> Option<Vec<String>> {
+    pub fn texts(&mut self, section: &mut Section<'_>, key: &'static str) -> Option<Vec<String>> {
         let value = section.take(key).0?;
         let texts = value.as_array().and_then(|items| {
             items.iter().map(|item| item.as_str().map(str::to_owned)).collect::<Option<Vec<String>>>()
@@ -187,7 +187,7 @@ impl<'t> Reader<'t> {
     }
 
     /// Reports the keys of a section that nothing asked for.
-    pub(super) fn close(&mut self, section: &Section<'_>) {
+    pub fn close(&mut self, section: &Section<'_>) {
         let keys =
             section.values.map(|table| table.keys().cloned().collect::<Vec<String>>()).unwrap_or_default();
         for key in keys {
@@ -199,7 +199,7 @@ impl<'t> Reader<'t> {
     }
 
     /// The value, if nothing was wrong.
-    pub(super) fn finish<T>(mut self, value: Option<T>) -> Result<T, ConfigError> {
+    pub fn finish<T>(mut self, value: Option<T>) -> Result<T, ConfigError> {
         self.faults.sort_by_key(|fault| fault.line.unwrap_or(usize::MAX));
         match value {
             Some(value) if self.faults.is_empty() => Ok(value),
@@ -210,7 +210,7 @@ impl<'t> Reader<'t> {
 
 impl Parsed<'_> {
     /// The whole text as a section without a name.
-    pub(super) fn root(&self) -> Section<'_> {
+    pub fn root(&self) -> Section<'_> {
         Section {
             path: String::new(),
             line: None,
