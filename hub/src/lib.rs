@@ -1,5 +1,6 @@
 //! The regional hub: orders changes, holds every scope, talks FHIR with the main care record.
 
+pub mod api;
 pub mod audit;
 pub mod clock;
 pub mod compact;
@@ -8,6 +9,7 @@ pub mod feed;
 pub mod grants;
 pub mod ingest;
 pub mod random;
+pub mod records;
 pub mod region;
 pub mod scopes;
 pub mod sites;

@@ -23,7 +23,7 @@ use crate::clock::{Clock, ManualTime};
 use crate::random::Random;
 use crate::store::{Store, StoreOptions};
 
-const NOW: Timestamp = Timestamp(1_800_000_000_000);
+pub(crate) const NOW: Timestamp = Timestamp(1_800_000_000_000);
 const HOUR: Duration = Duration::from_hours(1);
 
 fn site() -> SiteId {
@@ -41,7 +41,7 @@ struct Hub {
     address: SocketAddr,
 }
 
-fn certifier(rng: &mut StdRng) -> Certifier {
+pub(crate) fn certifier(rng: &mut StdRng) -> Certifier {
     let region = Region { id: uuid::Uuid::from_u128(5), name: "North Vale".to_owned() };
     let root = IdentityRoot::create(&region, rng, NOW).unwrap();
     let names = WebNames { domain: "vale.hearth.internal".into(), hosts: vec![], addresses: vec![] };

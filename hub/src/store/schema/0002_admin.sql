@@ -134,3 +134,12 @@ CREATE TABLE parked (
     at            INTEGER NOT NULL,
     UNIQUE (system, resource, code)
 ) STRICT;
+
+-- Backups that were made and read back.
+CREATE TABLE backup (
+    file          TEXT    PRIMARY KEY,
+    bytes         INTEGER NOT NULL,
+    blake3        BLOB    NOT NULL CHECK (length(blake3) = 32),
+    changes       INTEGER NOT NULL,
+    made_at       INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
