@@ -149,6 +149,9 @@ pub(crate) struct Reading<'a> {
 
 impl<'a> Reading<'a> {
     fn drafts(self) -> Result<Vec<Draft>, NotMapped> {
+        if self.set.is_about_another(self.resource) {
+            return Err(NotMapped::OtherPatient);
+        }
         if let Some(teller) = self.set.teller_of(self.resource) {
             return Err(NotMapped::PartOf(teller.to_owned()));
         }

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::concept::label;
 use super::import::discharge::is_discharge;
+use super::split::person_of;
 use super::view::{View, capped};
 use crate::id::BlobId;
 
@@ -136,6 +137,16 @@ impl ResourceSet {
         })
     }
 
+    /// Whether a resource names somebody else than the set's person: a server that does not know a search parameter
+    /// answers as if it were not there, with everybody's resources.
+    pub(crate) fn is_about_another(&self, resource: &Value) -> bool {
+        let Some((reference, own)) = person_of(resource).zip(self.patient_reference()) else { return false };
+        match self.get(&reference).filter(|r| kind(r) == "Patient") {
+            Some(patient) => key(patient) != own && reference != own,
+            None => relative(&reference).zip(relative(own)).is_some_and(|(theirs, own)| theirs != own),
+        }
+    }
+
     /// The title of the report whose results include this resource.
     pub(crate) fn panel_of(&self, resource: &Value) -> Option<&str> {
         self.linked(&self.panels, resource)
@@ -203,6 +214,11 @@ fn identified(kind: Option<&str>, identifier: &Value) -> Option<String> {
     })
 }
 
+/// The `Patient/id` at the end of a reference, if it has one.
+fn relative(reference: &str) -> Option<String> {
+    candidates(reference).find(|name| name.starts_with("Patient/"))
+}
+
 /// The names under which what a reference means may be held: as it is, without its version, and relative.
 fn candidates(reference: &str) -> impl Iterator<Item = String> {
     let whole = reference.split("/_history/").next().unwrap_or(reference).trim();
@@ -258,6 +274,17 @@ mod tests {
         assert!(set.resolve(&holder, &json!({"reference": "#x"})).is_none());
         let logical = json!({"type": "Organization", "identifier": {"system": "urn:ods", "value": "A1"}});
         assert_eq!(set.resolve(&holder, &logical).and_then(|o| o.text("name")), Some("Surgery"));
+    }
+
+    #[test]
+    fn a_resource_of_somebody_else_is_found_out() {
+        let set = set();
+        let about = |reference: &str| set.is_about_another(&json!({"subject": {"reference": reference}}));
+        assert!(about("Patient/p2") && about("https://ehr.example/fhir/Patient/p2"));
+        for own in ["Patient/p1", "urn:uuid:0b5d", "https://ehr.example/fhir/Patient/p1", "Group/g"] {
+            assert!(!about(own), "{own}");
+        }
+        assert!(!set.is_about_another(&json!({})));
     }
 
     #[test]

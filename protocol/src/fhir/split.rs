@@ -177,7 +177,7 @@ fn is_shared(kind: &str) -> bool {
 }
 
 /// How a resource refers to the person that it is about.
-fn person_of(resource: &Value) -> Option<String> {
+pub(crate) fn person_of(resource: &Value) -> Option<String> {
     let direct = ["subject", "patient", "beneficiary", "for", "individual"].into_iter();
     direct.filter_map(|key| resource.one(key)).find_map(named).or_else(|| {
         let actors = resource.list("participant").iter().filter_map(|p| p.one("actor"));
