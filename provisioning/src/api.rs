@@ -69,3 +69,6 @@ pub const FHIR_JSON: &str = "application/fhir+json";
 
 /// Content type of an import that is one FHIR resource a line.
 pub const FHIR_NDJSON: &str = "application/fhir+ndjson";
+
+#[cfg(test)]
+mod tests;

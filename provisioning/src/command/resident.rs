@@ -202,13 +202,14 @@ async fn assign(session: &Session, command: &AssignTo) -> Result<(), Failure> {
 async fn move_between(session: &Session, command: &MoveBetween) -> Result<(), Failure> {
     let residents = command.whom.refs()?;
     if command.dry_run {
+        let query = ResidentQuery { site: Some(command.from), ..ResidentQuery::default() };
+        let mut there = all(session, query).await?;
+        there.residents.retain(|one| residents.iter().any(|named| is_named(one, *named)));
         output::words(format!(
-            "{} residents would move from {} to {}. Nothing was changed.",
-            residents.len(),
-            command.from,
-            command.to
+            "These would move from {} to {}. Nothing was changed.",
+            command.from, command.to
         ))?;
-        return Ok(());
+        return show(session, &there);
     }
     let client = session.client()?;
     let mut whole = MoveReport { from: command.from, to: command.to, moved: Vec::new() };
@@ -221,4 +222,11 @@ async fn move_between(session: &Session, command: &MoveBetween) -> Result<(), Fa
         let moved = report.moved.len().to_string();
         output::fields(&[("from", report.from.to_string()), ("to", report.to.to_string()), ("moved", moved)])
     })
+}
+
+fn is_named(resident: &hearth_provisioning::api::Resident, named: ResidentRef) -> bool {
+    match named {
+        ResidentRef::Id(id) => resident.id == id,
+        ResidentRef::NhsNumber(number) => resident.nhs_number == Some(number),
+    }
 }

@@ -226,3 +226,66 @@ fn an_import_goes_on_past_a_file_that_is_refused() {
       because: This is not FHIR.
     ");
 }
+
+#[test]
+fn a_dry_run_of_a_move_shows_who_would_go_and_asks_for_nothing_else() {
+    let one = |id: u8, number: &str| {
+        format!(
+            r#"{{"id":"00000000-0000-0000-0000-0000000000{id:02}","name":"A","birth_date":"1938-08-14","nhs_number":"{number}","sites":["VL1AB"],"entries":3}}"#
+        )
+    };
+    let list = format!(r#"{{"residents":[{},{}],"next":null}}"#, one(1, "9990000018"), one(2, "9990000026"));
+    let server = Scripted::new([Answer::Http(200, JSON, list)]);
+    let named = "00000000-0000-0000-0000-000000000002";
+    let told = server.hearth(&[
+        "resident",
+        "move",
+        "--from",
+        "VL1AB",
+        "--to",
+        "VL2CD",
+        "--dry-run",
+        named,
+        "--json",
+    ]);
+    assert_eq!(told.code, 0, "{told:?}");
+    let shown: serde_json::Value = serde_json::from_str(&told.stdout).unwrap();
+    assert_eq!(shown["residents"].as_array().unwrap().len(), 1);
+    assert_eq!(shown["residents"][0]["id"], named);
+    assert!(
+        server.seen()[0].starts_with("GET /api/v1/residents?site=VL1AB&unassigned=false "),
+        "{:?}",
+        server.seen()
+    );
+}
+
+#[test]
+fn an_invite_is_put_out_alone_and_its_code_is_drawn_beside_it() {
+    let invite = hearth_protocol::enrol::Invite {
+        addresses: vec!["hub.example.test:4433".to_owned()],
+        server_name: "hub.hearth.internal".to_owned(),
+        region_name: "North Vale".to_owned(),
+        root_fingerprint: [1; 32],
+        token: hearth_protocol::enrol::TokenId([2; 16]),
+        secret: hearth_protocol::enrol::InviteSecret::from_bytes([3; 32]),
+        site: "VL1AB".parse().unwrap(),
+        not_after: now(),
+    };
+    let text = invite.to_string();
+    let body = format!(
+        r#"{{"site":{{"ods":"VL1AB","kind":"care-home","name":"Rose Court","added":"2026-01-01T00:00:00Z","install":null,"residents":0}},
+        "invite":{{"token":"{}","text":"{text}","not_after":"2026-01-02T00:00:00Z"}}}}"#,
+        invite.token
+    );
+    let server = Scripted::new([Answer::Http(201, JSON, body)]);
+    let told =
+        server.hearth(&["site", "add", "VL1AB", "--kind", "care-home", "--name", "Rose Court", "--qr"]);
+    assert_eq!((told.code, told.stdout.as_str()), (0, format!("{text}\n").as_str()), "{told:?}");
+    let code =
+        told.stderr.lines().filter(|line| line.contains('\u{2580}') || line.contains('\u{2584}')).count();
+    assert!(code > 20, "{}", told.stderr);
+    assert!(
+        server.seen()[0]
+            .ends_with(r#"{"ods":"VL1AB","kind":"care-home","name":"Rose Court","invite_hours":null}"#)
+    );
+}
