@@ -1,12 +1,15 @@
 //! The hub's configuration: `hub.toml`.
 
+mod value;
+
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 
 use uuid::Uuid;
 
+use self::value::{BaseUrl, Digest, HostName, Label, Name, is_host_and_port};
+pub(super) use self::value::{is_host, is_host_name};
 use super::reader::{ConfigError, Reader, Section};
 use crate::authority::Region;
 
@@ -375,108 +378,6 @@ fn main_record_auth(
         }
         (None, _) => None,
     }
-}
-
-/// A name for people.
-struct Name(String);
-
-impl Name {
-    const FORM: &str = "a text of 1 to 200 characters";
-}
-
-impl FromStr for Name {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Self, ()> {
-        let sound = !text.trim().is_empty() && text.len() <= 200 && !text.chars().any(char::is_control);
-        sound.then(|| Self(text.to_owned())).ok_or(())
-    }
-}
-
-/// A name that stands in paths.
-struct Label(String);
-
-impl FromStr for Label {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Self, ()> {
-        let letter = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
-        let sound = (1..=40).contains(&text.len()) && text.bytes().all(letter);
-        sound.then(|| Self(text.to_owned())).ok_or(())
-    }
-}
-
-/// A DNS name.
-struct HostName(String);
-
-impl FromStr for HostName {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Self, ()> {
-        is_host_name(text).then(|| Self(text.to_owned())).ok_or(())
-    }
-}
-
-/// A SHA-256.
-struct Digest([u8; 32]);
-
-impl FromStr for Digest {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Self, ()> {
-        let bytes = data_encoding::HEXLOWER_PERMISSIVE.decode(text.as_bytes()).map_err(drop)?;
-        bytes.try_into().map(Self).map_err(drop)
-    }
-}
-
-/// The base URL of a FHIR server.
-struct BaseUrl(String);
-
-impl BaseUrl {
-    fn keeps_a_secret(&self) -> bool {
-        let local = ["http://localhost", "http://127.0.0.1", "http://[::1]"];
-        self.0.starts_with("https://") || local.iter().any(|start| self.0.starts_with(start))
-    }
-}
-
-impl FromStr for BaseUrl {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Self, ()> {
-        let url = reqwest::Url::parse(text).map_err(drop)?;
-        let sound = matches!(url.scheme(), "http" | "https")
-            && url.has_host()
-            && url.query().is_none()
-            && url.fragment().is_none()
-            && url.username().is_empty()
-            && url.password().is_none();
-        sound.then(|| Self(text.trim_end_matches('/').to_owned())).ok_or(())
-    }
-}
-
-/// Whether a text is a DNS name or an IP address.
-pub(super) fn is_host(text: &str) -> bool {
-    text.parse::<IpAddr>().is_ok() || is_host_name(text)
-}
-
-/// Whether a text is `host:port`, with IPv6 addresses in brackets.
-pub(super) fn is_host_and_port(text: &str) -> bool {
-    if let Ok(address) = text.parse::<SocketAddr>() {
-        return address.port() != 0;
-    }
-    let Some((host, port)) = text.rsplit_once(':') else { return false };
-    is_host_name(host) && port.parse::<u16>().is_ok_and(|port| port != 0)
-}
-
-/// Whether a text is a DNS name.
-pub(super) fn is_host_name(text: &str) -> bool {
-    let sound = |label: &str| {
-        (1..=63).contains(&label.len())
-            && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
-            && !label.starts_with('-')
-            && !label.ends_with('-')
-    };
-    text.len() <= 253 && text.split('.').all(sound) && text.parse::<IpAddr>().is_err()
 }
 
 fn quoted(text: &str) -> String {
