@@ -4,4 +4,5 @@ pub mod generate;
 pub mod line;
 pub mod main_record;
 pub mod process;
+pub mod region;
 pub mod setup;

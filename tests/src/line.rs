@@ -215,7 +215,7 @@ mod tests {
         let task = tokio::task::spawn(async move {
             let mut buffer = [0; 2048];
             while let Ok((length, from)) = socket.recv_from(&mut buffer).await {
-                let _ = socket.send_to(&buffer[..length], from).await;
+                socket.send_to(&buffer[..length], from).await.unwrap();
             }
         });
         Ok((address, AbortOnDropHandle::new(task)))

@@ -11,7 +11,7 @@ use anyhow::{Context, bail, ensure};
 use crate::setup;
 
 /// How long a program may take to answer after it was started: a debug build on a busy machine with two cores.
-const READY: Duration = Duration::from_secs(60);
+const READY: Duration = Duration::from_mins(1);
 /// How long a program may take to stop when it is asked to.
 const STOP: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_millis(25);

@@ -1,6 +1,7 @@
 //! A whole region of real processes on loopback: a hub, its sites, the lines between them, and the commands that made
 //! them. Each runs as it would in a building; only the lines are ours to cut.
 
+mod pages;
 mod site;
 
 use std::collections::BTreeMap;
@@ -15,6 +16,7 @@ use serde_json::Value;
 use crate::generate::region::Staff;
 use crate::process::{self, Process};
 
+pub use pages::{Page, Person};
 pub use site::Site;
 
 /// What a region is started with.

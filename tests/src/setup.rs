@@ -44,6 +44,12 @@ pub fn program(name: &str) -> anyhow::Result<PathBuf> {
     found.with_context(|| format!("{name} is not built; `cargo verify` and `cargo demo` build it"))
 }
 
+/// Writes a file of a test.
+#[expect(clippy::disallowed_methods, reason = "a test's own file: nothing is lost with it")]
+pub fn write(path: &Path, text: &str) -> anyhow::Result<()> {
+    std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
+}
+
 /// Whether a program answers when it is asked for its version.
 pub fn has(program: &str) -> bool {
     let answer = Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
