@@ -1,0 +1,148 @@
+//! What went wrong, as a page that says what to do. The log has a reference number and ids, never words of a record.
+
+use axum::extract::{Request, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+use super::page;
+use super::requester::MaybeSession;
+use super::{Place, Web};
+use crate::records::RecordsError;
+use crate::store::StoreError;
+
+/// Why a page could not be shown or a form not saved.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum PageError {
+    /// There is nothing at this address, or it is of a resident whom the site does not hold.
+    #[error("nothing at this address")]
+    NotFound,
+    /// The person's role, or the kind of site, does not allow it.
+    #[error("not allowed: {0}")]
+    Refused(&'static str),
+    /// Nobody is signed in.
+    #[error("nobody is signed in")]
+    SignedOut,
+    /// The form is not one that this session was given, or is not readable.
+    #[error("the form is not one of this session's")]
+    Form,
+    /// Too many requests of a costly kind.
+    #[error("too many tries")]
+    TooMany,
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The records failed.
+    #[error(transparent)]
+    Records(#[from] RecordsError),
+    /// A fault of this software.
+    #[error("{0}")]
+    Fault(String),
+}
+
+/// What the page of an error says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Words {
+    status: StatusCode,
+    heading: &'static str,
+    text: String,
+}
+
+impl PageError {
+    fn words(&self) -> Words {
+        let words =
+            |status, heading, text: &str| Words { status, heading, text: text.to_owned() };
+        match self {
+            Self::NotFound => words(
+                StatusCode::NOT_FOUND,
+                "Page not found",
+                "Nothing is at this address. The person may have left, or the address may be mistyped.",
+            ),
+            Self::Refused(what) => Words {
+                status: StatusCode::FORBIDDEN,
+                heading: "Your role does not allow this",
+                text: format!(
+                    "{what} is not open to your role at this site. This try was recorded. If your work needs it, \
+                     ask your manager to change your role."
+                ),
+            },
+            Self::SignedOut => words(StatusCode::UNAUTHORIZED, "Sign in first", "Nobody is signed in on this screen."),
+            Self::Form => words(
+                StatusCode::BAD_REQUEST,
+                "Nothing was saved",
+                "The form belongs to another sign-in or could not be read. Open the page again and fill it in again.",
+            ),
+            Self::TooMany => words(
+                StatusCode::TOO_MANY_REQUESTS,
+                "Too many tries",
+                "Wait a minute, then try again.",
+            ),
+            Self::Store(error) => store_words(error),
+            Self::Records(error) => records_words(error),
+            Self::Fault(_) => words(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "Something went wrong",
+                "Check whether what you did was saved before you do it again. If it happens again, call support and \
+                 give them the number below.",
+            ),
+        }
+    }
+}
+
+fn store_words(error: &StoreError) -> Words {
+    let status = match error {
+        StoreError::Full => StatusCode::INSUFFICIENT_STORAGE,
+        StoreError::Closed | StoreError::ReadOnly | StoreError::Io(_) => StatusCode::SERVICE_UNAVAILABLE,
+        StoreError::WrongKey
+        | StoreError::Corrupt(_)
+        | StoreError::TooNew { .. }
+        | StoreError::SqliteTooOld(_)
+        | StoreError::Statement(_) => StatusCode::INTERNAL_SERVER_ERROR,
+    };
+    Words { status, heading: "The node has a problem", text: error.sentence().to_owned() }
+}
+
+impl IntoResponse for PageError {
+    fn into_response(self) -> Response {
+        let mut response = self.words().status.into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+/// Turns an error that a page returned into a page: the handlers need no frame for it.
+pub async fn show_errors(State(web): State<Web>, request: Request, next: Next) -> Response {
+    let session = request.extensions().get::<MaybeSession>().cloned().unwrap_or_default();
+    let path = request.uri().path().to_owned();
+    let is_swap = request.headers().contains_key("hx-request");
+    let is_read = request.method() == axum::http::Method::GET;
+    let response = next.run(request).await;
+    let Some(error) = response.extensions().get::<PageError>().cloned() else { return response };
+    if error == PageError::SignedOut {
+        return to_sign_in(&path, is_swap, is_read);
+    }
+    error_page(&web, session, &error).await
+}
+
+fn to_sign_in(path: &str, is_swap: bool, is_read: bool) -> Response {
+    let target = if is_read && path != "/" { format!("/unlock?next={path}") } else { "/unlock".to_owned() };
+    let Ok(target) = HeaderValue::from_str(&target) else { return StatusCode::UNAUTHORIZED.into_response() };
+    if is_swap {
+        return (StatusCode::OK, [(header::HeaderName::from_static("hx-redirect"), target)]).into_response();
+    }
+    (StatusCode::SEE_OTHER, [(header::LOCATION, target)]).into_response()
+}
+
+async fn error_page(web: &Web, session: MaybeSession, error: &PageError) -> Response {
+    let words = error.words();
+    let reference = data_encoding::HEXUPPER.encode(&web.random.bytes::<4>());
+    match words.status.is_server_error() {
+        true => tracing::error!(%reference, %error, "a page failed"),
+        false => tracing::info!(%reference, %error, "a page was refused"),
+    }
+    let frame = web.frame(session.0.as_ref()).await.titled(words.heading, Place::Elsewhere);
+    let shown = page::ErrorPage { frame, heading: words.heading, text: words.text, reference };
+    let mut response = page::html(&shown).into_response();
+    *response.status_mut() = words.status;
+    response
+}

@@ -1,0 +1,108 @@
+//! What stands around every page: bar, places, sync strip, the tokens that forms need.
+
+use hearth_protocol::access::SiteKind;
+use hearth_protocol::record::Role;
+
+use super::assets::AssetUrls;
+use super::strip::Strip;
+
+/// The places of the bar.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// Residents at a glance, and what belongs to one of them.
+    Residents,
+    /// The medicines round.
+    Round,
+    /// The node's state.
+    Status,
+    /// None of them.
+    Elsewhere,
+}
+
+/// What stands around a page.
+#[derive(Clone, Debug)]
+pub struct Frame {
+    /// What the page is, for the window and its history: never a name or an NHS number.
+    pub title: String,
+    /// Where files are found.
+    pub assets: AssetUrls,
+    /// The site's name.
+    pub site: String,
+    /// Home or pharmacy.
+    pub kind: SiteKind,
+    /// Who is signed in.
+    pub who: Option<Who>,
+    /// Which place is marked.
+    pub place: Place,
+    /// What forms must carry.
+    pub csrf: String,
+    /// The sync strip.
+    pub strip: Strip,
+    /// Seconds without a touch after which the screen locks.
+    pub idle_seconds: u32,
+    /// Something that was just done.
+    pub said: Option<Said>,
+}
+
+/// The person who is signed in, as the bar shows them.
+#[derive(Clone, Debug)]
+pub struct Who {
+    /// Name.
+    pub name: String,
+    /// Role in words.
+    pub role: &'static str,
+}
+
+/// Tells that what was sent is kept, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Said {
+    /// In a few words.
+    pub heading: String,
+    /// More of it.
+    pub text: String,
+}
+
+impl Frame {
+    /// The same frame with another title and place.
+    #[must_use]
+    pub fn titled(self, title: impl Into<String>, place: Place) -> Self {
+        Self { title: title.into(), place, ..self }
+    }
+
+    /// The same frame, with `Error:` before its title: the first thing a screen reader says.
+    #[must_use]
+    pub fn with_problem(self) -> Self {
+        Self { title: format!("Error: {}", self.title), ..self }
+    }
+
+    /// Whether the site has a medicines round.
+    pub fn has_round(&self) -> bool {
+        self.kind == SiteKind::CareHome
+    }
+
+    /// Whether this is the place in the bar.
+    pub fn is_at(&self, place: &str) -> bool {
+        let name = match self.place {
+            Place::Residents => "residents",
+            Place::Round => "round",
+            Place::Status => "status",
+            Place::Elsewhere => "",
+        };
+        name == place
+    }
+}
+
+/// What staff call a role.
+pub fn role_words(role: Role) -> &'static str {
+    match role {
+        Role::Carer => "Carer",
+        Role::Senior => "Senior carer",
+        Role::Nurse => "Nurse",
+        Role::Manager => "Manager",
+        Role::Pharmacist => "Pharmacist",
+        Role::Technician => "Pharmacy technician",
+        Role::Locum => "Locum pharmacist",
+        Role::Administrator => "Administrator",
+        Role::System => "System",
+    }
+}

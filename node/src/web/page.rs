@@ -1,0 +1,44 @@
+//! Turning a template into an answer.
+
+use askama::Template;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+
+use super::frame::Frame;
+
+/// The page of an error.
+#[derive(Debug, Template)]
+#[template(path = "error.html")]
+pub struct ErrorPage {
+    /// What stands around it.
+    pub frame: Frame,
+    /// In a few words.
+    pub heading: &'static str,
+    /// What to do.
+    pub text: String,
+    /// The number under which the log has the rest.
+    pub reference: String,
+}
+
+/// The page as an answer.
+pub fn html(page: &impl Template) -> Response {
+    match page.render() {
+        Ok(text) => ([(header::CONTENT_TYPE, "text/html; charset=utf-8")], text).into_response(),
+        Err(error) => {
+            tracing::error!(%error, "a template failed");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
+}
+
+/// The page of a form that could not be taken: same page, what was typed still there, and what is wrong.
+pub fn unprocessable(page: &impl Template) -> Response {
+    let mut response = html(page);
+    *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
+    response
+}
+
+/// Sends the browser to another page after something was saved.
+pub fn see(path: &str) -> Response {
+    axum::response::Redirect::to(path).into_response()
+}

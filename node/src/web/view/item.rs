@@ -1,0 +1,220 @@
+//! One thing of a record as a list shows it: what it says, who said it, from where, and how far it has come.
+
+use hearth_protocol::clinical::format;
+use hearth_protocol::record::coded::Coded;
+use hearth_protocol::record::discharge::{DischargeMedicine, DischargeSummary, MedicineChange};
+use hearth_protocol::record::history::{Appointment, ResultPart, ResultValue, TestResult};
+use hearth_protocol::record::thread::{Thread, threads};
+use hearth_protocol::record::{Body, Entry, Origin};
+use hearth_protocol::scope::Section;
+use hearth_protocol::time::Date;
+
+use super::chart::Chart;
+use crate::web::frame::role_words;
+
+/// One thing of a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Item {
+    /// In a few words.
+    pub head: String,
+    /// The rest, with line breaks.
+    pub text: String,
+    /// Who and when.
+    pub by: String,
+    /// From where and how old, for what came from outside or from another site.
+    pub origin: Option<String>,
+    /// How far it has come, for what was written at a site.
+    pub way: Option<ItemWay>,
+    /// The versions that people wrote apart, when they did: the item is then only their heading.
+    pub apart: Vec<Item>,
+}
+
+/// The way of an item.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ItemWay {
+    /// A shape and words.
+    pub words: String,
+    /// Whether a person has to look.
+    pub fault: bool,
+}
+
+/// The things of a section whose bodies a page wants, newest first, at most so many.
+pub fn items(chart: &Chart, section: Section, wanted: fn(&Body) -> bool, most: usize) -> Vec<Item> {
+    let mut found: Vec<Thread<'_>> = threads(chart.section(section))
+        .into_iter()
+        .filter(|thread| thread.newest.iter().any(|entry| wanted(&entry.body)))
+        .collect();
+    found.sort_by_key(|thread| {
+        std::cmp::Reverse(thread.newest.first().map(|entry| (entry.happened, entry.recorded, entry.id)))
+    });
+    found.iter().take(most).filter_map(|thread| of_thread(chart, thread)).collect()
+}
+
+/// The item of one entry.
+pub fn of_entry(chart: &Chart, entry: &Entry) -> Item {
+    let (head, text) = words(&entry.body);
+    let age = format::age(entry.happened, chart.now);
+    let origin = match &entry.origin {
+        Origin::Outside(outside) => Some(format!(
+            "From {}, as of {} ({})",
+            outside.asserter.as_deref().unwrap_or(&outside.system),
+            format::date_time(outside.as_of),
+            format::age(outside.as_of, chart.now)
+        )),
+        Origin::Site(site) if *site != chart.site => Some(format!("Written at {site}")),
+        Origin::Site(_) => None,
+    };
+    let by = match &entry.origin {
+        Origin::Outside(_) => format::date(entry.happened.date()),
+        Origin::Site(_) => format!("{}, {} ({age})", by(entry), format::date_time(entry.happened)),
+    };
+    Item { head, text, by, origin, way: way(chart, entry), apart: Vec::new() }
+}
+
+/// Who wrote an entry: name and role.
+pub fn by(entry: &Entry) -> String {
+    format!("{} ({})", entry.author.name, role_words(entry.author.role))
+}
+
+/// The way of an entry that was written at a site.
+pub fn way(chart: &Chart, entry: &Entry) -> Option<ItemWay> {
+    let way = chart.way(entry.id);
+    matches!(entry.origin, Origin::Site(_)).then(|| ItemWay { words: way.words(), fault: way.is_fault() })
+}
+
+fn of_thread(chart: &Chart, thread: &Thread<'_>) -> Option<Item> {
+    let newest = of_entry(chart, thread.newest.first()?);
+    if !thread.is_contested() {
+        return Some(newest);
+    }
+    let apart = thread.newest.iter().map(|entry| of_entry(chart, entry)).collect();
+    Some(Item { apart, ..newest })
+}
+
+fn words(body: &Body) -> (String, String) {
+    match body {
+        Body::Note(note) => (note_head(&note.category, note.important), note.text.clone()),
+        Body::Incident(incident) => (format!("Incident: {}", incident.kind), incident.text.clone()),
+        Body::Visit(visit) => (format!("Visit: {}", visit.who), visit.text.clone().unwrap_or_default()),
+        Body::BodyMark(mark) => {
+            (format!("Body map: {} on {}", mark.kind, mark.place), mark.text.clone().unwrap_or_default())
+        }
+        Body::Problem(problem) => {
+            let since = problem.onset.map(|date| format!("since {}", format::date(date))).unwrap_or_default();
+            let ended = if problem.active { "" } else { " (not active)" };
+            (format!("{}{ended}", problem.problem.display), lines([Some(since), problem.note.clone()]))
+        }
+        Body::Appointment(appointment) => appointment_words(appointment),
+        Body::TestResult(result) => result_words(result),
+        Body::Immunisation(given) => {
+            (given.vaccine.display.clone(), given.given.map(format::date).unwrap_or_default())
+        }
+        Body::Letter(letter) => {
+            let dated = letter.dated.map(|date| format!("Dated {}", format::date(date)));
+            (letter.title.clone(), lines([dated, letter.from.clone()]))
+        }
+        Body::DischargeSummary(summary) => discharge_words(summary),
+        Body::Alert(alert) => (alert.text.display.clone(), alert.ended_reason.clone().unwrap_or_default()),
+        Body::Resuscitation(decision) => {
+            let signed = decision.signed.map(|date| format!("Signed {}", format::date(date)));
+            let clinician = decision.clinician.clone();
+            let paper = decision.paper.as_ref().map(|place| format!("The paper is: {place}"));
+            (super::banner::cpr_words(decision.decision).to_owned(), lines([signed, clinician, paper]))
+        }
+        Body::EscalationLimits(limits) => ("Escalation limits".to_owned(), limits.text.clone()),
+        Body::CareGoal(goal) => {
+            (format!("{}: {}", goal.heading, goal.goal), goal.actions.clone().unwrap_or_default())
+        }
+        Body::Statement(statement) => (statement.heading.clone(), statement.text.clone()),
+        Body::Risk(risk) => {
+            (format!("Risk: {} \u{2014} {}", risk.kind, risk.level), risk.management.clone().unwrap_or_default())
+        }
+        Body::Allergy(allergy) => {
+            (allergy.substance.display.clone(), super::banner::reactions(&allergy.reactions))
+        }
+        Body::Order(order) => (format::MedicineLine::of(order).to_string(), String::new()),
+        Body::Measurement(found) => {
+            let value = found.value.as_ref().map(ToString::to_string);
+            (found.what.display.clone(), lines([value, found.text.clone()]))
+        }
+        Body::Intervention(raised) => {
+            (format!("Intervention: {}", raised.issue), raised.outcome.clone().unwrap_or_default())
+        }
+        Body::Message(message) => ("Message".to_owned(), message.text.clone()),
+        _ => ("Entry".to_owned(), "This entry is shown on another page or needs newer software.".to_owned()),
+    }
+}
+
+/// The kinds of notes, by key, as tiles and headings name them.
+pub const NOTE_KINDS: [(&str, &str); 9] = [
+    ("general", "General"),
+    ("food", "Food"),
+    ("drink", "Drink"),
+    ("wash", "Washing and dressing"),
+    ("mood", "Mood"),
+    ("sleep", "Sleep"),
+    ("activity", "Activity"),
+    ("family", "Family"),
+    ("handover", "Handover"),
+];
+
+fn note_head(category: &str, important: bool) -> String {
+    let name = NOTE_KINDS.iter().find(|(key, _)| *key == category).map_or("Note", |(_, name)| *name);
+    if important { format!("! Read first \u{2014} {name}") } else { name.to_owned() }
+}
+
+fn appointment_words(appointment: &Appointment) -> (String, String) {
+    let head = format!("{} \u{2014} {}", format::date_time(appointment.start), appointment.what);
+    let with = appointment.with.as_ref().map(|with| format!("With {with}"));
+    (head, lines([with, appointment.location.clone(), Some(appointment.status.clone())]))
+}
+
+fn result_words(result: &TestResult) -> (String, String) {
+    let head = match result.value.as_ref() {
+        Some(value) => format!("{}: {}", result.test.display, value_words(value)),
+        None => result.test.display.clone(),
+    };
+    let part = |part: &ResultPart| format!("{}: {}", part.what.display, value_words(&part.value));
+    let parts = result.parts.iter().map(part).collect::<Vec<_>>().join("\n");
+    let reference = result.reference.as_ref().map(|range| format!("Reference range {range}"));
+    (head, lines([Some(parts), result.interpretation.clone(), reference, result.note.clone()]))
+}
+
+fn value_words(value: &ResultValue) -> String {
+    match value {
+        ResultValue::Quantity { value, unit, comparator } => {
+            let number = format!("{}{value}", comparator.as_deref().unwrap_or_default());
+            unit.as_ref().map_or(number.clone(), |unit| format!("{number} {unit}"))
+        }
+        ResultValue::Concept(concept) => concept.display.clone(),
+        ResultValue::Text(text) => text.clone(),
+        ResultValue::Absent(why) => format!("no value ({why})"),
+    }
+}
+
+fn discharge_words(summary: &DischargeSummary) -> (String, String) {
+    let hospital = summary.hospital.as_deref().unwrap_or("Hospital not named");
+    let day = |date: Option<Date>| date.map_or("day not known".to_owned(), format::date);
+    let head = format!("{hospital}: {} to {}", day(summary.admitted), day(summary.discharged));
+    let diagnoses: Vec<&str> = summary.diagnoses.iter().map(|d: &Coded| d.display.as_str()).collect();
+    let medicines = summary.medicines.iter().map(discharge_medicine).collect::<Vec<_>>().join("\n");
+    let passages =
+        summary.passages.iter().map(|p| format!("{}: {}", p.heading, p.text)).collect::<Vec<_>>().join("\n");
+    (head, lines([Some(diagnoses.join(", ")), Some(medicines), Some(passages), summary.contact.clone()]))
+}
+
+fn discharge_medicine(line: &DischargeMedicine) -> String {
+    let change = match line.change {
+        MedicineChange::Continued => "continued",
+        MedicineChange::Started => "STARTED",
+        MedicineChange::Changed => "CHANGED",
+        MedicineChange::Stopped => "STOPPED",
+        MedicineChange::Unstated => "not said what changed",
+    };
+    let why = line.reason.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
+    format!("{} \u{2014} {} \u{2014} {change}{why}", line.medicine.display, line.directions)
+}
+
+fn lines<const N: usize>(parts: [Option<String>; N]) -> String {
+    parts.into_iter().flatten().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n")
+}
