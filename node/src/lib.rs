@@ -10,3 +10,4 @@ pub mod lease;
 pub mod random;
 pub mod records;
 pub mod store;
+pub mod web;

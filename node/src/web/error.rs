@@ -6,9 +6,9 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use super::page;
-use super::requester::MaybeSession;
+use super::requester::{MaybeSession, SignedIn};
 use super::{Place, Web};
-use crate::records::RecordsError;
+use crate::records::AddError;
 use crate::store::StoreError;
 
 /// Why a page could not be shown or a form not saved.
@@ -32,9 +32,12 @@ pub enum PageError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The records failed.
+    /// Nothing was written.
     #[error(transparent)]
-    Records(#[from] RecordsError),
+    Add(AddError),
+    /// The hub has been away for so long that records are closed.
+    #[error("the lease has run out")]
+    Locked,
     /// A fault of this software.
     #[error("{0}")]
     Fault(String),
@@ -78,7 +81,13 @@ impl PageError {
                 "Wait a minute, then try again.",
             ),
             Self::Store(error) => store_words(error),
-            Self::Records(error) => records_words(error),
+            Self::Add(error) => add_words(error),
+            Self::Locked => words(
+                StatusCode::FORBIDDEN,
+                "Records are closed",
+                "This node has not reached the hub for so long that records are closed. Allergies, CPR decisions and \
+                 medicines can still be read. Tell the manager now, and use the paper charts.",
+            ),
             Self::Fault(_) => words(
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "Something went wrong",
@@ -102,6 +111,32 @@ fn store_words(error: &StoreError) -> Words {
     Words { status, heading: "The node has a problem", text: error.sentence().to_owned() }
 }
 
+fn add_words(error: &AddError) -> Words {
+    let status = match error {
+        AddError::Store(error) => return store_words(error),
+        AddError::NotAllowed(_) | AddError::NotThisSite(_) => StatusCode::FORBIDDEN,
+        AddError::NotHeld => StatusCode::NOT_FOUND,
+        AddError::AlreadyRecorded { .. } | AddError::HeldByAnother(_) | AddError::TextChanged => {
+            StatusCode::CONFLICT
+        }
+        AddError::Count
+        | AddError::TooLong
+        | AddError::Misplaced
+        | AddError::Future
+        | AddError::KeyOfAnother => StatusCode::UNPROCESSABLE_ENTITY,
+    };
+    Words { status, heading: "Nothing was saved", text: error.sentence().to_owned() }
+}
+
+impl From<AddError> for PageError {
+    fn from(error: AddError) -> Self {
+        match error {
+            AddError::Store(error) => Self::Store(error),
+            other => Self::Add(other),
+        }
+    }
+}
+
 impl IntoResponse for PageError {
     fn into_response(self) -> Response {
         let mut response = self.words().status.into_response();
@@ -121,7 +156,7 @@ pub async fn show_errors(State(web): State<Web>, request: Request, next: Next) -
     if error == PageError::SignedOut {
         return to_sign_in(&path, is_swap, is_read);
     }
-    error_page(&web, session, &error).await
+    error_page(&web, session.0.as_ref(), &error)
 }
 
 fn to_sign_in(path: &str, is_swap: bool, is_read: bool) -> Response {
@@ -133,16 +168,25 @@ fn to_sign_in(path: &str, is_swap: bool, is_read: bool) -> Response {
     (StatusCode::SEE_OTHER, [(header::LOCATION, target)]).into_response()
 }
 
-async fn error_page(web: &Web, session: MaybeSession, error: &PageError) -> Response {
+/// The page of an error; the log has its reference number and the rest.
+pub(super) fn error_page(web: &Web, signed_in: Option<&SignedIn>, error: &PageError) -> Response {
     let words = error.words();
-    let reference = data_encoding::HEXUPPER.encode(&web.random.bytes::<4>());
+    let reference = data_encoding::HEXUPPER.encode(&web.random().bytes::<4>());
     match words.status.is_server_error() {
         true => tracing::error!(%reference, %error, "a page failed"),
         false => tracing::info!(%reference, %error, "a page was refused"),
     }
-    let frame = web.frame(session.0.as_ref()).await.titled(words.heading, Place::Elsewhere);
+    let frame = web.frame(signed_in).titled(words.heading, Place::Elsewhere);
     let shown = page::ErrorPage { frame, heading: words.heading, text: words.text, reference };
     let mut response = page::html(&shown).into_response();
     *response.status_mut() = words.status;
     response
+}
+
+/// A fault of this software that would have ended the request without an answer.
+pub fn caught(_panic: Box<dyn std::any::Any + Send + 'static>) -> Response {
+    // What the panic says may quote a record, so it is not logged.
+    tracing::error!("a request ended in a fault of this software");
+    let words = "Something went wrong. Check whether what you did was saved before you do it again.";
+    (StatusCode::INTERNAL_SERVER_ERROR, words).into_response()
 }

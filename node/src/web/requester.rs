@@ -4,17 +4,17 @@ use axum::extract::{FromRequest, FromRequestParts, Request, State};
 use axum::http::request::Parts;
 use axum::middleware::Next;
 use axum::response::Response;
-use hearth_protocol::access::{self, SiteRight};
+use hearth_protocol::access::{self, Action, SiteRight};
 use hearth_protocol::audit;
 use hearth_protocol::id::ResidentId;
-use hearth_protocol::record::Author;
 use hearth_protocol::record::site::StaffMember;
 use hearth_protocol::scope::{Section, Subject};
 
-use super::error::PageError;
-use super::form::{Fields, FormKey};
+use super::error::{self, PageError};
+use super::form::Fields;
 use super::session::{Session, csrf_fits};
 use super::{Web, cookie};
+use crate::records::{self, IdempotencyKey};
 
 /// The session of a request, if there is one that holds.
 #[derive(Clone, Debug, Default)]
@@ -44,10 +44,15 @@ pub async fn find_session(State(web): State<Web>, mut request: Request, next: Ne
     let slides = request.uri().path() != super::events::PATH;
     let signed_in = match cookie {
         Some(cookie) => web.signed_in(&cookie, slides).await,
-        None => None,
+        None => Ok(None),
     };
-    request.extensions_mut().insert(MaybeSession(signed_in));
-    next.run(request).await
+    match signed_in {
+        Ok(signed_in) => {
+            request.extensions_mut().insert(MaybeSession(signed_in));
+            next.run(request).await
+        }
+        Err(error) => error::error_page(&web, None, &error),
+    }
 }
 
 impl FromRequestParts<Web> for Requester {
@@ -61,73 +66,72 @@ impl FromRequestParts<Web> for Requester {
 }
 
 impl Requester {
-    /// The person as they sign entries.
-    pub fn author(&self) -> Author {
-        let staff = &self.signed_in.staff;
-        Author { staff: staff.staff, role: staff.role, name: staff.name.clone() }
+    /// The person as the records know them.
+    pub fn who(&self) -> records::Requester {
+        self.signed_in.who()
     }
 
-    /// Whether the person may do this here: by the kind of site, then by the role.
-    pub fn may(&self, section: Section, action: access::Action) -> bool {
-        let right = access::site_right(self.web.site.kind, section);
+    /// Whether the person may do this here: by the lease, by the kind of site, then by the role.
+    pub fn may(&self, section: Section, action: Action) -> bool {
+        let right = access::site_right(self.web.site().kind, section);
         let is_held = match action {
-            access::Action::View | access::Action::Export => right >= SiteRight::Read,
-            access::Action::Record | access::Action::Change | access::Action::Settle => right == SiteRight::Write,
+            Action::View | Action::Export => right >= SiteRight::Read,
+            Action::Record | Action::Change | Action::Settle => right == SiteRight::Write,
         };
-        is_held && access::role_may(self.signed_in.staff.role, section, action)
+        let is_open = self.web.is_open() || (action == Action::View && EMERGENCY.contains(&section));
+        is_open && is_held && access::role_may(self.signed_in.staff.role, section, action)
     }
 
     /// Whether the person may see this section here.
     pub fn may_view(&self, section: Section) -> bool {
-        self.may(section, access::Action::View)
+        self.may(section, Action::View)
     }
 
     /// Whether the person may add to this section here.
     pub fn may_record(&self, section: Section) -> bool {
-        self.may(section, access::Action::Record)
+        self.may(section, Action::Record)
     }
 
     /// Refuses, and writes down that it was tried, where the person may not do this.
-    pub async fn require(
-        &self,
-        resident: ResidentId,
-        section: Section,
-        action: access::Action,
-    ) -> Result<(), PageError> {
+    pub async fn require(&self, resident: ResidentId, section: Section, action: Action) -> Result<(), PageError> {
         if self.may(section, action) {
             return Ok(());
         }
-        let (tried, what) = match action {
-            access::Action::View => (audit::Action::View, section_words(section)),
-            access::Action::Export => (audit::Action::Export, section_words(section)),
-            access::Action::Record | access::Action::Change | access::Action::Settle => {
-                (audit::Action::Add, section_words(section))
-            }
+        let tried = match action {
+            Action::View => audit::Action::View,
+            Action::Export => audit::Action::Export,
+            Action::Record | Action::Change | Action::Settle => audit::Action::Add,
         };
-        let event = self.what(tried).about(Subject::Resident(resident)).in_section(section);
-        self.web.audit(event.with_outcome(audit::Outcome::Refused)).await?;
-        Err(PageError::Refused(what))
+        let subject = Some(Subject::Resident(resident));
+        self.web.records().audit_refusal(&self.who(), subject, Some(section), tried).await?;
+        if !self.web.is_open() {
+            return Err(PageError::Locked);
+        }
+        Err(PageError::Refused(section_words(section)))
     }
 
-    /// Writes down that a page of a resident was seen.
+    /// Writes down that a page of a resident was seen. Called before the page is sent.
     pub async fn saw(&self, resident: ResidentId, page: &str) -> Result<(), PageError> {
-        let event = self.what(audit::Action::View).about(Subject::Resident(resident));
-        self.web.audit(event.with_detail(audit::Code::near(page))).await
-    }
-
-    /// An audit event by this person on this tablet.
-    pub fn what(&self, action: audit::Action) -> audit::What {
-        let session = &self.signed_in.session;
-        let staff = &self.signed_in.staff;
-        audit::What::done(audit::Who::Staff(staff.staff, staff.role), action)
-            .on_device(device_number(&session.tablet), number(&session.hash))
-    }
-
-    /// The tablet, by the number under which it stands in the audit.
-    pub fn device(&self) -> u64 {
-        device_number(&self.signed_in.session.tablet)
+        let subject = Subject::Resident(resident);
+        Ok(self.web.records().audit_view(&self.who(), subject, None, page).await?)
     }
 }
+
+impl SignedIn {
+    /// The person as the records know them.
+    pub fn who(&self) -> records::Requester {
+        records::Requester {
+            staff: self.staff.staff,
+            role: self.staff.role,
+            name: self.staff.name.clone(),
+            device: device_number(&self.session.tablet),
+            session: number(&self.session.hash),
+        }
+    }
+}
+
+/// What stays readable when the lease has run out: who it is, what harms them, and what they take.
+const EMERGENCY: [Section; 4] = [Section::Identity, Section::Safety, Section::Medicines, Section::Mar];
 
 /// The number of a tablet in the audit; its cookie is never written down.
 pub fn device_number(tablet: &str) -> u64 {
@@ -170,7 +174,7 @@ pub struct Posted {
     /// The fields.
     pub fields: Fields,
     /// The form's key.
-    pub key: FormKey,
+    pub key: IdempotencyKey,
 }
 
 impl FromRequest<Web> for Posted {

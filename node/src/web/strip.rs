@@ -4,20 +4,8 @@ use askama::Template;
 use hearth_protocol::clinical::format;
 use hearth_protocol::time::Timestamp;
 
-/// How the node stands to the hub.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub struct Standing {
-    /// Whether the link to the hub is up.
-    pub connected: bool,
-    /// When the hub last answered.
-    pub reached: Option<Timestamp>,
-    /// Entries that wait for the hub.
-    pub waiting: u64,
-    /// Entries that the hub did not take: a person has to look.
-    pub refused: u64,
-    /// Whole days until the records are locked for want of contact; none while that is far.
-    pub lease_days: Option<u32>,
-}
+use crate::lease::LeaseStage;
+use crate::records::{Line, LinkState};
 
 /// The strip as it is shown.
 #[derive(Clone, Debug, PartialEq, Eq, Template)]
@@ -33,46 +21,63 @@ pub struct Strip {
     pub detail: String,
 }
 
-/// Days of the lease that are told beforehand.
-const LEASE_WARNING_DAYS: u32 = 11;
-
 impl Strip {
-    /// The strip of this standing at this moment.
-    pub fn of(standing: Standing, now: Timestamp) -> Self {
-        let waits = match standing.waiting {
-            0 => String::new(),
-            1 => "1 entry waits to be sent. ".to_owned(),
-            n => format!("{n} entries wait to be sent. "),
-        };
-        let reached = match standing.reached {
-            Some(at) => format!("Last reached the hub {}. ", format::age(at, now)),
-            None => "The hub has not been reached yet. ".to_owned(),
-        };
-        let refused = match standing.refused {
-            0 => String::new(),
-            1 => "1 entry was refused by the hub: see Status. ".to_owned(),
-            n => format!("{n} entries were refused by the hub: see Status. "),
-        };
-        let lease = match standing.lease_days {
-            Some(0) => "Records lock today unless the hub is reached. ".to_owned(),
-            Some(1) => "Records lock in 1 day unless the hub is reached. ".to_owned(),
-            Some(days) if days <= LEASE_WARNING_DAYS => {
-                format!("Records lock in {days} days unless the hub is reached. ")
-            }
-            Some(_) | None => String::new(),
-        };
-        let is_alarm = !lease.is_empty() || standing.refused > 0;
-        let (kind, shape, state) = match (is_alarm, standing.connected, standing.waiting) {
+    /// The strip of this line to the hub at this moment.
+    pub fn of(link: &LinkState, now: Timestamp) -> Self {
+        let is_up = matches!(link.line, Line::Up { .. });
+        let lease = lease_words(link.lease);
+        let is_alarm = !lease.is_empty() || link.refused > 0;
+        let (kind, shape, state) = match (is_alarm, is_up, link.waiting) {
             (true, true, _) => ("alarm", "!", "Needs attention."),
             (true, false, _) => ("alarm", "!", "Saved here, not at the hub."),
             (false, true, 0) => ("live", "\u{2713}", "At the hub."),
             (false, true, _) => ("waiting", "\u{2191}", "Saved here. Sending to the hub."),
             (false, false, _) => ("away", "\u{25cb}", "Saved here."),
         };
-        let reached = if standing.connected { String::new() } else { reached };
-        let rest = if kind == "live" { "Everything written here has arrived.".to_owned() } else { waits };
-        let detail = format!("{refused}{lease}{reached}{rest}").trim_end().to_owned();
+        let reached = match link.last_contact {
+            _ if is_up => String::new(),
+            Some(at) => format!("Last reached the hub {}.", format::age(at, now)),
+            None => "The hub has not been reached yet.".to_owned(),
+        };
+        let rest = match kind {
+            "live" => "Everything written here has arrived.".to_owned(),
+            _ => counted(link.waiting, "entry waits to be sent.", "entries wait to be sent."),
+        };
+        let refused = counted(
+            link.refused,
+            "entry was refused by the hub: see Status.",
+            "entries were refused by the hub: see Status.",
+        );
+        let parts = [refused, lease, reached, rest];
+        let detail = parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ");
         Self { kind, shape, state: state.to_owned(), detail }
+    }
+}
+
+fn counted(number: u64, one: &str, many: &str) -> String {
+    match number {
+        0 => String::new(),
+        1 => format!("1 {one}"),
+        number => format!("{number} {many}"),
+    }
+}
+
+fn lease_words(stage: LeaseStage) -> String {
+    match stage {
+        LeaseStage::Good => String::new(),
+        LeaseStage::Banner { days } => {
+            format!("No contact with the hub for {days} days. Tell the manager.")
+        }
+        LeaseStage::Alert { days } => {
+            format!("No contact with the hub for {days} days. The manager must call support.")
+        }
+        LeaseStage::Countdown { days_left: 1 } => "Records close in 1 day unless the hub is reached.".to_owned(),
+        LeaseStage::Countdown { days_left } => {
+            format!("Records close in {days_left} days unless the hub is reached.")
+        }
+        LeaseStage::Locked | LeaseStage::Dropped => {
+            "Records are closed: the hub was not reached for too long. Emergency details can be read.".to_owned()
+        }
     }
 }
 
@@ -83,46 +88,46 @@ mod tests {
     const NOW: Timestamp = Timestamp(1_764_158_400_000);
     const HOUR: i64 = 3_600_000;
 
-    fn words(standing: Standing) -> String {
-        let strip = Strip::of(standing, NOW);
+    fn words(link: &LinkState) -> String {
+        let strip = Strip::of(link, NOW);
         format!("{} {} {}", strip.shape, strip.state, strip.detail)
+    }
+
+    fn up() -> LinkState {
+        let line = Line::Up { since: NOW, transport: crate::records::Transport::Quic };
+        LinkState { line, last_contact: Some(NOW), ..LinkState::default() }
     }
 
     #[test]
     fn the_strip_says_where_entries_are_and_since_when() {
-        let live = Standing { connected: true, reached: Some(NOW), ..Standing::default() };
-        assert_eq!(words(live), "\u{2713} At the hub. Everything written here has arrived.");
-        let away = Standing { reached: Some(NOW.plus_ms(-9 * HOUR)), waiting: 3, ..Standing::default() };
+        assert_eq!(words(&up()), "\u{2713} At the hub. Everything written here has arrived.");
+        let away =
+            LinkState { last_contact: Some(NOW.plus_ms(-9 * HOUR)), waiting: 3, ..LinkState::default() };
         assert_eq!(
-            words(away),
+            words(&away),
             "\u{25cb} Saved here. Last reached the hub 9 h ago. 3 entries wait to be sent."
         );
-        let sending = Standing { waiting: 1, ..live };
-        assert_eq!(words(sending), "\u{2191} Saved here. Sending to the hub. 1 entry waits to be sent.");
-        let never = Standing::default();
-        assert_eq!(words(never), "\u{25cb} Saved here. The hub has not been reached yet.");
+        let sending = LinkState { waiting: 1, ..up() };
+        assert_eq!(words(&sending), "\u{2191} Saved here. Sending to the hub. 1 entry waits to be sent.");
+        assert_eq!(words(&LinkState::default()), "\u{25cb} Saved here. The hub has not been reached yet.");
     }
 
     #[test]
     fn the_end_of_the_lease_is_told_beforehand() {
-        let soon = Standing { lease_days: Some(5), ..Standing::default() };
-        assert!(words(soon).contains("Records lock in 5 days"));
-        let far = Standing { lease_days: Some(25), ..Standing::default() };
-        assert!(!words(far).contains("lock"));
+        let soon = LinkState { lease: LeaseStage::Countdown { days_left: 5 }, ..LinkState::default() };
+        assert!(words(&soon).contains("Records close in 5 days"));
+        assert!(!words(&LinkState::default()).contains("close"));
     }
 
     #[test]
     fn every_state_has_its_own_shape() {
-        let mut shapes: Vec<&str> = [
-            Standing { connected: true, ..Standing::default() },
-            Standing { connected: true, waiting: 2, ..Standing::default() },
-            Standing::default(),
-            Standing { refused: 1, ..Standing::default() },
-        ]
-        .map(|standing| Strip::of(standing, NOW).shape)
-        .to_vec();
-        shapes.sort_unstable();
-        shapes.dedup();
+        let states = [
+            up(),
+            LinkState { waiting: 2, ..up() },
+            LinkState::default(),
+            LinkState { refused: 1, ..LinkState::default() },
+        ];
+        let shapes: std::collections::BTreeSet<_> = states.iter().map(|s| Strip::of(s, NOW).shape).collect();
         assert_eq!(shapes.len(), 4);
     }
 }

@@ -7,7 +7,7 @@ use hearth_protocol::record::Entry;
 use hearth_protocol::scope::Section;
 use hearth_protocol::time::Timestamp;
 
-use super::way::Way;
+use crate::records::EntryState;
 
 /// Entries by section, with the way of each, at a moment.
 #[derive(Clone, Debug)]
@@ -19,23 +19,29 @@ pub struct Chart {
     /// When it was read.
     pub now: Timestamp,
     sections: BTreeMap<Section, Vec<Entry>>,
-    ways: BTreeMap<EntryId, Way>,
+    states: BTreeMap<EntryId, EntryState>,
 }
 
 impl Chart {
     /// An empty chart.
     pub fn new(resident: ResidentId, site: SiteId, now: Timestamp) -> Self {
-        Self { resident, site, now, sections: BTreeMap::new(), ways: BTreeMap::new() }
+        Self { resident, site, now, sections: BTreeMap::new(), states: BTreeMap::new() }
     }
 
-    /// Puts in the entries of a section with their ways. A section that was put in and is empty differs from one that
-    /// the person may not see.
-    pub fn put(&mut self, section: Section, entries: impl IntoIterator<Item = (Entry, Way)>) {
-        let kept = self.sections.entry(section).or_default();
-        for (entry, way) in entries {
-            self.ways.insert(entry.id, way);
-            kept.push(entry);
-        }
+    /// Puts in the entries of a section. A section that was put in and is empty differs from one that the person may
+    /// not see.
+    pub fn put(&mut self, section: Section, entries: impl IntoIterator<Item = Entry>) {
+        self.sections.entry(section).or_default().extend(entries);
+    }
+
+    /// Puts in how far entries have come.
+    pub fn put_states(&mut self, states: BTreeMap<EntryId, EntryState>) {
+        self.states.extend(states);
+    }
+
+    /// Every entry.
+    pub fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.sections.values().flatten()
     }
 
     /// The entries of a section; none where it was not read.
@@ -48,9 +54,9 @@ impl Chart {
         self.sections.contains_key(&section)
     }
 
-    /// The way of an entry.
-    pub fn way(&self, entry: EntryId) -> Way {
-        self.ways.get(&entry).cloned().unwrap_or_default()
+    /// How far an entry has come, where it was read.
+    pub fn state(&self, entry: EntryId) -> Option<&EntryState> {
+        self.states.get(&entry)
     }
 
     /// An entry of any section that was read.

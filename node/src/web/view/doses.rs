@@ -1,5 +1,6 @@
 //! The doses of one resident as cards: what is due, what may be given, and what became of the others.
 
+use hearth_protocol::clinical::allergy_check;
 use hearth_protocol::clinical::format::{self, MedicineLine};
 use hearth_protocol::id::EntryId;
 use hearth_protocol::record::mar::board::{
@@ -7,6 +8,7 @@ use hearth_protocol::record::mar::board::{
 };
 use hearth_protocol::record::mar::Outcome;
 use hearth_protocol::record::medicines::{Order, Schedule};
+use hearth_protocol::record::safety::view::SafetyView;
 use hearth_protocol::scope::Section;
 use hearth_protocol::time::{Date, Timestamp};
 
@@ -57,6 +59,8 @@ pub struct DoseCard {
     pub recorded: Vec<RecordedLine>,
     /// What has to be asked before it can be given.
     pub ask: Vec<String>,
+    /// Recorded allergies that the medicine meets.
+    pub allergy: Vec<String>,
     /// A colleague who is recording it now.
     pub held_by: Option<String>,
 }
@@ -89,6 +93,8 @@ pub struct PrnCard {
     pub refused: Vec<String>,
     /// What could not be checked.
     pub cautions: Vec<String>,
+    /// Recorded allergies that the medicine meets.
+    pub allergy: Vec<String>,
     /// The last doses, newest first.
     pub history: Vec<RecordedLine>,
 }
@@ -152,6 +158,24 @@ impl Doses {
     }
 }
 
+impl DoseCard {
+    /// The name of the medicine, for what a screen reader says of a button.
+    pub fn name(&self) -> &str {
+        name(self.line.as_ref())
+    }
+}
+
+impl PrnCard {
+    /// The name of the medicine, for what a screen reader says of a button.
+    pub fn name(&self) -> &str {
+        name(self.line.as_ref())
+    }
+}
+
+fn name(line: Option<&MedicineLine>) -> &str {
+    line.and_then(|line| line.parts.first()).map_or("", |part| part.text.as_str())
+}
+
 /// What a round shows: the last day, and the rest of today.
 pub fn span(now: Timestamp) -> Span {
     const DAY_MS: i64 = 86_400_000;
@@ -198,6 +222,7 @@ fn dose_card(chart: &Chart, slot: &Slot<'_>) -> DoseCard {
         state,
         recorded: slot.recorded.iter().filter_map(|recorded| recorded_line(chart, recorded)).collect(),
         ask: slot.ask.iter().map(ToString::to_string).collect(),
+        allergy: order.map(|order| allergy_words(chart, order)).unwrap_or_default(),
         held_by: None,
     }
 }
@@ -220,8 +245,20 @@ fn prn_card(chart: &Chart, prn: &WhenRequired<'_>) -> PrnCard {
         may_give: prn.may_give(),
         refused,
         cautions: prn.check.cautions.iter().map(ToString::to_string).collect(),
+        allergy: order.map(|order| allergy_words(chart, order)).unwrap_or_default(),
         history: prn.history.iter().take(4).filter_map(|recorded| recorded_line(chart, recorded)).collect(),
     }
+}
+
+/// Warnings of allergies that the medicine meets by code or name. The check knows no ingredients or drug classes.
+fn allergy_words(chart: &Chart, order: &Order) -> Vec<String> {
+    let view = SafetyView::of(chart.section(Section::Safety));
+    let known = view.allergies.iter().filter_map(|item| item.shown().map(|v| (item.thing.id(), v.body)));
+    let found = allergy_check::check(&order.medicine, order.brand.as_deref(), known);
+    let words = |m: &allergy_check::AllergyMatch| {
+        format!("Recorded allergy: {}. This medicine may hold it. Call the prescriber before you give it.", m.substance)
+    };
+    found.matches.iter().map(words).collect()
 }
 
 /// Whether a second person must sign: a drug of schedule 2 leaves the cupboard with a witness.

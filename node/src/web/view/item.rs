@@ -10,6 +10,7 @@ use hearth_protocol::scope::Section;
 use hearth_protocol::time::Date;
 
 use super::chart::Chart;
+use super::way::{is_fault, words as words_of};
 use crate::web::frame::role_words;
 
 /// One thing of a list.
@@ -78,8 +79,8 @@ pub fn by(entry: &Entry) -> String {
 
 /// The way of an entry that was written at a site.
 pub fn way(chart: &Chart, entry: &Entry) -> Option<ItemWay> {
-    let way = chart.way(entry.id);
-    matches!(entry.origin, Origin::Site(_)).then(|| ItemWay { words: way.words(), fault: way.is_fault() })
+    let state = chart.state(entry.id).filter(|_| matches!(entry.origin, Origin::Site(_)))?;
+    Some(ItemWay { words: words_of(state), fault: is_fault(state) })
 }
 
 fn of_thread(chart: &Chart, thread: &Thread<'_>) -> Option<Item> {

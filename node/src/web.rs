@@ -1,0 +1,239 @@
+//! The staff's pages over the site's network: rendered here, live by server-sent events, usable without a script.
+//!
+//! One file a page in `web/`; what a page shows of a record is made by `web/view/`, which is without IO. To add a
+//! page: a template, a struct with a [`frame::Frame`], a handler that takes a [`requester::Requester`] (or
+//! [`requester::Posted`] for a form), and a line in [`Web::router`].
+
+pub mod assets;
+mod care;
+mod cookie;
+mod dose;
+pub mod error;
+pub mod events;
+pub mod form;
+pub mod frame;
+pub mod guard;
+mod health;
+mod allergy;
+mod note;
+mod observation;
+pub mod page;
+pub mod pin;
+mod record;
+pub mod requester;
+mod residents;
+mod round;
+pub mod serve;
+pub mod session;
+mod status;
+pub mod strip;
+mod throttle;
+mod unlock;
+pub mod view;
+
+use std::ops::Deref;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::StatusCode;
+use axum::middleware::from_fn_with_state;
+use axum::routing::{get, post};
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::compression::CompressionLayer;
+use tower_http::timeout::TimeoutLayer;
+
+pub use frame::{Frame, Place};
+
+use self::assets::AssetUrls;
+use self::error::PageError;
+use self::frame::{Who, role_words};
+use self::guard::Hosts;
+use self::pin::Pins;
+use self::requester::{FORM_BYTES_MAX, SignedIn};
+use self::session::{SessionLimits, Sessions, token};
+use self::strip::Strip;
+use self::throttle::Throttle;
+use crate::random::Random;
+use crate::records::{Records, Site};
+
+/// Longest time for one page, in seconds: a stuck disk then shows as an error, not as a page that never comes.
+const PAGE_SECONDS_MAX: u64 = 30;
+
+/// How the pages are served.
+#[derive(Clone, Debug)]
+pub struct WebConfig {
+    /// Names and addresses under which the node is asked, without port.
+    pub hosts: Vec<String>,
+    /// How long sessions last.
+    pub sessions: SessionLimits,
+}
+
+/// What all pages share. Clones share it.
+#[derive(Clone)]
+pub struct Web(Arc<Shared>);
+
+/// What all pages share.
+pub struct Shared {
+    records: Records,
+    random: Random,
+    sessions: Sessions,
+    pins: Pins,
+    throttle: Throttle,
+    assets: AssetUrls,
+    hosts: Hosts,
+}
+
+impl Deref for Web {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Web {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Web")
+    }
+}
+
+impl Web {
+    /// The pages of these records.
+    pub fn new(records: Records, random: Random, config: WebConfig) -> Self {
+        let (store, clock) = (records.store().clone(), records.clock().clone());
+        let sessions = Sessions::new(store.clone(), clock.clone(), random.clone(), config.sessions);
+        let pins = Pins::new(store, clock.clone());
+        let hosts = Hosts::new(config.hosts);
+        let (throttle, assets) = (Throttle::new(clock), AssetUrls::of_build());
+        Self(Arc::new(Shared { records, random, sessions, pins, throttle, assets, hosts }))
+    }
+
+    /// Every address of the pages.
+    pub fn router(&self) -> Router {
+        let live = Router::new().route(events::PATH, get(events::stream));
+        let pages = Router::new()
+            .route("/", get(residents::home))
+            .route("/unlock", get(unlock::tiles))
+            .route("/unlock/{staff}", get(unlock::ask_pin).post(unlock::unlock))
+            .route("/lock", post(unlock::lock))
+            .route("/alive", post(unlock::alive))
+            .route("/residents", get(residents::list))
+            .route("/r/{resident}", get(record::show))
+            .route("/r/{resident}/obs/new", get(observation::ask).post(observation::save))
+            .route("/r/{resident}/notes/new", get(note::ask).post(note::save))
+            .route("/r/{resident}/allergies/new", get(allergy::ask).post(allergy::save))
+            .route("/round", get(round::index))
+            .route("/round/{resident}", get(round::show))
+            .route("/round/{resident}/given", get(dose::check).post(dose::given))
+            .route("/round/{resident}/not-given", get(dose::ask_reason).post(dose::not_given))
+            .route("/round/{resident}/prn", get(dose::ask_prn).post(dose::give_prn))
+            .route("/status", get(status::show))
+            .fallback(|| async { PageError::NotFound })
+            .layer(TimeoutLayer::with_status_code(
+                StatusCode::SERVICE_UNAVAILABLE,
+                Duration::from_secs(PAGE_SECONDS_MAX),
+            ))
+            .layer(CompressionLayer::new());
+        let with_session = pages
+            .merge(live)
+            .layer(from_fn_with_state(self.clone(), error::show_errors))
+            .layer(from_fn_with_state(self.clone(), requester::find_session));
+        with_session
+            .route("/assets/{hash}/{name}", get(assets::serve).layer(CompressionLayer::new()))
+            .route("/health/live", get(health::live))
+            .route("/health/ready", get(health::ready))
+            .layer(CatchPanicLayer::custom(error::caught))
+            .layer(DefaultBodyLimit::max(FORM_BYTES_MAX))
+            .layer(from_fn_with_state(self.hosts.clone(), guard::guard))
+            .with_state(self.clone())
+    }
+}
+
+impl Shared {
+    /// The records.
+    pub fn records(&self) -> &Records {
+        &self.records
+    }
+
+    /// Who this node is.
+    pub fn site(&self) -> &Site {
+        self.records.site()
+    }
+
+    /// The node's randomness.
+    pub fn random(&self) -> &Random {
+        &self.random
+    }
+
+    /// The time.
+    pub fn now(&self) -> hearth_protocol::time::Timestamp {
+        self.records.clock().now()
+    }
+
+    /// Whether records may be read and written under the lease.
+    pub fn is_open(&self) -> bool {
+        self.records.link().borrow().lease.is_open()
+    }
+
+    /// The sync strip now.
+    pub fn strip(&self) -> Strip {
+        Strip::of(&self.records.link().borrow(), self.now())
+    }
+
+    /// A key for a new form.
+    pub fn form_key(&self) -> form::FormKey {
+        form::FormKey::new(self.now(), &self.random)
+    }
+
+    /// A fresh value for a cookie.
+    fn token(&self) -> String {
+        token(&self.random)
+    }
+
+    /// What stands around a page for this session.
+    pub fn frame(&self, signed_in: Option<&SignedIn>) -> Frame {
+        let who = signed_in
+            .map(|s| Who { name: s.staff.name.clone(), role: role_words(s.staff.role) });
+        Frame {
+            title: String::new(),
+            assets: self.assets.clone(),
+            site: self.site().name.clone(),
+            kind: self.site().kind,
+            who,
+            place: Place::Elsewhere,
+            csrf: signed_in.map(|s| s.session.csrf.clone()).unwrap_or_default(),
+            strip: self.strip(),
+            idle_seconds: self.sessions.limits.idle_seconds,
+            said: None,
+        }
+    }
+
+    /// The session of a cookie and the account behind it, while both hold.
+    async fn signed_in(&self, cookie: &str, slides: bool) -> Result<Option<SignedIn>, PageError> {
+        let session = match slides {
+            true => self.sessions.touch(cookie).await?,
+            false => self.sessions.find(cookie).await?,
+        };
+        let Some(session) = session else { return Ok(None) };
+        let staff = self.account(session.staff).await?;
+        Ok(staff.map(|staff| SignedIn { session, staff }))
+    }
+
+    /// An account that may sign in now.
+    async fn account(
+        &self,
+        staff: hearth_protocol::id::StaffId,
+    ) -> Result<Option<hearth_protocol::record::site::StaffMember>, PageError> {
+        let now = self.now();
+        let roster = self.records.roster().await?;
+        Ok(roster
+            .into_iter()
+            .find(|member| member.staff == staff)
+            .filter(|member| member.active && member.until.is_none_or(|until| now < until)))
+    }
+}
+
+#[cfg(test)]
+mod tests;

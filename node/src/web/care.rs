@@ -1,0 +1,155 @@
+//! What the pages of one resident share: reading the chart, the frame with the banner, the sheet of a form.
+
+use hearth_protocol::id::{EntryId, ResidentId};
+use hearth_protocol::record::Body;
+use hearth_protocol::scope::{Section, Subject};
+
+use super::error::PageError;
+use super::form::{Fields, Problems};
+use super::frame::{Frame, Place, Said};
+use super::requester::Requester;
+use super::view::banner::Banner;
+use super::view::chart::Chart;
+use super::view::item;
+use super::Web;
+use crate::records::Draft;
+
+/// How far back each monthly section is read for a page, in days. A weekly medicine's last dose is within the first;
+/// what is older is on pages of its own.
+const MAR_DAYS: i64 = 8;
+const OBSERVATION_DAYS: i64 = 31;
+const NOTE_DAYS: i64 = 7;
+const DAY_MS: i64 = 86_400_000;
+
+/// Sections that every page of a resident needs for its banner.
+pub(super) const BANNER: [Section; 2] = [Section::Identity, Section::Safety];
+
+/// The chart of a resident with those of the wanted sections that the person may see, and how far each entry has
+/// come. *Not found* for a resident whom the site does not hold.
+pub(super) async fn chart(
+    web: &Web,
+    requester: &Requester,
+    resident: ResidentId,
+    wanted: &[Section],
+) -> Result<Chart, PageError> {
+    web.records().resident(resident).await?.ok_or(PageError::NotFound)?;
+    let mut chart = chart_in_list(web, requester, resident, wanted).await?;
+    let ids: Vec<EntryId> = chart.entries().map(|entry| entry.id).collect();
+    chart.put_states(web.records().entry_states(&ids).await?);
+    Ok(chart)
+}
+
+/// The same for a list of many residents: without how far entries have come.
+pub(super) async fn chart_in_list(
+    web: &Web,
+    requester: &Requester,
+    resident: ResidentId,
+    wanted: &[Section],
+) -> Result<Chart, PageError> {
+    let now = web.now();
+    let mut chart = Chart::new(resident, web.site().id, now);
+    for section in BANNER.iter().chain(wanted.iter().filter(|s| !BANNER.contains(s))) {
+        if requester.may_view(*section) {
+            let days = match section {
+                Section::Mar => Some(MAR_DAYS),
+                Section::Observations => Some(OBSERVATION_DAYS),
+                Section::Notes => Some(NOTE_DAYS),
+                _ => None,
+            };
+            let since = days.map(|days| now.plus_ms(-days * DAY_MS));
+            let subject = Subject::Resident(resident);
+            chart.put(*section, web.records().entries(subject, &[*section], since).await?);
+        }
+    }
+    Ok(chart)
+}
+
+/// The frame of a page about a resident.
+pub(super) fn frame(web: &Web, requester: &Requester, banner: &Banner, page: &str, place: Place) -> Frame {
+    web.frame(Some(&requester.signed_in)).titled(banner.window(page), place)
+}
+
+/// What to say after a redirect: only of an entry that really is in the chart.
+pub(super) fn said(chart: &Chart, saved: Option<&str>) -> Option<Said> {
+    let entry = chart.entry(saved?.parse().ok()?)?;
+    let heading = match &entry.body {
+        Body::VitalSigns(_) => "Observations saved",
+        Body::Note(_) => "Note saved",
+        Body::Allergy(_) => "Allergy saved",
+        Body::Administration(_) => "Dose recorded",
+        _ => "Saved",
+    };
+    let text = item::way(chart, entry).map(|way| way.words).unwrap_or_default();
+    Some(Said { heading: heading.to_owned(), text })
+}
+
+/// A draft of something that happened to a resident when the form was filled in.
+pub(super) fn draft(
+    resident: ResidentId,
+    section: Section,
+    happened: hearth_protocol::time::Timestamp,
+    body: Body,
+) -> Draft {
+    Draft {
+        subject: Subject::Resident(resident),
+        section,
+        happened,
+        thread: None,
+        replaces: Vec::new(),
+        body,
+    }
+}
+
+/// A form as it is shown: its token and key, what was typed and what is wrong with it.
+#[derive(Clone, Debug)]
+pub struct Sheet {
+    /// Binds the form to the session.
+    pub csrf: String,
+    /// Saves the form once.
+    pub key: String,
+    /// When it was opened.
+    pub recorded_at: i64,
+    /// What was typed.
+    pub fields: Fields,
+    /// What is wrong.
+    pub problems: Problems,
+}
+
+impl Sheet {
+    /// An empty form.
+    pub(super) fn new(web: &Web, requester: &Requester) -> Self {
+        Self {
+            csrf: requester.signed_in.session.csrf.clone(),
+            key: web.form_key().to_string(),
+            recorded_at: web.now().0,
+            fields: Fields::default(),
+            problems: Problems::default(),
+        }
+    }
+
+    /// The same form with what was typed and what is wrong.
+    pub(super) fn again(web: &Web, requester: &Requester, fields: Fields, problems: Problems) -> Self {
+        Self { fields, problems, ..Self::new(web, requester) }
+    }
+
+    /// What was typed in a field.
+    pub fn value(&self, name: &str) -> &str {
+        self.fields.text(name)
+    }
+
+    /// What is wrong with a field.
+    pub fn problem(&self, name: &str) -> Option<&str> {
+        self.problems.of(name)
+    }
+
+    /// The key of one of many small forms on a page: one a due dose, so that the same tap on two copies of the page is
+    /// one action, and taps on two doses are two.
+    pub fn key_of(&self, order: &EntryId, due: &hearth_protocol::time::Timestamp) -> String {
+        format!("{}-{order}-{:x}", self.key.get(..13).unwrap_or_default(), due.0)
+    }
+
+    /// Whether this choice of a field was made.
+    pub fn is(&self, name: &str, value: &str) -> bool {
+        self.fields.0.iter().any(|(field, chosen)| field == name && chosen == value)
+    }
+}

@@ -1,0 +1,197 @@
+//! A set of vital signs: typed, checked for what cannot be, saved, and scored at once.
+
+use askama::Template;
+use axum::extract::{Path, State};
+use axum::response::Response;
+use hearth_protocol::access::Action;
+use hearth_protocol::clinical::codes::Vital;
+use hearth_protocol::clinical::plausible;
+use hearth_protocol::id::ResidentId;
+use hearth_protocol::record::Body;
+use hearth_protocol::record::observations::{Breathing, Consciousness, VitalSigns};
+use hearth_protocol::scope::Section;
+
+use super::care::{self, Sheet};
+use super::error::PageError;
+use super::form::{Fields, Problems};
+use super::frame::{Frame, Place};
+use super::requester::{Posted, Requester};
+use super::view::banner::Banner;
+use super::{Web, page};
+
+#[derive(Template)]
+#[template(path = "observation.html")]
+pub(super) struct ObservationPage {
+    pub(super) frame: Frame,
+    pub(super) banner: Banner,
+    pub(super) sheet: Sheet,
+    pub(super) levels: [(&'static str, &'static str); 5],
+}
+
+/// Keys of the ACVPU levels in the form.
+const LEVELS: [(&str, Consciousness); 5] = [
+    ("alert", Consciousness::Alert),
+    ("confusion", Consciousness::Confusion),
+    ("voice", Consciousness::Voice),
+    ("pain", Consciousness::Pain),
+    ("unresponsive", Consciousness::Unresponsive),
+];
+
+/// Longest free text.
+const NOTE_CHARS_MAX: usize = 2_000;
+
+/// The empty form.
+pub(super) async fn ask(
+    State(web): State<Web>,
+    requester: Requester,
+    Path(resident): Path<String>,
+) -> Result<Response, PageError> {
+    let resident = resident.parse().map_err(|_| PageError::NotFound)?;
+    let sheet = Sheet::new(&web, &requester);
+    let shown = page_of(&web, &requester, resident, sheet).await?;
+    requester.saw(resident, "obs-new").await?;
+    Ok(page::html(&shown))
+}
+
+/// Saves the set, or shows the form again with what is wrong.
+pub(super) async fn save(
+    State(web): State<Web>,
+    Path(resident): Path<String>,
+    posted: Posted,
+) -> Result<Response, PageError> {
+    let resident: ResidentId = resident.parse().map_err(|_| PageError::NotFound)?;
+    let Posted { requester, fields, key } = posted;
+    requester.require(resident, Section::Observations, Action::Record).await?;
+    let mut problems = Problems::default();
+    let signs = read(&fields, &mut problems);
+    if !problems.is_empty() {
+        let sheet = Sheet::again(&web, &requester, fields, problems);
+        return Ok(page::unprocessable(&page_of(&web, &requester, resident, sheet).await?));
+    }
+    let at = fields.recorded_at(web.now());
+    let draft = care::draft(resident, Section::Observations, at, Body::VitalSigns(signs));
+    let added = web.records().add(&requester.who(), key, vec![draft]).await?;
+    let id = added.ids.first().map(ToString::to_string).unwrap_or_default();
+    Ok(page::see(&format!("/r/{resident}?saved={id}#observations")))
+}
+
+async fn page_of(
+    web: &Web,
+    requester: &Requester,
+    resident: ResidentId,
+    sheet: Sheet,
+) -> Result<ObservationPage, PageError> {
+    requester.require(resident, Section::Observations, Action::Record).await?;
+    let chart = care::chart(web, requester, resident, &[]).await?;
+    let banner = Banner::of(&chart);
+    let frame = care::frame(web, requester, &banner, "New observations", Place::Residents);
+    let frame = if sheet.problems.is_empty() { frame } else { frame.with_problem() };
+    let levels = LEVELS.map(|(key, level)| (key, level.label()));
+    Ok(ObservationPage { frame, banner, sheet, levels })
+}
+
+/// Reads the form; what is wrong is told by field, in the form's order.
+fn read(fields: &Fields, problems: &mut Problems) -> VitalSigns {
+    let signs = VitalSigns {
+        respiratory_rate: whole(fields, problems, Vital::RespiratoryRate),
+        oxygen_saturation: whole(fields, problems, Vital::OxygenSaturation),
+        breathing: match fields.text("breathing") {
+            "air" => Some(Breathing::Air),
+            "oxygen" => Some(Breathing::Oxygen(problems.optional(fields, "oxygen", 100))),
+            _ => None,
+        },
+        systolic: whole(fields, problems, Vital::Systolic),
+        diastolic: whole(fields, problems, Vital::Diastolic),
+        pulse: whole(fields, problems, Vital::Pulse),
+        consciousness: LEVELS
+            .iter()
+            .find(|(key, _)| *key == fields.text("consciousness"))
+            .map(|(_, level)| *level),
+        temperature_tenths: temperature(fields, problems),
+        note: problems.optional(fields, "note", NOTE_CHARS_MAX),
+        device: None,
+    };
+    for implausible in plausible::check(&signs) {
+        let field = field(implausible.vital());
+        if problems.of(field).is_none() {
+            problems.add(field, implausible.to_string());
+        }
+    }
+    if problems.is_empty() && VitalSigns { note: None, ..signs.clone() } == VitalSigns::default() {
+        problems.add(field(Vital::RespiratoryRate), "Enter at least one measurement");
+    }
+    signs
+}
+
+fn whole(fields: &Fields, problems: &mut Problems, vital: Vital) -> Option<u16> {
+    let name = field(vital);
+    let typed = fields.some(name)?;
+    let number = typed.parse().ok();
+    if number.is_none() {
+        problems.add(name, format!("{} must be a whole number, such as 18", vital.label()));
+    }
+    number
+}
+
+fn temperature(fields: &Fields, problems: &mut Problems) -> Option<u16> {
+    let typed = fields.some("temperature")?;
+    plausible::temperature_tenths(&typed)
+        .map_err(|implausible| problems.add("temperature", implausible.to_string()))
+        .ok()
+}
+
+/// The form's name for a vital sign.
+fn field(vital: Vital) -> &'static str {
+    match vital {
+        Vital::RespiratoryRate => "rate",
+        Vital::OxygenSaturation => "saturation",
+        Vital::Systolic | Vital::BloodPressure => "systolic",
+        Vital::Diastolic => "diastolic",
+        Vital::Pulse => "pulse",
+        Vital::Temperature => "temperature",
+        Vital::Consciousness => "consciousness",
+        Vital::Weight => "weight",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fields(pairs: &[(&str, &str)]) -> Fields {
+        Fields(pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect())
+    }
+
+    #[test]
+    fn a_slip_of_the_finger_is_told_beside_its_field() {
+        let mut problems = Problems::default();
+        read(&fields(&[("rate", "1 8"), ("saturation", "9"), ("temperature", "warm")]), &mut problems);
+        let found: Vec<&str> = problems.0.iter().map(|problem| problem.field).collect();
+        assert_eq!(found, ["rate", "temperature", "saturation"]);
+    }
+
+    #[test]
+    fn a_form_without_a_measurement_is_not_saved() {
+        let mut problems = Problems::default();
+        read(&fields(&[("note", "seems well")]), &mut problems);
+        assert!(problems.of("rate").is_some());
+    }
+
+    #[test]
+    fn a_full_set_is_read_as_it_was_typed() {
+        let mut problems = Problems::default();
+        let typed = [
+            ("rate", "22"),
+            ("saturation", "93"),
+            ("breathing", "air"),
+            ("systolic", "104"),
+            ("diastolic", "60"),
+            ("pulse", "112"),
+            ("consciousness", "alert"),
+            ("temperature", "38.4"),
+        ];
+        let signs = read(&fields(&typed), &mut problems);
+        assert!(problems.is_empty(), "{problems:?}");
+        assert_eq!((signs.temperature_tenths, signs.consciousness), (Some(384), Some(Consciousness::Alert)));
+    }
+}

@@ -1,0 +1,148 @@
+//! The medicines round: an index of rooms, then one resident at a time under the banner.
+
+use askama::Template;
+use axum::extract::{Path, Query, State};
+use axum::response::Response;
+use hearth_protocol::access::Action;
+use hearth_protocol::clinical::format;
+use hearth_protocol::id::ResidentId;
+use hearth_protocol::scope::Section;
+
+use super::care::{self, Sheet};
+use super::error::PageError;
+use super::frame::{Frame, Place};
+use super::record::Saved;
+use super::requester::Requester;
+use super::residents::by_room;
+use super::view::banner::Banner;
+use super::view::chart::Chart;
+use super::view::doses::Doses;
+use super::{Web, page};
+use crate::records::Claim;
+
+/// A room of the index.
+#[derive(Clone, Debug)]
+pub struct RoomRow {
+    /// Who, and their allergies.
+    pub banner: Banner,
+    /// Doses that wait.
+    pub waiting: usize,
+    /// Those that are overdue.
+    pub overdue: usize,
+    /// When the first that waits was due.
+    pub first: Option<String>,
+    /// Doses later today.
+    pub later: usize,
+    /// Something must not have happened.
+    pub events: usize,
+}
+
+#[derive(Template)]
+#[template(path = "round.html")]
+struct RoundPage {
+    frame: Frame,
+    waiting: Vec<RoomRow>,
+    done: Vec<RoomRow>,
+}
+
+#[derive(Template)]
+#[template(path = "round_resident.html")]
+pub(super) struct ResidentRoundPage {
+    pub(super) frame: Frame,
+    pub(super) banner: Banner,
+    pub(super) doses: Doses,
+    pub(super) sheet: Sheet,
+    pub(super) may_give: bool,
+    pub(super) next: Option<ResidentId>,
+}
+
+/// Sections that the doses are made of.
+pub(super) const DOSES: [Section; 2] = [Section::Medicines, Section::Mar];
+
+/// The index: every resident with doses, by room, none hidden.
+pub(super) async fn index(State(web): State<Web>, requester: Requester) -> Result<Response, PageError> {
+    if !requester.may_view(Section::Mar) {
+        return Err(PageError::Refused("The medicines round"));
+    }
+    let rows = rooms(&web, &requester).await?;
+    let (waiting, done) = rows.into_iter().partition(|row| row.waiting > 0);
+    let frame = web.frame(Some(&requester.signed_in)).titled("Medicines round", Place::Round);
+    Ok(page::html(&RoundPage { frame, waiting, done }))
+}
+
+/// The doses of one resident. What waits is claimed, so that no second tablet gives it meanwhile.
+pub(super) async fn show(
+    State(web): State<Web>,
+    requester: Requester,
+    Path(resident): Path<String>,
+    Query(saved): Query<Saved>,
+) -> Result<Response, PageError> {
+    let resident: ResidentId = resident.parse().map_err(|_| PageError::NotFound)?;
+    requester.require(resident, Section::Mar, Action::View).await?;
+    let chart = care::chart(&web, &requester, resident, &DOSES).await?;
+    let banner = Banner::of(&chart);
+    let mut doses = Doses::of(&chart);
+    let may_give = requester.may_record(Section::Mar);
+    if may_give {
+        claim(&web, &requester, &mut doses).await?;
+    }
+    let mut frame = care::frame(&web, &requester, &banner, "Medicines round", Place::Round);
+    frame.said = care::said(&chart, saved.saved.as_deref());
+    let next = next_room(&web, &requester, resident).await?;
+    let sheet = Sheet::new(&web, &requester);
+    requester.saw(resident, "round").await?;
+    Ok(page::html(&ResidentRoundPage { frame, banner, doses, sheet, may_give, next }))
+}
+
+/// Claims what waits, and marks what a colleague has claimed.
+async fn claim(web: &Web, requester: &Requester, doses: &mut Doses) -> Result<(), PageError> {
+    for card in &mut doses.now {
+        match web.records().claim(&requester.who(), card.order, card.due).await {
+            Ok(Claim::HeldBy(held)) => {
+                card.held_by = Some(format!("{} since {}", held.name, format::time(held.since)));
+            }
+            // A dose that was recorded a moment ago shows so when the page is loaded again.
+            Ok(Claim::Claimed | Claim::AlreadyRecorded { .. }) => {}
+            // A disk that cannot be written must not keep staff from seeing what is due.
+            Err(error) => tracing::warn!(%error, "a dose could not be claimed"),
+        }
+    }
+    Ok(())
+}
+
+async fn rooms(web: &Web, requester: &Requester) -> Result<Vec<RoomRow>, PageError> {
+    let mut rows = Vec::new();
+    for resident in web.records().residents().await? {
+        rows.push(RoomRow::of(&care::chart_in_list(web, requester, resident.id, &DOSES).await?));
+    }
+    rows.sort_by_cached_key(|row| (by_room(row.banner.room.as_deref()), row.banner.name.clone()));
+    Ok(rows)
+}
+
+/// The next resident with doses that wait, by room after this one, then from the start.
+async fn next_room(
+    web: &Web,
+    requester: &Requester,
+    after: ResidentId,
+) -> Result<Option<ResidentId>, PageError> {
+    let rows = rooms(web, requester).await?;
+    let here = rows.iter().position(|row| row.banner.resident == after).unwrap_or_default();
+    let (before, behind) = rows.split_at(here);
+    let mut others = behind.iter().skip(1).chain(before);
+    Ok(others.find(|row| row.waiting > 0).map(|row| row.banner.resident))
+}
+
+impl RoomRow {
+    fn of(chart: &Chart) -> Self {
+        let doses = Doses::of(chart);
+        let (waiting, overdue) = doses.count();
+        Self {
+            banner: Banner::of(chart),
+            waiting,
+            overdue,
+            first: doses.now.first().map(|card| card.time.clone()),
+            later: doses.later.len(),
+            events: doses.events.len(),
+        }
+    }
+}
