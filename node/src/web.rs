@@ -4,31 +4,31 @@
 //! page: a template, a struct with a [`frame::Frame`], a handler that takes a [`requester::Requester`] (or
 //! [`requester::Posted`] for a form), and a line in [`Web::router`].
 
+pub mod allergy;
 pub mod assets;
-mod care;
-mod cookie;
-mod dose;
+pub mod care;
+pub mod cookie;
+pub mod dose;
 pub mod error;
 pub mod events;
 pub mod form;
 pub mod frame;
 pub mod guard;
-mod health;
-mod allergy;
-mod note;
-mod observation;
+pub mod health;
+pub mod note;
+pub mod observation;
 pub mod page;
 pub mod pin;
-mod record;
+pub mod record;
 pub mod requester;
-mod residents;
-mod round;
+pub mod residents;
+pub mod round;
 pub mod serve;
 pub mod session;
-mod status;
+pub mod status;
 pub mod strip;
-mod throttle;
-mod unlock;
+pub mod throttle;
+pub mod unlock;
 pub mod view;
 
 use std::ops::Deref;
@@ -194,8 +194,7 @@ impl Shared {
 
     /// What stands around a page for this session.
     pub fn frame(&self, signed_in: Option<&SignedIn>) -> Frame {
-        let who = signed_in
-            .map(|s| Who { name: s.staff.name.clone(), role: role_words(s.staff.role) });
+        let who = signed_in.map(|s| Who { name: s.staff.name.clone(), role: role_words(s.staff.role) });
         Frame {
             title: String::new(),
             assets: self.assets.clone(),
@@ -212,10 +211,8 @@ impl Shared {
 
     /// The session of a cookie and the account behind it, while both hold.
     async fn signed_in(&self, cookie: &str, slides: bool) -> Result<Option<SignedIn>, PageError> {
-        let session = match slides {
-            true => self.sessions.touch(cookie).await?,
-            false => self.sessions.find(cookie).await?,
-        };
+        let session =
+            if slides { self.sessions.touch(cookie).await? } else { self.sessions.find(cookie).await? };
         let Some(session) = session else { return Ok(None) };
         let staff = self.account(session.staff).await?;
         Ok(staff.map(|staff| SignedIn { session, staff }))

@@ -7,7 +7,9 @@ use hearth_protocol::access::Action;
 use hearth_protocol::id::ResidentId;
 use hearth_protocol::record::Body;
 use hearth_protocol::record::coded::{Coded, System};
-use hearth_protocol::record::safety::{Allergy, AllergyCategory, AllergyStatus, Criticality, Reaction, Severity};
+use hearth_protocol::record::safety::{
+    Allergy, AllergyCategory, AllergyStatus, Criticality, Reaction, Severity,
+};
 use hearth_protocol::scope::Section;
 
 use super::care::{self, Sheet};

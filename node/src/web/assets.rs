@@ -7,7 +7,6 @@ use rust_embed::RustEmbed;
 
 #[derive(RustEmbed)]
 #[folder = "assets/"]
-#[exclude = "*.md"]
 struct Embedded;
 
 /// Where a page finds each file. Made once at start.
@@ -26,22 +25,20 @@ pub struct AssetUrls {
 impl AssetUrls {
     /// The addresses of the files of this build.
     pub fn of_build() -> Self {
-        Self {
-            css: url("hearth.css"),
-            htmx: url("htmx.js"),
-            script: url("hearth.js"),
-            icon: url("icon.svg"),
-        }
+        Self { css: url("hearth.css"), htmx: url("htmx.js"), script: url("hearth.js"), icon: url("icon.svg") }
     }
 }
 
 /// `/assets/{hash}/{name}`: kept by the browser for a year, since other content has another address.
 pub async fn serve(Path((hash, name)): Path<(String, String)>) -> Response {
-    let Some(file) = Embedded::get(&name).filter(|file| short_hash(&file.metadata.sha256_hash()) == hash) else {
+    let Some(file) = Embedded::get(&name).filter(|file| short_hash(&file.metadata.sha256_hash()) == hash)
+    else {
         return StatusCode::NOT_FOUND.into_response();
     };
-    let headers =
-        [(header::CONTENT_TYPE, media_type(&name)), (header::CACHE_CONTROL, "public, max-age=31536000, immutable")];
+    let headers = [
+        (header::CONTENT_TYPE, media_type(&name)),
+        (header::CACHE_CONTROL, "public, max-age=31536000, immutable"),
+    ];
     (headers, file.data).into_response()
 }
 
@@ -51,7 +48,7 @@ fn url(name: &str) -> String {
 }
 
 fn short_hash(hash: &[u8]) -> String {
-    hash.iter().take(8).map(|b| format!("{b:02x}")).collect()
+    data_encoding::HEXLOWER.encode(hash.get(..8).unwrap_or_default())
 }
 
 fn media_type(name: &str) -> &'static str {

@@ -4,6 +4,7 @@ use hearth_protocol::id::{EntryId, ResidentId};
 use hearth_protocol::record::Body;
 use hearth_protocol::scope::{Section, Subject};
 
+use super::Web;
 use super::error::PageError;
 use super::form::{Fields, Problems};
 use super::frame::{Frame, Place, Said};
@@ -11,14 +12,11 @@ use super::requester::Requester;
 use super::view::banner::Banner;
 use super::view::chart::Chart;
 use super::view::item;
-use super::Web;
 use crate::records::Draft;
 
 /// How far back each monthly section is read for a page, in days. A weekly medicine's last dose is within the first;
 /// what is older is on pages of its own.
-const MAR_DAYS: i64 = 8;
-const OBSERVATION_DAYS: i64 = 31;
-const NOTE_DAYS: i64 = 7;
+const DAYS_READ: [(Section, i64); 3] = [(Section::Mar, 8), (Section::Observations, 31), (Section::Notes, 7)];
 const DAY_MS: i64 = 86_400_000;
 
 /// Sections that every page of a resident needs for its banner.
@@ -50,12 +48,7 @@ pub(super) async fn chart_in_list(
     let mut chart = Chart::new(resident, web.site().id, now);
     for section in BANNER.iter().chain(wanted.iter().filter(|s| !BANNER.contains(s))) {
         if requester.may_view(*section) {
-            let days = match section {
-                Section::Mar => Some(MAR_DAYS),
-                Section::Observations => Some(OBSERVATION_DAYS),
-                Section::Notes => Some(NOTE_DAYS),
-                _ => None,
-            };
+            let days = DAYS_READ.iter().find(|(of, _)| of == section).map(|(_, days)| days);
             let since = days.map(|days| now.plus_ms(-days * DAY_MS));
             let subject = Subject::Resident(resident);
             chart.put(*section, web.records().entries(subject, &[*section], since).await?);
@@ -70,6 +63,7 @@ pub(super) fn frame(web: &Web, requester: &Requester, banner: &Banner, page: &st
 }
 
 /// What to say after a redirect: only of an entry that really is in the chart.
+#[expect(clippy::wildcard_enum_match_arm, reason = "pages write a few kinds; the others have one word")]
 pub(super) fn said(chart: &Chart, saved: Option<&str>) -> Option<Said> {
     let entry = chart.entry(saved?.parse().ok()?)?;
     let heading = match &entry.body {
@@ -145,7 +139,7 @@ impl Sheet {
     /// The key of one of many small forms on a page: one a due dose, so that the same tap on two copies of the page is
     /// one action, and taps on two doses are two.
     pub fn key_of(&self, order: &EntryId, due: &hearth_protocol::time::Timestamp) -> String {
-        format!("{}-{order}-{:x}", self.key.get(..13).unwrap_or_default(), due.0)
+        format!("{}-{order}-{:x}", self.key.get(24..).unwrap_or_default(), due.0)
     }
 
     /// Whether this choice of a field was made.

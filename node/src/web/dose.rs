@@ -136,10 +136,8 @@ pub(super) async fn given(
         return Ok(go(&headers, &bedside.check_path(card)));
     }
     let mut problems = Problems::default();
-    let witness = match card.controlled {
-        true => witness(&web, &bedside.requester, &fields, &mut problems).await?,
-        false => None,
-    };
+    let witness =
+        if card.controlled { witness(&web, &bedside.requester, &fields, &mut problems).await? } else { None };
     if !problems.is_empty() {
         let sheet = Sheet::again(&web, &bedside.requester, fields, problems);
         return Ok(page::unprocessable(&check_page(&web, &bedside, card, sheet).await?));
@@ -253,10 +251,8 @@ pub(super) async fn give_prn(
     if !card.may_give && !already_saved(&web, &bedside, &key).await? {
         problems.add("reason", "This may not be given now. Read the reasons above, and call the prescriber");
     }
-    let witness = match card.controlled {
-        true => witness(&web, &bedside.requester, &fields, &mut problems).await?,
-        false => None,
-    };
+    let witness =
+        if card.controlled { witness(&web, &bedside.requester, &fields, &mut problems).await? } else { None };
     if !problems.is_empty() {
         let sheet = Sheet::again(&web, &bedside.requester, fields, problems);
         return Ok(page::unprocessable(&prn_page(&web, &bedside, card, sheet).await?));

@@ -53,8 +53,7 @@ struct Words {
 
 impl PageError {
     fn words(&self) -> Words {
-        let words =
-            |status, heading, text: &str| Words { status, heading, text: text.to_owned() };
+        let words = |status, heading, text: &str| Words { status, heading, text: text.to_owned() };
         match self {
             Self::NotFound => words(
                 StatusCode::NOT_FOUND,
@@ -69,17 +68,17 @@ impl PageError {
                      ask your manager to change your role."
                 ),
             },
-            Self::SignedOut => words(StatusCode::UNAUTHORIZED, "Sign in first", "Nobody is signed in on this screen."),
+            Self::SignedOut => {
+                words(StatusCode::UNAUTHORIZED, "Sign in first", "Nobody is signed in on this screen.")
+            }
             Self::Form => words(
                 StatusCode::BAD_REQUEST,
                 "Nothing was saved",
                 "The form belongs to another sign-in or could not be read. Open the page again and fill it in again.",
             ),
-            Self::TooMany => words(
-                StatusCode::TOO_MANY_REQUESTS,
-                "Too many tries",
-                "Wait a minute, then try again.",
-            ),
+            Self::TooMany => {
+                words(StatusCode::TOO_MANY_REQUESTS, "Too many tries", "Wait a minute, then try again.")
+            }
             Self::Store(error) => store_words(error),
             Self::Add(error) => add_words(error),
             Self::Locked => words(
@@ -130,10 +129,7 @@ fn add_words(error: &AddError) -> Words {
 
 impl From<AddError> for PageError {
     fn from(error: AddError) -> Self {
-        match error {
-            AddError::Store(error) => Self::Store(error),
-            other => Self::Add(other),
-        }
+        if let AddError::Store(error) = error { Self::Store(error) } else { Self::Add(error) }
     }
 }
 
@@ -172,9 +168,10 @@ fn to_sign_in(path: &str, is_swap: bool, is_read: bool) -> Response {
 pub(super) fn error_page(web: &Web, signed_in: Option<&SignedIn>, error: &PageError) -> Response {
     let words = error.words();
     let reference = data_encoding::HEXUPPER.encode(&web.random().bytes::<4>());
-    match words.status.is_server_error() {
-        true => tracing::error!(%reference, %error, "a page failed"),
-        false => tracing::info!(%reference, %error, "a page was refused"),
+    if words.status.is_server_error() {
+        tracing::error!(%reference, %error, "a page failed");
+    } else {
+        tracing::info!(%reference, %error, "a page was refused");
     }
     let frame = web.frame(signed_in).titled(words.heading, Place::Elsewhere);
     let shown = page::ErrorPage { frame, heading: words.heading, text: words.text, reference };

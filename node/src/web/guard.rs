@@ -108,7 +108,9 @@ mod tests {
         let mut request = Request::post("/r/x/notes").body(Body::empty()).unwrap();
         request.headers_mut().insert("host", "rose.example:8443".parse().unwrap());
         for (name, value) in headers {
-            request.headers_mut().insert(HeaderName::from_bytes(name.as_bytes()).unwrap(), value.parse().unwrap());
+            request
+                .headers_mut()
+                .insert(HeaderName::from_bytes(name.as_bytes()).unwrap(), value.parse().unwrap());
         }
         request
     }

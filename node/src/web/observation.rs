@@ -117,7 +117,7 @@ fn read(fields: &Fields, problems: &mut Problems) -> VitalSigns {
             problems.add(field, implausible.to_string());
         }
     }
-    if problems.is_empty() && VitalSigns { note: None, ..signs.clone() } == VitalSigns::default() {
+    if problems.is_empty() && (VitalSigns { note: None, ..signs.clone() }) == VitalSigns::default() {
         problems.add(field(Vital::RespiratoryRate), "Enter at least one measurement");
     }
     signs

@@ -70,6 +70,7 @@ pub(super) struct RecordPage {
 }
 
 /// What the person may do from this page.
+#[expect(clippy::struct_excessive_bools, reason = "four buttons, each there or not")]
 #[derive(Clone, Copy, Debug)]
 pub struct Can {
     /// Record doses.
@@ -139,8 +140,7 @@ impl RecordPage {
 fn is_alert(body: &Body) -> bool {
     match body {
         Body::Alert(alert) => alert.active,
-        Body::EscalationLimits(_) | Body::Resuscitation(_) => true,
-        _ => false,
+        other => matches!(other, Body::EscalationLimits(_) | Body::Resuscitation(_)),
     }
 }
 

@@ -93,7 +93,12 @@ impl Requester {
     }
 
     /// Refuses, and writes down that it was tried, where the person may not do this.
-    pub async fn require(&self, resident: ResidentId, section: Section, action: Action) -> Result<(), PageError> {
+    pub async fn require(
+        &self,
+        resident: ResidentId,
+        section: Section,
+        action: Action,
+    ) -> Result<(), PageError> {
         if self.may(section, action) {
             return Ok(());
         }

@@ -35,7 +35,7 @@ pub(super) async fn show(State(web): State<Web>, requester: Requester) -> Result
 
 fn rows(link: &LinkState, now: Timestamp) -> Vec<(&'static str, String)> {
     let at = |moment: Timestamp| format!("{} ({})", format::date_time(moment), format::age(moment, now));
-    let line = match &link.line {
+    let standing = match &link.line {
         Line::Up { since, transport: Transport::Quic } => format!("Connected since {}", at(*since)),
         Line::Up { since, transport: Transport::Tcp } => {
             format!("Connected since {}, over TCP because this network does not let QUIC through", at(*since))
@@ -50,7 +50,7 @@ fn rows(link: &LinkState, now: Timestamp) -> Vec<(&'static str, String)> {
     };
     let caught_up = if link.has_caught_up { "Yes" } else { "Not yet: older parts of records may be missing" };
     let mut rows = vec![
-        ("Line to the hub", line),
+        ("Line to the hub", standing),
         ("Last reached the hub", link.last_contact.map_or("Never".to_owned(), at)),
         ("Entries waiting for the hub", link.waiting.to_string()),
         ("Entries refused by the hub", refused(link.refused)),

@@ -71,12 +71,15 @@ fn lease_words(stage: LeaseStage) -> String {
         LeaseStage::Alert { days } => {
             format!("No contact with the hub for {days} days. The manager must call support.")
         }
-        LeaseStage::Countdown { days_left: 1 } => "Records close in 1 day unless the hub is reached.".to_owned(),
+        LeaseStage::Countdown { days_left: 1 } => {
+            "Records close in 1 day unless the hub is reached.".to_owned()
+        }
         LeaseStage::Countdown { days_left } => {
             format!("Records close in {days_left} days unless the hub is reached.")
         }
         LeaseStage::Locked | LeaseStage::Dropped => {
-            "Records are closed: the hub was not reached for too long. Emergency details can be read.".to_owned()
+            "Records are closed: the hub was not reached for too long. Emergency details can be read."
+                .to_owned()
         }
     }
 }

@@ -207,7 +207,13 @@ async fn end(web: &Web, signed_in: &SignedIn) -> Result<(), PageError> {
     Ok(web.records().audit(event).await?)
 }
 
-fn pin_page(web: &Web, account: &StaffMember, tablet: &str, next: Option<&str>, problems: Problems) -> PinPage {
+fn pin_page(
+    web: &Web,
+    account: &StaffMember,
+    tablet: &str,
+    next: Option<&str>,
+    problems: Problems,
+) -> PinPage {
     let frame = Frame { csrf: csrf_of(tablet), ..web.frame(None) }.titled("Enter your PIN", Place::Elsewhere);
     let frame = if problems.is_empty() { frame } else { frame.with_problem() };
     PinPage { frame, tile: tile(account), next: safe_next(next), problems }

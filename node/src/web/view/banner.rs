@@ -1,11 +1,11 @@
 //! The two rows that stay in sight on every page of a resident (CUI PAB, ADR).
 
-use hearth_protocol::clinical::format;
+use hearth_protocol::clinical::{NhsNumber, format};
 use hearth_protocol::id::ResidentId;
 use hearth_protocol::record::identity::{Demographics, Gender, Placement};
 use hearth_protocol::record::safety::view::{AllergyItem, AllergyState, AllergyTitle, SafetyView};
 use hearth_protocol::record::safety::{CprDecision, Reaction, Severity};
-use hearth_protocol::record::version::{sorted, things};
+use hearth_protocol::record::version::{Thing, sorted, things};
 use hearth_protocol::scope::Section;
 
 use super::chart::Chart;
@@ -78,11 +78,11 @@ impl Banner {
     pub fn of(chart: &Chart) -> Self {
         let (threads, _) = sorted(chart.section(Section::Identity), Section::Identity);
         let demographics = things::<Demographics>(&threads);
-        let person = demographics.iter().find_map(|thing| thing.newest()).map(|version| version.body);
+        let person = demographics.iter().find_map(Thing::newest).map(|version| version.body);
         let placement = things::<Placement>(&threads);
-        let place = placement.iter().filter_map(|thing| thing.newest()).max_by_key(|v| v.entry.recorded);
+        let place = placement.iter().filter_map(Thing::newest).max_by_key(|v| v.entry.recorded);
         let place = place.map(|version| version.body);
-        let contested = demographics.len() > 1 || demographics.iter().any(|thing| thing.is_contested());
+        let contested = demographics.len() > 1 || demographics.iter().any(Thing::is_contested);
         Self {
             resident: chart.resident,
             name: person.map_or("Name not known".to_owned(), |p| format::name(&p.name)),
@@ -93,7 +93,7 @@ impl Banner {
             nhs_number: person
                 .and_then(|p| p.nhs_number)
                 .map_or("Not known".to_owned(), |number| number.to_string()),
-            nhs_digits: person.and_then(|p| p.nhs_number).map(|n| n.to_plain()).unwrap_or_default(),
+            nhs_digits: person.and_then(|p| p.nhs_number).map(NhsNumber::to_plain).unwrap_or_default(),
             preferred: person.and_then(|p| p.name.preferred.clone()),
             room: place.and_then(|p| p.room.clone()),
             away: place.and_then(|p| p.away.clone()),

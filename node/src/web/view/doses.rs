@@ -3,10 +3,10 @@
 use hearth_protocol::clinical::allergy_check;
 use hearth_protocol::clinical::format::{self, MedicineLine};
 use hearth_protocol::id::EntryId;
+use hearth_protocol::record::mar::Outcome;
 use hearth_protocol::record::mar::board::{
     Board, Recorded, Slot, SlotState, Span, Timeliness, WhenRequired, Windows, board,
 };
-use hearth_protocol::record::mar::Outcome;
 use hearth_protocol::record::medicines::{Order, Schedule};
 use hearth_protocol::record::safety::view::SafetyView;
 use hearth_protocol::scope::Section;
@@ -118,7 +118,8 @@ impl Doses {
     pub fn of(chart: &Chart) -> Self {
         let span = span(chart.now);
         let windows = Windows::default();
-        let board = board(chart.section(Section::Medicines), chart.section(Section::Mar), span, &windows, chart.now);
+        let board =
+            board(chart.section(Section::Medicines), chart.section(Section::Mar), span, &windows, chart.now);
         Self::from_board(chart, &board)
     }
 
@@ -232,7 +233,8 @@ fn prn_card(chart: &Chart, prn: &WhenRequired<'_>) -> PrnCard {
     let order = newest.map(|version| version.body);
     let mut refused: Vec<String> = prn.check.refused.iter().map(ToString::to_string).collect();
     if prn.order.is_contested() {
-        refused.push("People changed this order apart. Do not give it until the order is settled.".to_owned());
+        refused
+            .push("People changed this order apart. Do not give it until the order is settled.".to_owned());
     }
     refused.extend(prn.ask.iter().map(ToString::to_string));
     PrnCard {
@@ -256,7 +258,10 @@ fn allergy_words(chart: &Chart, order: &Order) -> Vec<String> {
     let known = view.allergies.iter().filter_map(|item| item.shown().map(|v| (item.thing.id(), v.body)));
     let found = allergy_check::check(&order.medicine, order.brand.as_deref(), known);
     let words = |m: &allergy_check::AllergyMatch| {
-        format!("Recorded allergy: {}. This medicine may hold it. Call the prescriber before you give it.", m.substance)
+        format!(
+            "Recorded allergy: {}. This medicine may hold it. Call the prescriber before you give it.",
+            m.substance
+        )
     };
     found.matches.iter().map(words).collect()
 }
@@ -299,5 +304,9 @@ fn recorded_line(chart: &Chart, recorded: &Recorded<'_>) -> Option<RecordedLine>
 }
 
 fn time(due: Timestamp, today: Date) -> String {
-    if due.date() == today { format::time(due) } else { format!("{} {}", format::day(due.date()), format::time(due)) }
+    if due.date() == today {
+        format::time(due)
+    } else {
+        format!("{} {}", format::day(due.date()), format::time(due))
+    }
 }

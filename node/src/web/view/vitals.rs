@@ -4,7 +4,7 @@ use hearth_protocol::clinical::format;
 use hearth_protocol::clinical::news2::{Band, News2};
 use hearth_protocol::record::observations::{Breathing, VitalSigns};
 use hearth_protocol::record::plan::{Baseline, OxygenScale, SpO2Scale};
-use hearth_protocol::record::version::{Kind, Version, sorted, things};
+use hearth_protocol::record::version::{Kind, Thing, Version, sorted, things};
 use hearth_protocol::scope::Section;
 
 use super::chart::Chart;
@@ -55,7 +55,7 @@ impl Vitals {
     pub fn latest(chart: &Chart) -> Option<Self> {
         let (threads, _) = sorted(chart.section(Section::Observations), Section::Observations);
         let sets = things::<VitalSigns>(&threads);
-        let newest = sets.iter().filter_map(|thing| thing.newest()).max_by_key(|v| (v.entry.happened, v.entry.id))?;
+        let newest = sets.iter().filter_map(Thing::newest).max_by_key(|v| (v.entry.happened, v.entry.id))?;
         Some(Self::of(chart, newest))
     }
 
@@ -115,7 +115,10 @@ fn standing<T: Kind>(chart: &Chart) -> Vec<Version<'_, T>> {
     let (threads, _) = sorted(chart.section(Section::Plan), Section::Plan);
     let newest = things::<T>(&threads).into_iter().filter(|thing| !thing.is_taken_back());
     // A later statement stands for an earlier one; what was changed apart stands side by side.
-    newest.max_by_key(|thing| thing.newest().map(|v| v.entry.happened)).map(|t| t.standing).unwrap_or_default()
+    newest
+        .max_by_key(|thing| thing.newest().map(|v| v.entry.happened))
+        .map(|t| t.standing)
+        .unwrap_or_default()
 }
 
 fn band_kind(band: Band) -> &'static str {

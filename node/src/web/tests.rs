@@ -1,0 +1,7 @@
+//! The pages over a real store, asked as a browser asks.
+
+mod browser;
+mod home;
+mod pages;
+mod safety;
+mod serve;
