@@ -138,10 +138,10 @@ impl RecordPage {
 }
 
 fn is_alert(body: &Body) -> bool {
-    match body {
-        Body::Alert(alert) => alert.active,
-        other => matches!(other, Body::EscalationLimits(_) | Body::Resuscitation(_)),
+    if let Body::Alert(alert) = body {
+        return alert.active;
     }
+    matches!(body, Body::EscalationLimits(_) | Body::Resuscitation(_))
 }
 
 fn medicines(chart: &Chart) -> Vec<MedicineRow> {
