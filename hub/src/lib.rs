@@ -8,6 +8,7 @@ pub mod enrol;
 pub mod feed;
 pub mod grants;
 pub mod ingest;
+pub mod listen;
 pub mod random;
 pub mod records;
 pub mod region;

@@ -92,11 +92,25 @@ impl Store {
         T: Send + 'static,
         F: FnOnce(&Transaction<'_>) -> Result<T, StoreError> + Send + 'static,
     {
+        self.submit(work).await?.await
+    }
+
+    /// Puts the work into the writer's queue and returns what to wait on for its commit.
+    ///
+    /// Works of one caller are done in the order in which they were put in, also when it waits for none of them.
+    pub async fn submit<T, F>(
+        &self,
+        work: F,
+    ) -> Result<impl Future<Output = Result<T, StoreError>> + Send + use<T, F>, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Transaction<'_>) -> Result<T, StoreError> + Send + 'static,
+    {
         let (reply, answer) = oneshot::channel();
         let job = Closure { work: Some(work), result: None, reply };
         let request = Request::Run(Box::new(job));
         self.inner.writer.send(request).await.map_err(|_| StoreError::Closed)?;
-        answer.await.map_err(|_| StoreError::Closed)?
+        Ok(async move { answer.await.map_err(|_| StoreError::Closed)? })
     }
 
     /// Runs the work on a read-only connection; everything that it sees is of one moment.

@@ -9,6 +9,7 @@ use hearth_protocol::access::SiteKind;
 use hearth_protocol::document;
 use hearth_protocol::id::ChangeHash;
 use hearth_protocol::scope::Section;
+use hearth_protocol::sync::digest::Digest;
 use hearth_protocol::wire::message::{ChangeResult, RevokeMode};
 use proptest::prelude::*;
 
@@ -169,9 +170,9 @@ async fn a_grant_comes_before_its_data_and_the_data_is_all_that_the_kind_of_site
     assert!(matches!(read.items[0], FeedItem::Grant { .. }));
     let sections: Vec<Section> = read.items[1..]
         .iter()
-        .map(|item| match item {
-            FeedItem::Tail { scope, .. } => scope.section(),
-            other => panic!("{other:?}"),
+        .map(|item| {
+            let FeedItem::Tail { scope, .. } = item else { panic!("{item:?}") };
+            scope.section()
         })
         .collect();
     assert_eq!(sections, [Section::Safety, Section::Medicines]);
@@ -349,7 +350,7 @@ async fn run(steps: Vec<Step>) {
             Step::Read { who, bytes, tells } => drop(replicas[who].read(&hub, bytes, tells).await),
             Step::Cut(who) => replicas[who].cut(),
             Step::Compact(person, section) => {
-                compact::compact(&hub.store, scope(person, section)).await.unwrap()
+                compact::compact(&hub.store, scope(person, section)).await.unwrap();
             }
             Step::Reopen => hub.reopen().await,
         }
@@ -376,10 +377,9 @@ async fn run(steps: Vec<Step>) {
             .await
             .unwrap()
             .unwrap();
-        let digests = held.iter().flat_map(|(scope, hashes)| {
-            hashes.iter().map(|hash| hearth_protocol::sync::digest::Digest::of(*scope, *hash))
-        });
-        let digest = digests.fold(hearth_protocol::sync::digest::Digest::default(), |sum, one| sum.plus(one));
+        let digests =
+            held.iter().flat_map(|(scope, hashes)| hashes.iter().map(|hash| Digest::of(*scope, *hash)));
+        let digest = digests.fold(Digest::default(), Digest::plus);
         assert_eq!(level.digest, digest);
     }
 }

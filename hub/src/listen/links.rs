@@ -1,0 +1,112 @@
+//! The live links, one an installation.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use hearth_protocol::id::{InstallId, SiteId};
+use hearth_protocol::wire::message::RefusalCode;
+use tokio::sync::{Notify, watch};
+
+/// The live links of the hub. Cheap to clone.
+#[derive(Clone, Default)]
+pub struct Links(Arc<Mutex<Register>>);
+
+#[derive(Default)]
+struct Register {
+    next: u64,
+    live: BTreeMap<InstallId, Live>,
+}
+
+struct Live {
+    number: u64,
+    site: SiteId,
+    poke: Arc<Notify>,
+    cut: watch::Sender<Option<RefusalCode>>,
+}
+
+/// A link's own end of its registration; dropping it takes the link out.
+pub(super) struct Registered {
+    links: Links,
+    install: InstallId,
+    number: u64,
+    /// Told when something has changed for the site.
+    pub(super) poke: Arc<Notify>,
+    /// The code with which the link is to be cut.
+    pub(super) cut: watch::Receiver<Option<RefusalCode>>,
+}
+
+impl Links {
+    /// Registers a link. An older link of the same installation is cut: the newer is the one that works.
+    pub(super) fn register(&self, install: InstallId, site: SiteId) -> Registered {
+        let mut register = self.lock();
+        register.next += 1;
+        let number = register.next;
+        let poke = Arc::new(Notify::new());
+        let (cut, receiver) = watch::channel(None);
+        let live = Live { number, site, poke: Arc::clone(&poke), cut };
+        if let Some(older) = register.live.insert(install, live) {
+            older.cut.send_replace(Some(RefusalCode::Replaced));
+        }
+        metrics::gauge!("hearth_hub_links").set(to_f64(register.live.len()));
+        Registered { links: self.clone(), install, number, poke, cut: receiver }
+    }
+
+    /// Tells the links of these sites that something has changed for them.
+    pub fn poke(&self, sites: &BTreeSet<SiteId>) {
+        for live in self.lock().live.values().filter(|live| sites.contains(&live.site)) {
+            live.poke.notify_one();
+        }
+    }
+
+    /// Tells every link that something may have changed for it.
+    pub fn poke_all(&self) {
+        for live in self.lock().live.values() {
+            live.poke.notify_one();
+        }
+    }
+
+    /// Cuts the link of an installation; false when there is none.
+    pub fn cut(&self, install: InstallId, code: RefusalCode) -> bool {
+        let register = self.lock();
+        let live = register.live.get(&install);
+        if let Some(live) = live {
+            live.cut.send_replace(Some(code));
+        }
+        live.is_some()
+    }
+
+    /// Whether an installation is on the line.
+    pub fn is_online(&self, install: InstallId) -> bool {
+        self.lock().live.contains_key(&install)
+    }
+
+    /// Cuts every link.
+    pub fn cut_all(&self, code: RefusalCode) {
+        for live in self.lock().live.values() {
+            live.cut.send_replace(Some(code));
+        }
+    }
+
+    /// The installations that are on the line.
+    pub fn installs(&self) -> BTreeSet<InstallId> {
+        self.lock().live.keys().copied().collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Register> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Registered {
+    fn drop(&mut self) {
+        let mut register = self.links.lock();
+        if register.live.get(&self.install).is_some_and(|live| live.number == self.number) {
+            register.live.remove(&self.install);
+        }
+        metrics::gauge!("hearth_hub_links").set(to_f64(register.live.len()));
+    }
+}
+
+fn to_f64(count: usize) -> f64 {
+    f64::from(u32::try_from(count).unwrap_or(u32::MAX))
+}

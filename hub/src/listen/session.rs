@@ -1,0 +1,268 @@
+//! One link's loop: feeds the session and does what it asks for.
+
+use std::pin::pin;
+use std::time::Duration;
+
+use hearth_protocol::sync::hub::{Admission, FeedRead, HubEffect, HubSession, Peer};
+use hearth_protocol::time::{Moment, Timestamp};
+use hearth_protocol::wire::message::{ChangeGroup, ChangeResult, FeedNumber, Hello, RefusalCode, Sequence};
+use hearth_protocol::wire::{Channel, Message};
+use quinn::Connection;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+
+use super::channels::{self, Came, NotSent, Outlets};
+use super::links::Registered;
+use super::{Hub, advice, close_code, deliver};
+use crate::clock::Clock;
+use crate::feed::{self, FeedQuery};
+use crate::ingest::{self, Push, Pushed};
+use crate::region;
+use crate::sites::{self, Identified};
+use crate::store::StoreError;
+
+/// Messages that were read and wait for the session.
+const MESSAGES_WAITING: usize = 16;
+/// How often the certificate's end is looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// Stands for no timeout: a day.
+const NO_TIMEOUT_MS: u64 = 24 * 60 * 60 * 1000;
+/// How long a node may take to open its control stream.
+const OPENING_TIME: Duration = Duration::from_secs(15);
+/// Over how long nodes are to spread their next connects after the hub was away.
+const RECONNECT_SPREAD_MS: u32 = 10_000;
+
+/// What the database answered to something that the session asked for in the background.
+pub(super) enum Answer {
+    Ingested(u64, Result<Pushed, StoreError>),
+    Feed(Result<FeedRead, StoreError>),
+    Message(Channel, Message),
+}
+
+/// Serves one admitted link to its end.
+pub(super) async fn run(hub: Hub, connection: Connection, identified: Identified) {
+    let install = identified.install;
+    let registered = hub.links.register(install.id, install.site);
+    let opened = tokio::time::timeout(OPENING_TIME, connection.accept_bi()).await;
+    let Ok(Ok((send, receive))) = opened else {
+        connection.close(close_code(RefusalCode::Violation), b"");
+        return;
+    };
+    let (came, inbox) = mpsc::channel(MESSAGES_WAITING);
+    let mut readers = JoinSet::new();
+    readers.spawn(channels::read(receive, Channel::Control, came.clone()));
+    readers.spawn(channels::accept(connection.clone(), came));
+    let peer = Peer { site: install.site, install: install.id };
+    let session = HubSession::new(peer, moment(&hub));
+    let outlets = Outlets::new(connection.clone(), send);
+    let background = JoinSet::new();
+    let link = Link { hub, identified, session, outlets, background };
+    let code = link.run(inbox, registered).await;
+    tracing::info!(site = %install.site, install = %install.id, ?code, "a link ended");
+    connection.close(close_code(code), b"");
+}
+
+/// A live link.
+pub(super) struct Link {
+    pub(super) hub: Hub,
+    pub(super) identified: Identified,
+    session: HubSession,
+    pub(super) outlets: Outlets,
+    pub(super) background: JoinSet<Option<Answer>>,
+}
+
+impl Link {
+    /// Runs to the end of the link and returns the code with which it is to be closed.
+    async fn run(mut self, mut inbox: mpsc::Receiver<Came>, registered: Registered) -> RefusalCode {
+        let clock = self.hub.clock.clone();
+        let mut over = pin!(right_ended(registered.cut.clone(), clock, self.identified.not_after));
+        loop {
+            // A node that takes nothing must not keep its link by that.
+            let done = tokio::select! {
+                biased;
+                done = self.do_effects() => done,
+                code = &mut over => return code,
+            };
+            match done {
+                Ok(None) => {}
+                Ok(Some(code)) => return self.end(code).await,
+                Err(NotSent) => return RefusalCode::Unavailable,
+            }
+            let timeout = self.session.poll_timeout().map(|at| at.0.saturating_sub(moment(&self.hub).0));
+            let wait = Duration::from_millis(timeout.unwrap_or(NO_TIMEOUT_MS));
+            tokio::select! {
+                code = &mut over => return self.refuse_and_end(code).await,
+                came = inbox.recv() => match came {
+                    Some(Came::Message(channel, message)) => self.handle(channel, message),
+                    Some(Came::Broken(reason)) => self.broken(reason),
+                    Some(Came::Ended) | None => return RefusalCode::Replaced,
+                },
+                Some(answer) = self.background.join_next() => self.answered(answer.ok().flatten()),
+                () = registered.poke.notified() => self.session.handle_poke(),
+                () = tokio::time::sleep(wait) => self.session.handle_timeout(moment(&self.hub)),
+            }
+        }
+    }
+
+    async fn refuse_and_end(mut self, code: RefusalCode) -> RefusalCode {
+        self.refuse(code);
+        // The close of the connection carries the code too, so a node that takes nothing is not waited for.
+        drop(tokio::time::timeout(LOOK_EVERY, self.do_effects()).await);
+        self.end(code).await
+    }
+
+    async fn end(self, code: RefusalCode) -> RefusalCode {
+        self.outlets.flush().await;
+        code
+    }
+
+    fn handle(&mut self, channel: Channel, message: Message) {
+        let name = message.name();
+        if let Err(violation) = self.session.handle_message(channel, message) {
+            tracing::warn!(install = %self.identified.install.id, message = name, %violation, "protocol broken");
+            self.refuse(violation.refusal());
+        }
+    }
+
+    fn broken(&mut self, reason: &'static str) {
+        tracing::warn!(install = %self.identified.install.id, reason, "protocol broken");
+        self.refuse(RefusalCode::Violation);
+    }
+
+    pub(super) fn refuse(&mut self, code: RefusalCode) {
+        let (message, retry_after_ms) = advice(code);
+        self.session.handle_refused(code, message, retry_after_ms);
+    }
+
+    fn answered(&mut self, answer: Option<Answer>) {
+        match answer {
+            Some(Answer::Ingested(batch, Ok(Pushed::Judged(results)))) => {
+                count(&results);
+                self.session.handle_ingested(batch, results);
+            }
+            Some(Answer::Ingested(_, Ok(Pushed::Refused(code)))) => self.refuse(code),
+            Some(Answer::Feed(Ok(read))) => self.session.handle_feed(read),
+            Some(Answer::Ingested(_, Err(error)) | Answer::Feed(Err(error))) => self.unavailable(&error),
+            Some(Answer::Message(channel, message)) => self.session.handle_answer(channel, message),
+            None => {}
+        }
+    }
+
+    pub(super) fn unavailable(&mut self, error: &StoreError) {
+        tracing::error!(install = %self.identified.install.id, code = error.code(), "the database failed a link");
+        self.refuse(RefusalCode::Unavailable);
+    }
+
+    async fn do_effects(&mut self) -> Result<Option<RefusalCode>, NotSent> {
+        while let Some(effect) = self.session.poll_effect() {
+            match effect {
+                HubEffect::Send(channel, message) => self.outlets.send(channel, &message).await?,
+                HubEffect::Admit(hello) => self.admit(hello).await,
+                HubEffect::Ingest { batch, groups } => self.ingest(batch, groups).await,
+                HubEffect::ReadFeed { after, bytes_max, sent } => {
+                    let (site, install) = (self.identified.install.site, self.identified.install.id);
+                    self.read_feed(FeedQuery { site, install, after, bytes_max, sent });
+                }
+                HubEffect::Confirm { scopes, cursor } => self.confirm(scopes, cursor).await,
+                HubEffect::Deliver(message) => deliver::deliver(self, message).await,
+                HubEffect::Hangup(code) => return Ok(Some(code)),
+            }
+        }
+        Ok(None)
+    }
+
+    async fn admit(&mut self, hello: Hello) {
+        let (install, not_after) = (self.identified.install, self.identified.not_after);
+        let now = self.hub.clock.now();
+        let read = self.hub.store.write(move |transaction| {
+            sites::seen(transaction, install.id, &hello.software, now)?;
+            let region = region::require(transaction)?;
+            let level = feed::level(transaction, install.site)?;
+            let level = level.ok_or_else(|| StoreError::logic(format!("no site {}", install.site)))?;
+            Ok(Admission {
+                region: region.id,
+                epoch: region.epoch,
+                feed_head: level.head,
+                digest: level.digest,
+                time: now,
+                reconnect_spread_ms: RECONNECT_SPREAD_MS,
+                certificate_until: not_after,
+            })
+        });
+        match read.await {
+            Ok(admission) => {
+                tracing::info!(site = %install.site, install = %install.id, "a node is admitted");
+                self.session.handle_admitted(&admission);
+            }
+            Err(error) => self.unavailable(&error),
+        }
+    }
+
+    /// Hands the push to the writer in the order in which pushes came, and waits for its commit in the background.
+    async fn ingest(&mut self, batch: u64, groups: Vec<ChangeGroup>) {
+        let (install, now) = (self.identified.install.id, self.hub.clock.now());
+        let push = Push::check(groups);
+        let work = self.hub.store.submit(move |transaction| ingest::push(transaction, install, push, now));
+        match work.await {
+            Ok(committed) => {
+                let _ = self.background.spawn(async move { Some(Answer::Ingested(batch, committed.await)) });
+            }
+            Err(error) => self.unavailable(&error),
+        }
+    }
+
+    fn read_feed(&mut self, query: FeedQuery) {
+        let store = self.hub.store.clone();
+        let _ = self.background.spawn(async move {
+            let read = store.read(move |connection| feed::read(connection, &query)).await;
+            Some(Answer::Feed(read))
+        });
+    }
+
+    /// Waits for the commit, so that what is read next knows of it.
+    async fn confirm(
+        &mut self,
+        scopes: Vec<(hearth_protocol::scope::Scope, Sequence)>,
+        cursor: Option<FeedNumber>,
+    ) {
+        let install = self.identified.install;
+        let noted =
+            self.hub.store.write(move |transaction| feed::confirm(transaction, install, &scopes, cursor));
+        if let Err(error) = noted.await {
+            self.unavailable(&error);
+        }
+    }
+}
+
+/// Waits until the link is cut or its certificate ends, and says with which code.
+async fn right_ended(
+    mut cut: watch::Receiver<Option<RefusalCode>>,
+    clock: Clock,
+    not_after: Timestamp,
+) -> RefusalCode {
+    loop {
+        if clock.now() > not_after {
+            return RefusalCode::Certificate;
+        }
+        tokio::select! {
+            Ok(code) = cut.wait_for(Option::is_some) => return code.unwrap_or(RefusalCode::Stopping),
+            () = tokio::time::sleep(LOOK_EVERY) => {}
+        }
+    }
+}
+
+fn count(results: &[ChangeResult]) {
+    for result in results {
+        let outcome = match result {
+            ChangeResult::Accepted(_) => "accepted",
+            ChangeResult::Duplicate(_) => "duplicate",
+            ChangeResult::Pending(_) => "pending",
+            ChangeResult::Rejected(_) => "rejected",
+        };
+        metrics::counter!("hearth_hub_changes_total", "outcome" => outcome).increment(1);
+    }
+}
+
+fn moment(hub: &Hub) -> Moment {
+    Moment(u64::try_from(hub.clock.monotonic().as_millis()).unwrap_or(u64::MAX))
+}
