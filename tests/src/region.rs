@@ -13,8 +13,9 @@ use anyhow::{Context as _, ensure};
 use hearth_protocol::access::SiteKind;
 use serde_json::Value;
 
-use crate::generate::region::Staff;
+use crate::generate::region::{self as made, Staff};
 use crate::process::{self, Process};
+use crate::setup;
 
 pub use pages::{Page, Person};
 pub use site::Site;
@@ -219,6 +220,26 @@ impl Region {
         }
         ensure!(!reports.is_empty(), "an import without a site");
         Ok(reports)
+    }
+
+    /// Writes made-up residents as Bundles, one file each, and imports them for these sites.
+    pub fn import_made(&self, made: &made::Region, sites: &[&str]) -> anyhow::Result<Vec<Value>> {
+        let folder = self.folder.with_file_name("bundles");
+        std::fs::create_dir_all(&folder)?;
+        for (number, resident) in made.residents.iter().enumerate() {
+            let text = serde_json::to_string(&resident.bundle)?;
+            setup::write(&folder.join(format!("resident-{number:02}.json")), &text)?;
+            if let Some(discharge) = &resident.discharge {
+                let text = serde_json::to_string(discharge)?;
+                setup::write(&folder.join(format!("resident-{number:02}-discharge.json")), &text)?;
+            }
+        }
+        self.import(&folder, sites)
+    }
+
+    /// The PEM file of the roots that vouch for pages and admin API.
+    pub fn web_roots(&self) -> PathBuf {
+        self.folder.join("web/roots.pem")
     }
 
     /// A site by its ODS code.
