@@ -119,6 +119,19 @@ impl Region {
         self.hub.take().map_or(Ok(()), |mut hub| hub.kill())
     }
 
+    /// Asks the hub to stop.
+    pub async fn stop_hub(&mut self) -> anyhow::Result<()> {
+        if let Some(hub) = self.hub.take() {
+            hub.stop().await?;
+        }
+        Ok(())
+    }
+
+    /// The file that tells `hearth` how to reach the hub.
+    pub fn context(&self) -> PathBuf {
+        self.folder.join("admin/context.toml")
+    }
+
     /// The running hub.
     pub fn hub(&self) -> anyhow::Result<&Process> {
         self.hub.as_ref().context("the hub is not running")
@@ -156,7 +169,7 @@ impl Region {
         arguments: impl IntoIterator<Item = A>,
         input: &str,
     ) -> anyhow::Result<std::process::Output> {
-        let context = self.folder.join("admin/context.toml");
+        let context = self.context();
         let environment = [("HEARTH_CONTEXT", context.as_os_str()), ("NO_COLOR", OsStr::new("1"))];
         process::command("hearth", arguments, &environment, input)
     }

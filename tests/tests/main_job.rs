@@ -8,68 +8,10 @@
     reason = "a test may fail where it stands"
 )]
 
-use std::time::{Duration, Instant};
+mod common;
 
-use hearth_protocol::access::SiteKind;
-use hearth_protocol::time::Timestamp;
-use hearth_tests::generate::region::{self as made, region as make};
-use hearth_tests::inspect;
-use hearth_tests::region::{Options, Page, Person, Region};
-
-const HOME: &str = "VL1AB";
-const PHARMACY: &str = "FQ123";
-
-fn now() -> Timestamp {
-    hearth_node::clock::Clock::system().now()
-}
-
-/// A region with a home and a pharmacy that hold the same residents.
-async fn started(folder: &std::path::Path, residents: usize, options: Options) -> (Region, made::Region) {
-    let made = make(7, 1, residents, now());
-    let mut region = Region::create(folder, "Test Vale", options).await.unwrap();
-    region.add_site(HOME, SiteKind::CareHome, "Rose Court", &made.home_staff).await.unwrap();
-    region.add_site(PHARMACY, SiteKind::Pharmacy, "High Street", &made.pharmacy_staff).await.unwrap();
-    region.import_made(&made, &[HOME, PHARMACY]).unwrap();
-    equal(&region).await;
-    (region, made)
-}
-
-async fn are_equal(region: &Region) -> bool {
-    for site in [HOME, PHARMACY] {
-        let hub = inspect::hub_heads(&region.hub_data(), site).unwrap();
-        let node = inspect::node_heads(&region.site(site).unwrap().data()).await.unwrap();
-        if hub.is_empty() || hub != node {
-            return false;
-        }
-    }
-    true
-}
-
-/// Waits until both sites hold what the hub has for them.
-async fn equal(region: &Region) {
-    let deadline = Instant::now() + Duration::from_secs(60);
-    while !are_equal(region).await {
-        assert!(Instant::now() < deadline, "the sites and the hub do not become equal");
-        tokio::time::sleep(Duration::from_millis(200)).await;
-    }
-}
-
-async fn sign_in(region: &Region, site: &str, staff: &made::Staff) -> Person {
-    let site = region.site(site).unwrap();
-    site.sign_in(&region.web_roots(), &staff.name, &staff.pin).await.unwrap()
-}
-
-fn saved(page: &Page) {
-    assert!(page.status.is_success() && !page.text().contains("There is a problem"), "{}", page.text());
-}
-
-/// The paths of the residents' records, as the list links them.
-async fn records(person: &Person) -> Vec<String> {
-    let mut records = person.open("/residents").await.unwrap().links("/r/");
-    records.sort();
-    records.dedup();
-    records
-}
+use common::{HOME, PHARMACY, equal, records, saved, sign_in, started};
+use hearth_tests::region::Options;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_both_sites_wrote_apart_is_at_all_three_after_the_line_is_back() {
