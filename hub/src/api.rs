@@ -9,6 +9,7 @@ mod backup;
 mod call;
 mod guard;
 mod health;
+mod import;
 mod openapi;
 mod refusal;
 mod residents;
@@ -26,7 +27,7 @@ use axum::middleware;
 use axum::routing::{delete, get, patch, post};
 use hearth_protocol::id::InstallId;
 use hearth_protocol::time::Timestamp;
-use hearth_provisioning::api::{Path, REQUEST_BYTES_MAX};
+use hearth_provisioning::api::{IMPORT_BYTES_MAX, Path, REQUEST_BYTES_MAX};
 use hearth_provisioning::region::Administrator;
 
 pub use auth::Administrators;
@@ -37,6 +38,7 @@ pub use server::{AdminServer, tls_config};
 
 use crate::clock::Clock;
 use crate::enrol::Certifier;
+use crate::import::Importer;
 use crate::random::Random;
 use crate::store::Store;
 
@@ -59,6 +61,8 @@ pub struct Parts {
     pub random: Random,
     /// What signs, and what invites say.
     pub certifier: Arc<Certifier>,
+    /// What imports files; the same that the gateway imports with.
+    pub importer: Importer,
     /// The live links.
     pub links: Arc<dyn Links>,
     /// Who may use the API.
@@ -118,6 +122,7 @@ pub fn routes() -> Router<Api> {
         .route(Path::STAFF_MEMBER, patch(staff::update))
         .route(Path::RESIDENTS, get(residents::list))
         .route(Path::RESIDENTS_FIND, post(residents::find))
+        .route(Path::RESIDENTS_IMPORT, post(import::import).layer(DefaultBodyLimit::max(IMPORT_BYTES_MAX)))
         .route(Path::RESIDENTS_ASSIGN, post(residents::assign))
         .route(Path::RESIDENTS_MOVE, post(residents::transfer))
         .route(Path::AUDIT_SEARCH, post(audit::search))

@@ -7,6 +7,7 @@ pub mod compact;
 pub mod enrol;
 pub mod feed;
 pub mod grants;
+pub mod import;
 pub mod ingest;
 pub mod listen;
 pub mod random;

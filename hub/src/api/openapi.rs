@@ -1,7 +1,7 @@
 //! The API's description, `OpenAPI` 3.1.
 
 use axum::Json;
-use hearth_provisioning::api::{IDEMPOTENCY_KEY, PROBLEM_CONTENT_TYPE, Path};
+use hearth_provisioning::api::{FHIR_JSON, FHIR_NDJSON, IDEMPOTENCY_KEY, PROBLEM_CONTENT_TYPE, Path};
 use serde_json::{Map, Value, json};
 
 /// Where the description is served, without a token: it says nothing about anybody.
@@ -81,6 +81,12 @@ pub(super) const OPERATIONS: &[Operation] = &[
         "Finds a resident by NHS number, which so stands in no URL",
         Some("FindResident"),
         (200, Some("ResidentList")),
+    ),
+    operation(
+        ("post", Path::RESIDENTS_IMPORT),
+        "Imports a FHIR file or a part of one; query: name, part, site, dry_run",
+        None,
+        (200, Some("ImportReport")),
     ),
     operation(
         ("post", Path::RESIDENTS_ASSIGN),
@@ -172,6 +178,12 @@ fn describe(operation: &Operation) -> Value {
     described.insert("parameters".to_owned(), parameters.into());
     if let Some(request) = operation.request {
         described.insert("requestBody".to_owned(), json!({"required": true, "content": content(request)}));
+    }
+    if operation.path == Path::RESIDENTS_IMPORT {
+        let body = json!({"type": "string", "contentMediaType": FHIR_JSON});
+        let lines = json!({"type": "string", "contentMediaType": FHIR_NDJSON});
+        let content = json!({FHIR_JSON: {"schema": body}, FHIR_NDJSON: {"schema": lines}});
+        described.insert("requestBody".to_owned(), json!({"required": true, "content": content}));
     }
     let responses = json!({operation.status.to_string(): success, "default": problem});
     described.insert("responses".to_owned(), responses);

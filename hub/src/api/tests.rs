@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use hearth_protocol::id::{InstallId, ResidentId};
 use hearth_provisioning::api::{
-    AuditPage, AuditVerification, BackupReport, Fleet, IDEMPOTENCY_KEY, PROBLEM_CONTENT_TYPE, Problem,
-    ProblemKind, SiteDetail, SiteInvited, SiteList, SiteRevoked, StaffAdded, StaffList, StaffSummary, Whoami,
+    AuditPage, AuditVerification, BackupReport, FHIR_JSON, FHIR_NDJSON, Fleet, IDEMPOTENCY_KEY, ImportReport,
+    PROBLEM_CONTENT_TYPE, Problem, ProblemKind, SiteDetail, SiteInvited, SiteList, SiteRevoked, StaffAdded,
+    StaffList, StaffSummary, Whoami,
 };
 use hearth_provisioning::authority::WebKey;
 use rand::SeedableRng;
@@ -69,6 +70,7 @@ impl Hub {
             clock: clock.clone(),
             random: Random::seeded(2),
             certifier,
+            importer: Importer::new(store.clone(), clock.clone(), Random::seeded(3)),
             links: Arc::clone(&cut) as Arc<dyn Links>,
             administrators: vec![Administrator {
                 name: "Alex Admin".into(),
@@ -391,6 +393,46 @@ async fn every_call_is_in_the_audit_and_the_chain_verifies() {
     let tamper = "UPDATE audit_event SET bytes = x'00' WHERE n = 2";
     hub.store.write(move |t| Ok(t.execute(tamper, [])?)).await.unwrap();
     assert!(!hub.verify().await.whole);
+}
+
+#[tokio::test]
+async fn a_file_is_imported_over_https_and_its_resident_found_by_number() {
+    let hub = Hub::start().await;
+    hub.add_site("VL1AB").await;
+    let patient = json!({
+        "resourceType": "Patient", "id": "p1", "birthDate": "1938-08-14",
+        "identifier": [{"system": "https://fhir.nhs.uk/Id/nhs-number", "value": "9990000018"}],
+        "name": [{"family": "Example", "given": ["Ann"]}]
+    });
+    let send = |query: &str, kind: &'static str, body: String| {
+        let request = hub.request(Method::POST, &format!("{}{query}", Path::RESIDENTS_IMPORT));
+        Answered::of(request.bearer_auth(TOKEN).header("content-type", kind).body(body))
+    };
+    let report: ImportReport =
+        send("?name=a.json&site=VL1AB", FHIR_JSON, patient.to_string()).await.is(StatusCode::OK);
+    assert_eq!((report.residents_created, report.entries, report.name.as_str()), (1, 1, "a.json"));
+    let lines = format!("{patient}\nnot json\n");
+    let report: ImportReport = send("?name=a.ndjson&part=1", FHIR_NDJSON, lines).await.is(StatusCode::OK);
+    assert_eq!((report.residents_created, report.entries, report.parked_total), (0, 0, 1));
+
+    let found: Value =
+        hub.post(Path::RESIDENTS_FIND, json!({"nhs_number": "9990000018"})).await.is(StatusCode::OK);
+    let resident = &found["residents"][0];
+    assert_eq!((&resident["name"], &resident["sites"]), (&json!("Ann Example"), &json!(["VL1AB"])));
+    assert_eq!(resident["entries"], 1);
+    let about = json!({"resident": {"nhs-number": "9990000018"}});
+    let page: AuditPage = hub.post(Path::AUDIT_SEARCH, about).await.is(StatusCode::OK);
+    let actions: Vec<&str> = page.events.iter().map(|event| event.action.as_str()).collect();
+    assert_eq!(actions, ["search", "resident-import", "resident-import"]);
+
+    let problem = |answer: Answered| answer.problem();
+    let text = || "{}".to_owned();
+    assert_eq!(problem(send("?part=1", FHIR_JSON, text()).await), ProblemKind::Invalid);
+    assert_eq!(problem(send("?name=a", "text/plain", text()).await), ProblemKind::Invalid);
+    assert_eq!(problem(send("?name=a&site=VL9ZZ", FHIR_JSON, text()).await), ProblemKind::NotFound);
+    let large = " ".repeat(IMPORT_BYTES_MAX + 1);
+    assert_eq!(problem(send("?name=a", FHIR_JSON, large).await), ProblemKind::TooLarge);
+    assert!(hub.verify().await.whole);
 }
 
 #[tokio::test]
