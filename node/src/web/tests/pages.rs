@@ -158,7 +158,7 @@ async fn a_due_dose_is_given_with_one_press_and_only_once() {
     assert_eq!(given.status, StatusCode::SEE_OTHER, "{}", given.text);
     let page = browser.get(given.location()).await.text;
     assert!(page.contains("Dose recorded") && page.contains("Given 01-Dec-2026 12:12"));
-    assert!(!page.contains(&format!("Given<span class=\"nhsuk-u-visually-hidden\">: co-careldopa")));
+    assert!(!page.contains("Given<span class=\"nhsuk-u-visually-hidden\">: co-careldopa"));
     let [order_field, due] = which(order, NOON);
     let path = format!("/round/{MARGARET}/given?order={}&due={}", order_field.1, due.1);
     let check = browser.get(&path).await.text;

@@ -127,7 +127,7 @@ async fn wrong_pins_shut_the_account_and_a_restart_does_not_open_it() {
     for _ in 6..=10 {
         let answer = browser.sign_in(NURSE, "000000").await;
         assert!(answer.text.contains("There is a problem"));
-        time.pass(Duration::from_secs(16 * 60));
+        time.pass(Duration::from_mins(16));
     }
     assert!(browser.sign_in(NURSE, PIN).await.text.contains("shut after too many tries"));
     assert_eq!(browser.sign_in(CARER, PIN).await.status, StatusCode::SEE_OTHER, "others are not shut out");
@@ -150,19 +150,19 @@ async fn the_right_pin_forgets_the_wrong_ones() {
 async fn an_idle_session_ends_and_so_does_a_long_one() {
     let (home, time) = care_home().await;
     let mut browser = Browser::signed_in(&home, NURSE).await;
-    time.pass(Duration::from_secs(9 * 60));
+    time.pass(Duration::from_mins(9));
     assert_eq!(browser.get("/residents").await.status, StatusCode::OK);
-    time.pass(Duration::from_secs(9 * 60));
+    time.pass(Duration::from_mins(9));
     assert_eq!(browser.get("/residents").await.status, StatusCode::OK, "a request prolongs it");
-    time.pass(Duration::from_secs(11 * 60));
+    time.pass(Duration::from_mins(11));
     assert_eq!(browser.get("/residents").await.status, StatusCode::SEE_OTHER);
 
     let mut browser = Browser::signed_in(&home, NURSE).await;
     for _ in 0..79 {
-        time.pass(Duration::from_secs(9 * 60));
+        time.pass(Duration::from_mins(9));
         assert_eq!(browser.get("/residents").await.status, StatusCode::OK);
     }
-    time.pass(Duration::from_secs(9 * 60));
+    time.pass(Duration::from_mins(9));
     assert_eq!(browser.get("/residents").await.status, StatusCode::SEE_OTHER, "after 12 hours");
 }
 
