@@ -104,7 +104,8 @@ mod tests {
     #[test]
     fn each_step_begins_on_its_day() {
         let terms = LeaseTerms::default();
-        let stage = |days: u32, seconds: u64| terms.stage(DAY * days - Duration::from_secs(seconds));
+        let stage =
+            |days: u32, seconds: u64| terms.stage((DAY * days).saturating_sub(Duration::from_secs(seconds)));
         assert_eq!(stage(3, 1), LeaseStage::Good);
         assert_eq!(stage(3, 0), LeaseStage::Banner { days: 3 });
         assert_eq!(stage(7, 0), LeaseStage::Alert { days: 7 });

@@ -4,10 +4,13 @@
 //! [`random::Random`] are the only time and randomness there are.
 
 pub mod clock;
+mod compact;
 pub mod files;
+pub mod install;
 pub mod keys;
 pub mod lease;
 pub mod random;
 pub mod records;
 pub mod store;
+pub mod sync;
 pub mod web;

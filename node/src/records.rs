@@ -4,16 +4,21 @@
 //! the audit on the disk in one transaction, and returns after its commit: what a page then calls *saved* is.
 
 mod add;
+mod contact;
 pub(crate) mod documents;
 mod doses;
 mod draft;
+mod erase;
+mod intake;
 mod link;
 pub(crate) mod model;
+mod outbox;
 mod plan_texts;
 mod read;
 mod requester;
 mod rights;
 pub(crate) mod row;
+mod ship;
 pub(crate) mod trail;
 
 use std::sync::Arc;
@@ -24,9 +29,11 @@ use tokio::sync::{Notify, broadcast, watch};
 use uuid::Uuid;
 
 pub use draft::{AddError, Added, CLAIM_MS, Claim, DRAFTS_MAX, Draft, HeldBy};
+pub use intake::IntakeError;
 pub use link::{Line, LinkState, Transport};
 pub use read::{EntryState, ResidentSummary};
 pub use requester::{IdempotencyKey, IdempotencyKeyError, Requester};
+pub use ship::AuditShipment;
 
 use crate::clock::Clock;
 use crate::store::{Changed, Store, StoreError};
@@ -145,6 +152,8 @@ impl std::fmt::Debug for Records {
     }
 }
 
+#[cfg(test)]
+mod exchange_tests;
 #[cfg(test)]
 pub(crate) mod sample;
 #[cfg(test)]

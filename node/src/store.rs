@@ -17,7 +17,7 @@ use tokio::sync::{Semaphore, broadcast, mpsc, oneshot};
 
 pub use error::StoreError;
 pub use writer::Tx;
-use writer::{Done, Job};
+use writer::{Action, Done, Job};
 
 use crate::clock::Clock;
 use crate::keys::DataKey;
@@ -57,6 +57,26 @@ impl Store {
         migrate::migrate(&mut connection)?;
         let readers: Result<Vec<Connection>, StoreError> =
             (0..READERS).map(|_| open::reader(path, key)).collect();
+        Self::start(path, connection, readers?, clock)
+    }
+
+    /// A store whose file anybody can read: for tests that look at what an erasure left in it.
+    #[cfg(test)]
+    pub(crate) fn open_unencrypted(path: &Path, clock: &Clock) -> Result<Self, StoreError> {
+        let mut connection = Connection::open(path)?;
+        open::make_durable(&connection)?;
+        migrate::migrate(&mut connection)?;
+        let readers: Result<Vec<Connection>, rusqlite::Error> =
+            (0..READERS).map(|_| Connection::open(path)).collect();
+        Self::start(path, connection, readers?, clock)
+    }
+
+    fn start(
+        path: &Path,
+        connection: Connection,
+        readers: Vec<Connection>,
+        clock: &Clock,
+    ) -> Result<Self, StoreError> {
         let (jobs, mut waiting) = mpsc::channel::<Job>(QUEUE);
         let (changed, _) = broadcast::channel(CHANGED_QUEUE);
         let (told, clock) = (changed.clone(), clock.clone());
@@ -66,7 +86,7 @@ impl Store {
             .map_err(|error| StoreError::Io(error.kind().to_string()))?;
         Ok(Self(Arc::new(Inner {
             jobs,
-            readers: Mutex::new(readers?),
+            readers: Mutex::new(readers),
             free_readers: Semaphore::new(READERS),
             changed,
             path: path.to_owned(),
@@ -86,7 +106,7 @@ impl Store {
         E: From<StoreError> + Send + 'static,
     {
         let (answer, answered) = oneshot::channel();
-        let job: Job = Box::new(move |tx| {
+        let action: Action = Box::new(move |tx| {
             let result = action(tx);
             let keep = result.is_ok();
             let answer = move |outcome: Result<(), StoreError>| {
@@ -95,7 +115,14 @@ impl Store {
             };
             Done { keep, answer: Box::new(answer) }
         });
-        self.0.jobs.send(job).await.map_err(|_| StoreError::Closed)?;
+        self.0.jobs.send(Job::Action(action)).await.map_err(|_| StoreError::Closed)?;
+        answered.await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// Empties the write-ahead log into the database. After an erasure: what was erased is then in neither.
+    pub async fn truncate_log(&self) -> Result<(), StoreError> {
+        let (answer, answered) = oneshot::channel();
+        self.0.jobs.send(Job::Truncate(answer)).await.map_err(|_| StoreError::Closed)?;
         answered.await.map_err(|_| StoreError::Closed)?
     }
 

@@ -16,5 +16,6 @@ pub use message::{
 pub use proof::{EXPORTER_LABEL, InviteSecret, InviteVerifier, Proof, ProofError, TokenId};
 
 /// The ALPN name of an enrolling connection: one stream, one [`EnrolRequest`] and its end, one [`EnrolReply`] and its
-/// end. The client shows no certificate, since it has none yet.
+/// end. The client shows no certificate, since it has none yet; the hub shows its chain with the root at the end, since
+/// the client knows only the root's fingerprint.
 pub const ENROL_ALPN: &[u8] = b"hearth-enrol/1";

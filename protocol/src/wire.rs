@@ -7,6 +7,7 @@
 pub mod frame;
 pub mod limits;
 pub mod message;
+mod receipt;
 pub mod stream;
 
 pub use frame::{Frame, FrameDecoder, FrameError};

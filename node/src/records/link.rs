@@ -2,7 +2,7 @@
 
 use hearth_protocol::time::Timestamp;
 
-use crate::lease::LeaseStage;
+use crate::lease::{LeaseStage, LeaseTerms};
 
 /// The line to the hub, as screens show it.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -17,12 +17,16 @@ pub struct LinkState {
     pub last_contact: Option<Timestamp>,
     /// How far the lease has run.
     pub lease: LeaseStage,
+    /// The terms of the lease.
+    pub terms: LeaseTerms,
     /// Wall clock less hub time, in milliseconds, where it is more than five minutes.
     pub clock_off_ms: Option<i64>,
     /// Until when the node's certificate holds.
     pub certificate_until: Option<Timestamp>,
     /// Whether everything that the hub had for the site has come at least once.
     pub has_caught_up: bool,
+    /// Whether node and hub found that they do not hold the same.
+    pub is_diverged: bool,
 }
 
 /// Whether the hub can be reached.

@@ -54,11 +54,14 @@ fn insert_links(connection: &Connection, entry: &Entry) -> Result<(), StoreError
     for blob in blobs_of(&entry.body) {
         let sql = "INSERT INTO blob (id) VALUES (?1) ON CONFLICT (id) DO NOTHING";
         connection.prepare_cached(sql)?.execute([blob.0])?;
+        let sql = "INSERT INTO blob_use (blob, entry) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
+        connection.prepare_cached(sql)?.execute(params![blob.0, entry_key(entry.id)])?;
     }
     Ok(())
 }
 
 /// The files that an entry names, so that they are fetched and kept with it.
+#[expect(clippy::wildcard_enum_match_arm, reason = "few of many kinds of entry name a file")]
 pub(crate) fn blobs_of(body: &Body) -> Vec<hearth_protocol::id::BlobId> {
     let files: Vec<&BlobRef> = match body {
         Body::Demographics(demographics) => demographics.photo.iter().collect(),

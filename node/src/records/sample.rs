@@ -47,7 +47,27 @@ impl Sample {
         let clock = Clock::from_source(time.clone());
         let key = DataKey::generate(&Random::seeded(1));
         let store = Store::open(&directory.path().join("node.db"), &key, &clock).unwrap();
-        let records = Records::new(store, clock, site());
+        Self::with(directory, time, Records::new(store, clock, site())).await
+    }
+
+    /// The same in a file that is not encrypted, to see what is left in it.
+    pub(crate) async fn unencrypted() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let time = ManualTime::at(NOON);
+        let clock = Clock::from_source(time.clone());
+        let store = Store::open_unencrypted(&directory.path().join("node.db"), &clock).unwrap();
+        Self::with(directory, time, Records::new(store, clock, site())).await
+    }
+
+    /// Another home that holds the same resident's record.
+    pub(crate) async fn of_install(install: u32) -> Self {
+        let sample = Self::new().await;
+        let site = Site { install: InstallId(install), ..site() };
+        let (store, clock) = (sample.records.store().clone(), sample.records.clock().clone());
+        Self { records: Records::new(store, clock, site), ..sample }
+    }
+
+    async fn with(directory: TempDir, time: Arc<ManualTime>, records: Records) -> Self {
         let resident = ResidentId(Uuid::from_u128(1));
         let sample = Self { records, time, resident, directory };
         sample.grant(resident).await;

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::sample::{NOON, Sample, dump, key, requester};
 use super::*;
 
-const READ_MODEL: [&str; 3] = ["entry", "replaced", "dose"];
+const READ_MODEL: [&str; 4] = ["entry", "replaced", "dose", "blob_use"];
 const WRITTEN: [&str; 9] =
     ["entry", "replaced", "dose", "change", "scope", "outbox", "audit", "idempotency", "meta"];
 
@@ -167,13 +167,15 @@ async fn the_audit_is_one_whole_chain() {
     sample.records.audit_view(&carer, sample.subject(), Some(Section::Notes), "notes").await.unwrap();
     let links = sample.records.store().read(|connection| {
         let mut statement = connection.prepare("SELECT bytes, hash FROM audit ORDER BY n")?;
-        let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get::<_, [u8; 32]>(1)?)))?;
-        let links: Result<Vec<(Vec<u8>, [u8; 32])>, rusqlite::Error> = rows.collect();
+        let rows = statement.query_map([], |row| {
+            Ok(Link { bytes: row.get(0)?, hash: hearth_protocol::audit::ChainHash(row.get(1)?) })
+        })?;
+        let links: Result<Vec<Link>, rusqlite::Error> = rows.collect();
         Ok::<_, StoreError>(links?)
     });
     let mut verifier = Verifier::new(InstallId(7), [Head::empty(InstallId(7))]);
-    for (bytes, hash) in links.await.unwrap() {
-        verifier.take(&Link { bytes, hash: hearth_protocol::audit::ChainHash(hash) }).unwrap();
+    for link in links.await.unwrap() {
+        verifier.take(&link).unwrap();
     }
     assert_eq!(verifier.finish().unwrap().n, 3);
 }
@@ -244,10 +246,8 @@ async fn take(sample: &Sample, written: &mut Vec<(EntryId, Section)>, n: u64, st
         Step::Replace(_) | Step::TakeBack(_) if written.is_empty() => None,
         Step::Replace(index) => {
             let (id, section) = *index.get(written);
-            let draft = match section {
-                Section::Mar => sample.dose(1, NOON, Outcome::Refused),
-                _ => sample.note("b"),
-            };
+            let dose = || sample.dose(1, NOON, Outcome::Refused);
+            let draft = if section == Section::Mar { dose() } else { sample.note("b") };
             Some(Draft { replaces: vec![id], thread: Some(id), ..draft })
         }
         Step::TakeBack(index) => {

@@ -65,6 +65,7 @@ impl StoreError {
     }
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "of SQLite's many codes few can be answered")]
 impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
         let Some(code) = error.sqlite_error_code() else { return Self::Statement(shape(&error)) };
@@ -82,6 +83,7 @@ impl From<rusqlite::Error> for StoreError {
 }
 
 /// The kind of an error that is not SQLite's, without the values in it.
+#[expect(clippy::wildcard_enum_match_arm, reason = "the others are faults of a statement here")]
 fn shape(error: &rusqlite::Error) -> String {
     match error {
         rusqlite::Error::QueryReturnedNoRows => "no row".to_owned(),

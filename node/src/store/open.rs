@@ -22,12 +22,18 @@ pub(super) fn writer(path: &Path, key: &DataKey) -> Result<Connection, StoreErro
     let flags =
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = keyed(path, key, flags)?;
+    make_durable(&connection)?;
+    Ok(connection)
+}
+
+/// The settings of a connection that writes, and the proof that they hold.
+pub(super) fn make_durable(connection: &Connection) -> Result<(), StoreError> {
     connection.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON; PRAGMA foreign_keys = ON;")?;
     let mode: String = connection.query_row("PRAGMA journal_mode", [], |row| row.get(0))?;
     if mode != "wal" {
         return Err(StoreError::ReadOnly);
     }
-    Ok(connection)
+    Ok(())
 }
 
 /// A connection that only reads.

@@ -126,7 +126,7 @@ async fn a_database_that_may_not_be_written_says_so() {
 async fn screens_are_told_after_the_commit_and_not_of_what_failed() {
     let directory = tempfile::tempdir().unwrap();
     let store = open(directory.path());
-    let mut changes = store.changes();
+    let mut told = store.changes();
     let changed = |n| Changed { subject: Subject::Resident(ResidentId(Uuid::from_u128(n))), section: None };
     let failed = store.write(move |tx| {
         tx.changed.push(changed(1));
@@ -140,7 +140,7 @@ async fn screens_are_told_after_the_commit_and_not_of_what_failed() {
         })
         .await
         .unwrap();
-    assert_eq!(changes.recv().await, Ok(changed(2)));
+    assert_eq!(told.recv().await, Ok(changed(2)));
 }
 
 #[tokio::test]

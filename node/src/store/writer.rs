@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use rusqlite::Connection;
-use tokio::sync::{broadcast, mpsc};
+use tokio::sync::{broadcast, mpsc, oneshot};
 
 use super::{Changed, StoreError};
 use crate::clock::Clock;
@@ -30,8 +30,16 @@ impl std::ops::Deref for Tx<'_> {
     }
 }
 
+/// What the writer is asked.
+pub(super) enum Job {
+    /// To run an action.
+    Action(Action),
+    /// To empty the write-ahead log into the database, so that what was erased is nowhere.
+    Truncate(oneshot::Sender<Result<(), StoreError>>),
+}
+
 /// An action: it runs, says whether to keep what it did, and is answered after the commit.
-pub(super) type Job = Box<dyn FnOnce(&mut Tx<'_>) -> Done + Send>;
+pub(super) type Action = Box<dyn FnOnce(&mut Tx<'_>) -> Done + Send>;
 
 /// What an action left.
 pub(super) struct Done {
@@ -46,9 +54,25 @@ pub(super) fn run(
     clock: &Clock,
 ) {
     while let Some(first) = jobs.blocking_recv() {
-        let batch = Batch::gather(connection, first, jobs, clock);
-        batch.finish(connection, changed);
+        let mut next = Some(first);
+        while let Some(job) = next.take() {
+            match job {
+                Job::Action(action) => {
+                    let (batch, after) = Batch::gather(connection, action, jobs, clock);
+                    batch.finish(connection, changed);
+                    next = after;
+                }
+                // The asker may have gone away; the log is empty all the same.
+                Job::Truncate(answer) => drop(answer.send(truncate(connection))),
+            }
+        }
     }
+}
+
+/// A reader in the middle of a query keeps the log; its queries are short, so it is waited for.
+fn truncate(connection: &Connection) -> Result<(), StoreError> {
+    let busy: i64 = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+    if busy == 0 { Ok(()) } else { Err(StoreError::Io("log in use".to_owned())) }
 }
 
 struct Batch {
@@ -58,7 +82,13 @@ struct Batch {
 }
 
 impl Batch {
-    fn gather(connection: &Connection, first: Job, jobs: &mut mpsc::Receiver<Job>, clock: &Clock) -> Self {
+    /// Runs the first action and those that wait; returns a job that must wait for the commit, if one came.
+    fn gather(
+        connection: &Connection,
+        first: Action,
+        jobs: &mut mpsc::Receiver<Job>,
+        clock: &Clock,
+    ) -> (Self, Option<Job>) {
         let mut batch = Self { done: Vec::new(), changed: Vec::new(), outcome: Ok(()) };
         batch.outcome = connection.execute_batch("BEGIN IMMEDIATE").map_err(StoreError::from);
         let started = clock.boot();
@@ -67,19 +97,22 @@ impl Batch {
             && batch.done.len() < JOBS_MAX
             && clock.boot().saturating_sub(started) < GATHER
         {
-            let Ok(job) = jobs.try_recv() else { break };
-            batch.run(connection, job);
+            match jobs.try_recv() {
+                Ok(Job::Action(action)) => batch.run(connection, action),
+                Ok(after @ Job::Truncate(_)) => return (batch, Some(after)),
+                Err(_) => break,
+            }
         }
-        batch
+        (batch, None)
     }
 
     /// Runs one action in a savepoint. Where SQLite has rolled the whole transaction back, nobody is told "saved".
-    fn run(&mut self, connection: &Connection, job: Job) {
+    fn run(&mut self, connection: &Connection, action: Action) {
         if self.outcome.is_ok() {
             self.outcome = connection.execute_batch("SAVEPOINT job").map_err(StoreError::from);
         }
         let mut changed = Vec::new();
-        let done = job(&mut Tx { connection, changed: &mut changed });
+        let done = action(&mut Tx { connection, changed: &mut changed });
         let end = if done.keep { "RELEASE job" } else { "ROLLBACK TO job; RELEASE job" };
         if self.outcome.is_ok() {
             self.outcome = connection.execute_batch(end).map_err(StoreError::from);

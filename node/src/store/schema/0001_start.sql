@@ -59,8 +59,8 @@ CREATE INDEX outbox_group ON outbox ("group");
 
 CREATE TABLE resident (
   id BLOB PRIMARY KEY,
-  -- 'granted' or 'frozen'.
-  state TEXT NOT NULL CHECK (state IN ('granted', 'frozen')),
+  -- 'granted'; 'frozen': kept and shown to nobody; 'forgetting': erased once what was written here is at the hub.
+  state TEXT NOT NULL CHECK (state IN ('granted', 'frozen', 'forgetting')),
   since INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
@@ -128,14 +128,35 @@ CREATE TABLE idempotency (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX idempotency_at ON idempotency (at);
 
--- Files beside the records. `bytes` is null while the file is wanted.
+-- Parts of a document that has not come whole yet.
+CREATE TABLE part (
+  scope BLOB NOT NULL,
+  blake3 BLOB NOT NULL,
+  "offset" INTEGER NOT NULL,
+  bytes BLOB NOT NULL,
+  PRIMARY KEY (scope, blake3, "offset")
+) STRICT;
+
+-- Orders to freeze or forget that were carried out. `mode`: 0 freeze, 1 forget.
+CREATE TABLE receipt (
+  resident BLOB NOT NULL,
+  mode INTEGER NOT NULL,
+  at INTEGER NOT NULL
+) STRICT;
+
+-- Files beside the records, fetched by their names. `bytes` is null while the file is wanted.
 CREATE TABLE blob (
   id BLOB PRIMARY KEY,
-  resident BLOB,
-  bytes BLOB,
-  -- Local files that the hub does not have yet.
-  own INTEGER NOT NULL DEFAULT 0
+  bytes BLOB
 ) STRICT;
+
+-- Which entries name which files. Part of the read model.
+CREATE TABLE blob_use (
+  blob BLOB NOT NULL,
+  entry BLOB NOT NULL REFERENCES entry (id) ON DELETE CASCADE,
+  PRIMARY KEY (blob, entry)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX blob_use_entry ON blob_use (entry);
 
 -- The audit chain of this installation.
 CREATE TABLE audit (

@@ -1,0 +1,100 @@
+//! Records that leave: erased once what was written here is at the hub, with a receipt.
+
+use hearth_protocol::id::ResidentId;
+use hearth_protocol::scope::Subject;
+use hearth_protocol::time::Timestamp;
+use hearth_protocol::wire::message::RevokeMode;
+use rusqlite::{Connection, params};
+
+use super::{Records, row};
+use crate::store::StoreError;
+
+/// How long a receipt is sent again at every new link, in milliseconds.
+const RECEIPT_KEPT_MS: i64 = 30 * 24 * 3_600_000;
+
+impl Records {
+    /// Orders that were carried out lately, to be told to the hub: resident, mode, when.
+    pub async fn receipts(&self) -> Result<Vec<(ResidentId, RevokeMode, Timestamp)>, StoreError> {
+        let from = self.0.clock.now().plus_ms(-RECEIPT_KEPT_MS);
+        self.0
+            .store
+            .read(move |connection| {
+                let sql = "SELECT resident, mode, at FROM receipt WHERE at >= ?1 ORDER BY at, rowid";
+                let mut statement = connection.prepare_cached(sql)?;
+                let mut rows = statement.query([from.0])?;
+                let mut receipts = Vec::new();
+                while let Some(found) = rows.next()? {
+                    let resident = row::resident_id(&found.get::<_, Vec<u8>>(0)?)?;
+                    let mode =
+                        if found.get::<_, i64>(1)? == 0 { RevokeMode::Freeze } else { RevokeMode::Forget };
+                    receipts.push((resident, mode, Timestamp(found.get(2)?)));
+                }
+                Ok(receipts)
+            })
+            .await
+    }
+}
+
+/// Erases the records that are to be forgotten and of which nothing waits for the hub. Answers whether any was.
+pub(super) fn forget_what_has_left(tx: &Connection, now: Timestamp) -> Result<bool, StoreError> {
+    let sql = "SELECT id FROM resident WHERE state = 'forgetting' AND NOT EXISTS (
+                 SELECT 1 FROM outbox JOIN change ON change.id = outbox.change
+                 JOIN scope ON scope.id = change.scope
+                 WHERE substr(scope.subject, 2) = resident.id AND outbox.refused IS NULL)";
+    let mut statement = tx.prepare_cached(sql)?;
+    let ids: Result<Vec<Vec<u8>>, rusqlite::Error> = statement.query_map([], |row| row.get(0))?.collect();
+    let ids = ids?;
+    for id in &ids {
+        let resident = row::resident_id(id)?;
+        erase(tx, Subject::Resident(resident))?;
+        tx.prepare_cached("DELETE FROM resident WHERE id = ?1")?.execute([id])?;
+        note_receipt(tx, resident, RevokeMode::Forget, now)?;
+    }
+    Ok(!ids.is_empty())
+}
+
+/// Erases documents of residents whose records the site was never granted or has forgotten.
+pub(super) fn strays(tx: &Connection) -> Result<(), StoreError> {
+    let sql = "SELECT DISTINCT subject FROM scope WHERE substr(subject, 1, 1) = x'01'
+               AND NOT EXISTS (SELECT 1 FROM resident WHERE id = substr(scope.subject, 2))";
+    let mut statement = tx.prepare_cached(sql)?;
+    let subjects: Result<Vec<Vec<u8>>, rusqlite::Error> =
+        statement.query_map([], |row| row.get(0))?.collect();
+    for subject in subjects? {
+        let id = subject.get(1..).unwrap_or_default();
+        erase(tx, Subject::Resident(row::resident_id(id)?))?;
+    }
+    Ok(())
+}
+
+/// Deletes every row of a record. `secure_delete` overwrites what they held; the log is emptied after the commit.
+fn erase(tx: &Connection, subject: Subject) -> Result<(), StoreError> {
+    let key = row::subject_key(subject);
+    let of_subject = [
+        "DELETE FROM delivery WHERE entry IN (SELECT id FROM entry WHERE subject = ?1)",
+        "DELETE FROM claim WHERE \"order\" IN (SELECT id FROM entry WHERE subject = ?1)",
+        "DELETE FROM scope WHERE subject = ?1",
+        "DELETE FROM part WHERE substr(scope, 1, 17) = ?1",
+    ];
+    for sql in of_subject {
+        tx.prepare_cached(sql)?.execute([key])?;
+    }
+    let sql = "DELETE FROM blob WHERE id NOT IN (SELECT blob FROM blob_use)";
+    tx.prepare_cached(sql)?.execute([])?;
+    Ok(())
+}
+
+pub(super) fn note_receipt(
+    tx: &Connection,
+    resident: ResidentId,
+    mode: RevokeMode,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let mode = match mode {
+        RevokeMode::Freeze => 0,
+        RevokeMode::Forget => 1,
+    };
+    let sql = "INSERT INTO receipt (resident, mode, at) VALUES (?1, ?2, ?3)";
+    tx.prepare_cached(sql)?.execute(params![resident.0.as_bytes(), mode, now.0])?;
+    Ok(())
+}

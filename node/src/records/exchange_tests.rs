@@ -1,0 +1,313 @@
+//! What passes between node and hub, with a hub that is a list of changes.
+
+use std::collections::BTreeMap;
+
+use hearth_protocol::document::{self, StoredChange};
+use hearth_protocol::id::ResidentId;
+use hearth_protocol::record::Role;
+use hearth_protocol::record::mar::Outcome;
+use hearth_protocol::scope::{Scope, Section};
+use hearth_protocol::sync::digest::Digest;
+use hearth_protocol::sync::node::{Intake, IntakeItem, Settled};
+use hearth_protocol::wire::message::{
+    ChangeResult, Delivery, DeliveryState, EntryDelivery, Feed, FeedNumber, Grant, Revoke, RevokeMode,
+    Sequence, SequencedChange, SnapshotPart,
+};
+
+use super::sample::{Sample, dump, key, requester};
+use super::*;
+
+/// The hub's order, and nothing else of a hub.
+#[derive(Default)]
+struct Order(BTreeMap<Scope, Vec<StoredChange>>);
+
+impl Order {
+    fn place(&mut self, scope: Scope, change: &StoredChange) -> ChangeResult {
+        let order = self.0.entry(scope).or_default();
+        if let Some(at) = order.iter().position(|known| known.hash == change.hash) {
+            return ChangeResult::Duplicate(Sequence(at as u64 + 1));
+        }
+        order.push(change.clone());
+        ChangeResult::Accepted(Sequence(order.len() as u64))
+    }
+
+    /// Takes all that a site has and tells it so.
+    async fn pull(&mut self, records: &Records) {
+        let groups = records.outbox(0, usize::MAX).await.unwrap();
+        let changes = groups.into_iter().flat_map(|group| group.group.changes);
+        let settled = changes.map(|one| Settled {
+            scope: one.scope,
+            hash: one.change.hash,
+            result: self.place(one.scope, &one.change),
+        });
+        let settled = settled.collect();
+        records.settle(settled).await.unwrap();
+    }
+
+    fn feed(&self) -> Vec<IntakeItem> {
+        let items = self.0.iter().zip(1..).map(|((scope, order), item)| {
+            let changes = order.iter().zip(1..).map(|(change, sequence)| SequencedChange {
+                sequence: Sequence(sequence),
+                change: change.clone(),
+            });
+            IntakeItem::Feed(Feed { item, scope: *scope, changes: changes.collect() })
+        });
+        items.collect()
+    }
+
+    fn digest(&self) -> Digest {
+        let changes =
+            self.0.iter().flat_map(|(scope, order)| order.iter().map(|c| Digest::of(*scope, c.hash)));
+        changes.fold(Digest::default(), Digest::plus)
+    }
+
+    fn intake(&self) -> Intake {
+        Intake { items: self.feed(), cursor: Some(FeedNumber(9)), digest: Some(self.digest()) }
+    }
+}
+
+async fn write(sample: &Sample, staff: u64, n: u64, text: &str) -> hearth_protocol::id::EntryId {
+    let added = sample.records.add(&requester(Role::Nurse, staff), key(n), vec![sample.note(text)]).await;
+    added.unwrap().ids[0]
+}
+
+fn revoke(resident: ResidentId, mode: RevokeMode) -> Intake {
+    let revoke = Revoke { item: 1, feed: FeedNumber(10), resident, mode };
+    Intake { items: vec![IntakeItem::Revoke(revoke)], ..Intake::default() }
+}
+
+#[tokio::test]
+async fn two_homes_that_wrote_apart_hold_the_same_once_both_have_been_at_the_hub() {
+    let (a, b) = (Sample::of_install(7).await, Sample::of_install(8).await);
+    let mut order = Order::default();
+    for n in 0..5 {
+        write(&a, 1, n, "a").await;
+        write(&b, 2, n, "b").await;
+    }
+    order.pull(&a.records).await;
+    order.pull(&b.records).await;
+    assert_eq!(a.records.take_in(order.intake()).await, Ok(Some(true)));
+    assert_eq!(b.records.take_in(order.intake()).await, Ok(Some(true)));
+    let notes = |sample: &Sample| {
+        let (records, subject) = (sample.records.clone(), sample.subject());
+        async move { records.entries(subject, &[Section::Notes], None).await.unwrap() }
+    };
+    assert_eq!(notes(&a).await.len(), 10);
+    assert_eq!(notes(&a).await, notes(&b).await);
+    for sample in [&a, &b] {
+        let kept = dump(&sample.records, "entry").await;
+        sample.records.rebuild_read_model().await.unwrap();
+        assert_eq!(dump(&sample.records, "entry").await, kept);
+        assert_eq!(sample.records.link().borrow().waiting, 0);
+        assert_eq!(sample.records.held().await.unwrap().cursor, FeedNumber(9));
+    }
+}
+
+#[tokio::test]
+async fn an_entry_is_at_the_hub_only_after_the_hub_has_said_so() {
+    let sample = Sample::new().await;
+    let entry = write(&sample, 1, 1, "a").await;
+    let state = || async { sample.records.entry_states(&[entry]).await.unwrap()[&entry].clone() };
+    assert_eq!(state().await, EntryState::Saved);
+    Order::default().pull(&sample.records).await;
+    assert_eq!(state().await, EntryState::AtHub);
+    for (told, shown) in [
+        (DeliveryState::Queued, EntryState::Queued),
+        (DeliveryState::Rejected("422".to_owned()), EntryState::Rejected("422".to_owned())),
+        (DeliveryState::Accepted, EntryState::Accepted),
+    ] {
+        let states = vec![EntryDelivery { entry, state: told }];
+        sample.records.deliver(Delivery { states }).await.unwrap();
+        assert_eq!(state().await, shown);
+    }
+}
+
+#[tokio::test]
+async fn a_change_that_the_hub_refused_is_shown_and_not_sent_again() {
+    let sample = Sample::new().await;
+    let entry = write(&sample, 1, 1, "a").await;
+    let groups = sample.records.outbox(0, usize::MAX).await.unwrap();
+    let rejected = groups[0].group.changes.iter().map(|one| Settled {
+        scope: one.scope,
+        hash: one.change.hash,
+        result: ChangeResult::Rejected("not-granted".to_owned()),
+    });
+    sample.records.settle(rejected.collect()).await.unwrap();
+    assert!(sample.records.outbox(0, usize::MAX).await.unwrap().is_empty());
+    let states = sample.records.entry_states(&[entry]).await.unwrap();
+    assert_eq!(states[&entry], EntryState::Refused("not-granted".to_owned()));
+    assert_eq!(sample.records.link().borrow().refused, 2);
+}
+
+#[tokio::test]
+async fn a_batch_with_one_bad_change_is_refused_whole() {
+    let (a, b) = (Sample::of_install(7).await, Sample::of_install(8).await);
+    let mut order = Order::default();
+    write(&a, 1, 1, "a").await;
+    order.pull(&a.records).await;
+    let mut intake = order.intake();
+    if let IntakeItem::Feed(feed) = &mut intake.items[0] {
+        let last = feed.changes.last_mut().unwrap();
+        let at = last.change.bytes.len() - 10;
+        last.change.bytes[at] ^= 1;
+    }
+    let taken = b.records.take_in(intake).await;
+    assert!(matches!(taken, Err(IntakeError::Refused { .. })), "{taken:?}");
+    assert!(dump(&b.records, "change").await.is_empty());
+    assert_eq!(b.records.held().await.unwrap().cursor, FeedNumber(0));
+}
+
+#[tokio::test]
+async fn a_document_comes_in_parts_and_its_tail_goes_on() {
+    let (a, b) = (Sample::of_install(7).await, Sample::of_install(8).await);
+    let mut order = Order::default();
+    for n in 0..30 {
+        write(&a, 1, n, "a").await;
+    }
+    let own = write(&b, 2, 1, "b").await;
+    order.pull(&a.records).await;
+    let (scope, changes) = order.0.iter().next().unwrap();
+    let loaded = document::rebuild(Section::Notes, None, changes).unwrap();
+    let snapshot = document::save(&loaded).unwrap();
+    let middle = snapshot.bytes.len() / 2;
+    let part = |item, offset: usize, bytes: &[u8]| {
+        IntakeItem::Snapshot(SnapshotPart {
+            item,
+            scope: *scope,
+            sequence: Sequence(changes.len() as u64),
+            heads: snapshot.heads.clone(),
+            changes: snapshot.changes,
+            blake3: snapshot.blake3,
+            length: snapshot.bytes.len() as u64,
+            offset: offset as u64,
+            bytes: bytes.to_vec(),
+        })
+    };
+    let first = Intake { items: vec![part(1, 0, &snapshot.bytes[..middle])], ..Intake::default() };
+    b.records.take_in(first).await.unwrap();
+    assert_eq!(dump(&b.records, "entry").await.len(), 1);
+    let second = part(2, middle, &snapshot.bytes[middle..]);
+    let (cursor, digest) = (Some(FeedNumber(9)), Some(order.digest()));
+    let taken = b.records.take_in(Intake { items: vec![second], cursor, digest }).await;
+    assert_eq!(taken, Ok(Some(true)));
+    assert_eq!(dump(&b.records, "entry").await.len(), 31);
+    assert_eq!(b.records.entry_states(&[own]).await.unwrap()[&own], EntryState::Saved);
+    order.pull(&b.records).await;
+    write(&b, 2, 2, "after").await;
+    order.pull(&b.records).await;
+    assert_eq!(a.records.take_in(order.intake()).await, Ok(Some(true)));
+    assert_eq!(dump(&a.records, "entry").await.len(), 32);
+    b.records.rebuild_read_model().await.unwrap();
+    assert_eq!(dump(&b.records, "entry").await.len(), 32);
+}
+
+#[tokio::test]
+async fn a_long_tail_is_saved_whole_once_it_is_at_the_hub() {
+    let sample = Sample::new().await;
+    let mut order = Order::default();
+    for n in 0..257 {
+        write(&sample, 1, n, "a").await;
+    }
+    assert_eq!(sample.records.compact().await, Ok(0), "it is not at the hub");
+    order.pull(&sample.records).await;
+    let digest = sample.records.held().await.unwrap().digest;
+    assert_eq!(sample.records.compact().await, Ok(1));
+    assert!(dump(&sample.records, "change").await.is_empty());
+    assert_eq!(sample.records.held().await.unwrap().digest, digest);
+    let kept = dump(&sample.records, "entry").await;
+    sample.records.rebuild_read_model().await.unwrap();
+    assert_eq!(dump(&sample.records, "entry").await, kept);
+    let entry = write(&sample, 1, 999, "after").await;
+    order.pull(&sample.records).await;
+    assert_eq!(sample.records.take_in(order.intake()).await, Ok(Some(true)));
+    assert_eq!(sample.records.entry_states(&[entry]).await.unwrap()[&entry], EntryState::AtHub);
+}
+
+#[tokio::test]
+async fn what_a_hub_lost_goes_out_again() {
+    let sample = Sample::new().await;
+    let mut order = Order::default();
+    for n in 0..300 {
+        write(&sample, 1, n, "a").await;
+    }
+    order.pull(&sample.records).await;
+    sample.records.compact().await.unwrap();
+    assert_eq!(sample.records.note_epoch(1).await, Ok(false));
+    assert_eq!(sample.records.note_epoch(2).await, Ok(true));
+    let mut restored = Order::default();
+    restored.pull(&sample.records).await;
+    assert_eq!(restored.digest(), order.digest());
+    assert_eq!(sample.records.held().await.unwrap().digest, order.digest());
+    assert_eq!(sample.records.note_epoch(2).await, Ok(false));
+}
+
+#[tokio::test]
+async fn a_frozen_record_is_shown_to_nobody_and_takes_nothing() {
+    let sample = Sample::new().await;
+    let entry = write(&sample, 1, 1, "a").await;
+    sample.records.take_in(revoke(sample.resident, RevokeMode::Freeze)).await.unwrap();
+    assert!(sample.records.residents().await.unwrap().is_empty());
+    assert!(sample.records.entries(sample.subject(), &Section::ALL, None).await.unwrap().is_empty());
+    assert_eq!(sample.records.entry(entry).await, Ok(None));
+    let more = sample.records.add(&requester(Role::Nurse, 1), key(2), vec![sample.note("b")]).await;
+    assert_eq!(more, Err(AddError::NotHeld));
+    assert_eq!(sample.records.receipts().await.unwrap().len(), 1);
+    let grant = Grant { item: 1, feed: FeedNumber(11), resident: sample.resident };
+    let again = Intake { items: vec![IntakeItem::Grant(grant)], ..Intake::default() };
+    sample.records.take_in(again).await.unwrap();
+    assert_eq!(sample.records.entry(entry).await.unwrap().unwrap().id, entry);
+}
+
+fn holds(sample: &Sample, planted: &str) -> bool {
+    let files = std::fs::read_dir(sample.directory.path()).unwrap();
+    let bytes = files.flat_map(|file| std::fs::read(file.unwrap().path()).unwrap());
+    let bytes: Vec<u8> = bytes.collect();
+    bytes.windows(planted.len()).any(|window| window == planted.as_bytes())
+}
+
+#[tokio::test]
+async fn a_forgotten_record_leaves_no_byte_of_its_text_and_a_receipt() {
+    let sample = Sample::unencrypted().await;
+    let planted = "Wilhelmina Plantedname";
+    for n in 0..40 {
+        write(&sample, 1, n, &format!("{planted} ate well. {}", "x".repeat(500))).await;
+    }
+    let dose = sample.dose(9, super::sample::NOON, Outcome::Given);
+    sample.records.add(&requester(Role::Nurse, 1), key(99), vec![dose]).await.unwrap();
+    assert!(holds(&sample, planted));
+    sample.records.take_in(revoke(sample.resident, RevokeMode::Forget)).await.unwrap();
+    assert!(holds(&sample, planted), "what the hub does not have is not erased");
+    assert!(sample.records.residents().await.unwrap().is_empty());
+    assert!(sample.records.receipts().await.unwrap().is_empty());
+    Order::default().pull(&sample.records).await;
+    assert!(!holds(&sample, planted));
+    assert!(!holds(&sample, "Paracetamol"));
+    assert_eq!(sample.records.receipts().await.unwrap().len(), 1);
+    for table in ["scope", "change", "entry", "dose", "outbox", "resident"] {
+        assert!(dump(&sample.records, table).await.is_empty(), "{table}");
+    }
+}
+
+#[tokio::test]
+async fn what_comes_late_for_a_forgotten_record_does_not_stay() {
+    let (a, b) = (Sample::of_install(7).await, Sample::of_install(8).await);
+    let mut order = Order::default();
+    write(&a, 1, 1, "a").await;
+    order.pull(&a.records).await;
+    b.records.take_in(revoke(b.resident, RevokeMode::Forget)).await.unwrap();
+    b.records.take_in(order.intake()).await.unwrap();
+    assert!(dump(&b.records, "entry").await.is_empty());
+}
+
+#[tokio::test]
+async fn a_section_that_never_reaches_a_pharmacy_is_refused_there() {
+    let a = Sample::new().await;
+    let mut order = Order::default();
+    write(&a, 1, 1, "a").await;
+    order.pull(&a.records).await;
+    let site = Site { kind: SiteKind::Pharmacy, install: InstallId(8), ..a.records.site().clone() };
+    let b = Sample::new().await;
+    let pharmacy = Records::new(b.records.store().clone(), b.records.clock().clone(), site);
+    let taken = pharmacy.take_in(order.intake()).await;
+    assert!(matches!(taken, Err(IntakeError::Refused { code: "not-for-this-site", .. })), "{taken:?}");
+}

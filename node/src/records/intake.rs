@@ -1,0 +1,323 @@
+//! Taking in what the hub sends, each batch in one transaction with the cursor that it moves.
+
+use hearth_protocol::access::{SiteRight, site_right};
+use hearth_protocol::document::{self, CheckedChange, Snapshot};
+use hearth_protocol::id::ResidentId;
+use hearth_protocol::scope::{Scope, Subject};
+use hearth_protocol::sync::digest::Digest;
+use hearth_protocol::sync::node::{Held, Intake, IntakeItem};
+use hearth_protocol::time::Timestamp;
+use hearth_protocol::wire::limits;
+use hearth_protocol::wire::message::{Feed, FeedNumber, Revoke, RevokeMode, SnapshotPart};
+use rusqlite::{Connection, OptionalExtension as _, params};
+
+use super::documents::{self, ScopeRow};
+use super::{Records, Site, erase, model, row};
+use crate::store::{Changed, StoreError, Tx};
+
+/// Key of the cursor in `meta`.
+const CURSOR: &str = "cursor";
+/// Key of the region epoch in `meta`.
+const EPOCH: &str = "epoch";
+
+/// Why what the hub sent was not taken in. Nothing of the batch was kept.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum IntakeError {
+    /// What came breaks a rule: the peer is not to be believed.
+    #[error("what came for {scope} breaks a rule: {code}")]
+    Refused {
+        /// The document.
+        scope: Scope,
+        /// The rule's code.
+        code: &'static str,
+    },
+    /// The store could not.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<rusqlite::Error> for IntakeError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+impl Records {
+    /// What is held, for the greeting.
+    pub async fn held(&self) -> Result<Held, StoreError> {
+        self.0.store.read(held).await
+    }
+
+    /// Stores a batch of what the hub sent. On the disk when it returns; the answer says whether the digest that came
+    /// with it is the node's own.
+    pub async fn take_in(&self, intake: Intake) -> Result<Option<bool>, IntakeError> {
+        let (site, now) = (self.0.site.clone(), self.0.clock.now());
+        let is_catching_up = intake.cursor.is_some();
+        let erases = intake.items.iter().any(|item| matches!(item, IntakeItem::Revoke(_)));
+        let agrees = self.0.store.write(move |tx| take_in(tx, &site, now, intake)).await?;
+        if erases {
+            self.0.store.truncate_log().await?;
+        }
+        if is_catching_up {
+            self.update_link(|link| link.has_caught_up = true);
+        }
+        Ok(agrees)
+    }
+
+    /// Notes the region epoch. Answers whether it is another than before: then the hub has lost something, everything
+    /// that is kept counts as not known to be there, and the node begins its feed anew.
+    pub async fn note_epoch(&self, epoch: u64) -> Result<bool, StoreError> {
+        let site = self.0.site.clone();
+        let is_new = self.0.store.write(move |tx| note_epoch(tx, &site, epoch)).await?;
+        self.count_waiting().await;
+        Ok(is_new)
+    }
+
+    /// Begins the feed anew, when node and hub found that they do not hold the same.
+    pub async fn rewind(&self) -> Result<(), StoreError> {
+        self.0.store.write(|tx| row::set_meta(tx, CURSOR, 0_u64)).await
+    }
+}
+
+fn held(connection: &Connection) -> Result<Held, StoreError> {
+    let sql = "SELECT digest FROM scope WHERE NOT EXISTS (
+                 SELECT 1 FROM resident WHERE resident.id = substr(scope.subject, 2) AND state <> 'granted')";
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query([])?;
+    let (mut scopes, mut digest) = (0, Digest::default());
+    while let Some(found) = rows.next()? {
+        let of_scope =
+            Digest::from_bytes(&found.get::<_, Vec<u8>>(0)?).ok_or_else(|| row::corrupt("digest"))?;
+        // A document that the hub has nothing of is not in its sum.
+        if of_scope.count() > 0 {
+            (scopes, digest) = (scopes + 1, digest.plus(of_scope));
+        }
+    }
+    let epoch = row::meta(connection, EPOCH)?;
+    let cursor = FeedNumber(row::meta(connection, CURSOR)?.unwrap_or(0));
+    Ok(Held { epoch, cursor, scopes, digest })
+}
+
+fn take_in(
+    tx: &mut Tx<'_>,
+    site: &Site,
+    now: Timestamp,
+    intake: Intake,
+) -> Result<Option<bool>, IntakeError> {
+    for item in intake.items {
+        match item {
+            IntakeItem::Grant(grant) => granted(tx, grant.resident, now)?,
+            IntakeItem::Feed(feed) => feed_item(tx, site, &feed)?,
+            IntakeItem::Snapshot(part) => snapshot_part(tx, site, &part)?,
+            IntakeItem::Revoke(revoke) => revoked(tx, now, revoke)?,
+        }
+    }
+    let Some(cursor) = intake.cursor else { return Ok(None) };
+    // What came for a record that is not granted, behind an order to forget it, does not stay.
+    erase::strays(tx)?;
+    row::set_meta(tx, CURSOR, cursor.0)?;
+    let Some(digest) = intake.digest else { return Ok(None) };
+    Ok(Some(held(tx)?.digest == digest))
+}
+
+fn granted(tx: &mut Tx<'_>, resident: ResidentId, now: Timestamp) -> Result<(), StoreError> {
+    let sql = "INSERT INTO resident (id, state, since) VALUES (?1, 'granted', ?2)
+               ON CONFLICT (id) DO UPDATE SET state = 'granted', since = ?2 WHERE state <> 'granted'";
+    tx.prepare_cached(sql)?.execute(params![resident.0.as_bytes(), now.0])?;
+    tx.changed.push(Changed { subject: Subject::Resident(resident), section: None });
+    Ok(())
+}
+
+fn revoked(tx: &mut Tx<'_>, now: Timestamp, revoke: Revoke) -> Result<(), StoreError> {
+    let state = match revoke.mode {
+        RevokeMode::Freeze => "frozen",
+        RevokeMode::Forget => "forgetting",
+    };
+    let sql = "INSERT INTO resident (id, state, since) VALUES (?1, ?2, ?3)
+               ON CONFLICT (id) DO UPDATE SET state = ?2, since = ?3";
+    tx.prepare_cached(sql)?.execute(params![revoke.resident.0.as_bytes(), state, now.0])?;
+    match revoke.mode {
+        RevokeMode::Freeze => erase::note_receipt(tx, revoke.resident, RevokeMode::Freeze, now)?,
+        RevokeMode::Forget => {
+            erase::forget_what_has_left(tx, now)?;
+        }
+    }
+    tx.changed.push(Changed { subject: Subject::Resident(revoke.resident), section: None });
+    Ok(())
+}
+
+/// Refuses a document that sites of this kind never hold, or that is another site's.
+fn check_scope(site: &Site, scope: Scope) -> Result<(), IntakeError> {
+    let foreign = matches!(scope.subject(), Subject::Site(other) if other != site.id);
+    if foreign || site_right(site.kind, scope.section()) == SiteRight::None {
+        return Err(IntakeError::Refused { scope, code: "not-for-this-site" });
+    }
+    Ok(())
+}
+
+fn feed_item(tx: &mut Tx<'_>, site: &Site, feed: &Feed) -> Result<(), IntakeError> {
+    check_scope(site, feed.scope)?;
+    let mut row = documents::find_or_make(tx, feed.scope)?;
+    let in_snapshot = snapshot_sequence(tx, row.id)?;
+    for item in feed.changes.iter().filter(|item| item.sequence.0 > in_snapshot) {
+        let checked = document::check(feed.scope.section(), item.change.hash, &item.change.bytes)
+            .map_err(|fault| IntakeError::Refused { scope: feed.scope, code: fault.code() })?;
+        keep(tx, site, &mut row, &checked, item.sequence.0)?;
+    }
+    documents::save(tx, &row)?;
+    tx.changed.push(Changed { subject: feed.scope.subject(), section: Some(feed.scope.section()) });
+    Ok(())
+}
+
+fn keep(
+    tx: &Connection,
+    site: &Site,
+    row: &mut ScopeRow,
+    change: &CheckedChange,
+    sequence: u64,
+) -> Result<(), StoreError> {
+    if let Some(id) = documents::insert_change(tx, site.install, row, change, Some(sequence))? {
+        for entry in &change.entries {
+            model::insert(tx, row.id, row.scope, entry, Some(id))?;
+        }
+    }
+    Ok(())
+}
+
+fn snapshot_sequence(tx: &Connection, scope_id: i64) -> Result<u64, StoreError> {
+    let sql = "SELECT sequence FROM snapshot WHERE scope = ?1";
+    let found: Option<i64> = tx.prepare_cached(sql)?.query_row([scope_id], |row| row.get(0)).optional()?;
+    Ok(found.map_or(0, row::count))
+}
+
+fn snapshot_part(tx: &mut Tx<'_>, site: &Site, part: &SnapshotPart) -> Result<(), IntakeError> {
+    check_scope(site, part.scope)?;
+    let refused = |code| IntakeError::Refused { scope: part.scope, code };
+    let length = usize::try_from(part.length).unwrap_or(usize::MAX);
+    let end = part.offset.saturating_add(part.bytes.len() as u64);
+    if length > limits::SNAPSHOT_BYTES_MAX || end > part.length || part.bytes.is_empty() {
+        return Err(refused("snapshot-too-long"));
+    }
+    let sql = "INSERT OR REPLACE INTO part (scope, blake3, \"offset\", bytes) VALUES (?1, ?2, ?3, ?4)";
+    let key = part.scope.to_key();
+    tx.prepare_cached(sql)?.execute(params![key, part.blake3, row::int(part.offset), part.bytes])?;
+    let Some(bytes) = whole(tx, part, length)? else { return Ok(()) };
+    tx.prepare_cached("DELETE FROM part WHERE scope = ?1")?.execute([key])?;
+    let snapshot = Snapshot { bytes, blake3: part.blake3, heads: part.heads.clone(), changes: part.changes };
+    take_snapshot(tx, site, part.scope, &snapshot, part.sequence.0)?;
+    tx.changed.push(Changed { subject: part.scope.subject(), section: Some(part.scope.section()) });
+    Ok(())
+}
+
+/// The whole document, once its parts cover it without a gap.
+fn whole(tx: &Connection, part: &SnapshotPart, length: usize) -> Result<Option<Vec<u8>>, StoreError> {
+    let sql = "SELECT \"offset\", bytes FROM part WHERE scope = ?1 AND blake3 = ?2 ORDER BY \"offset\"";
+    let mut statement = tx.prepare_cached(sql)?;
+    let mut rows = statement.query(params![part.scope.to_key(), part.blake3])?;
+    let mut whole = Vec::new();
+    while let Some(found) = rows.next()? {
+        if row::count(found.get(0)?) != whole.len() as u64 {
+            return Ok(None);
+        }
+        whole.extend(found.get::<_, Vec<u8>>(1)?);
+    }
+    Ok((whole.len() == length).then_some(whole))
+}
+
+/// Puts a document from the hub under what is held of it: changes that are in it leave the tail.
+fn take_snapshot(
+    tx: &Tx<'_>,
+    site: &Site,
+    scope: Scope,
+    snapshot: &Snapshot,
+    sequence: u64,
+) -> Result<(), IntakeError> {
+    let mut row = documents::find_or_make(tx, scope)?;
+    if snapshot_sequence(tx, row.id)? >= sequence {
+        return Ok(());
+    }
+    let document =
+        document::load(snapshot).map_err(|_| IntakeError::Refused { scope, code: "snapshot-damaged" })?;
+    let (mut fresh, mut changes) = (ScopeRow { sequence, ..empty(&row) }, Vec::new());
+    for stored in document::changes(&document) {
+        let checked = document::check(scope.section(), stored.hash, &stored.bytes)
+            .map_err(|fault| IntakeError::Refused { scope, code: fault.code() })?;
+        fresh.tip.advance(site.install, &checked);
+        fresh.digest = fresh.digest.plus(Digest::of(scope, checked.hash));
+        fresh.changes += 1;
+        changes.push(checked);
+    }
+    for tail in documents::tail(tx, row.id)? {
+        if changes.iter().any(|change| change.hash == tail.stored.hash) {
+            tx.prepare_cached("DELETE FROM change WHERE id = ?1")?.execute([tail.id])?;
+            continue;
+        }
+        let checked = document::check(scope.section(), tail.stored.hash, &tail.stored.bytes)
+            .map_err(|_| row::corrupt("change"))?;
+        fresh.tip.advance(site.install, &checked);
+        fresh.changes += 1;
+        if let Some(sequence) = tail.sequence {
+            fresh.sequence = fresh.sequence.max(sequence);
+            fresh.digest = fresh.digest.plus(Digest::of(scope, checked.hash));
+        }
+    }
+    row = fresh;
+    documents::save_snapshot(tx, row.id, snapshot, sequence)?;
+    documents::save(tx, &row)?;
+    for entry in changes.iter().flat_map(|change| &change.entries) {
+        model::insert(tx, row.id, scope, entry, None)?;
+    }
+    Ok(())
+}
+
+fn empty(row: &ScopeRow) -> ScopeRow {
+    ScopeRow {
+        id: row.id,
+        scope: row.scope,
+        tip: document::Tip::default(),
+        changes: 0,
+        sequence: 0,
+        digest: Digest::default(),
+    }
+}
+
+fn note_epoch(tx: &Tx<'_>, site: &Site, epoch: u64) -> Result<bool, StoreError> {
+    let known: Option<u64> = row::meta(tx, EPOCH)?;
+    row::set_meta(tx, EPOCH, epoch)?;
+    if known.is_none_or(|known| known == epoch) {
+        return Ok(false);
+    }
+    row::set_meta(tx, CURSOR, 0_u64)?;
+    let mut statement = tx.prepare("SELECT key FROM scope")?;
+    let keys: Result<Vec<Vec<u8>>, rusqlite::Error> = statement.query_map([], |row| row.get(0))?.collect();
+    let group = row::count_up(tx, "outbox-group", 1)?;
+    for key in keys? {
+        let row = documents::find(tx, row::scope(&key)?)?.ok_or_else(|| row::corrupt("scope"))?;
+        count_as_not_sent(tx, site, row, group)?;
+    }
+    Ok(true)
+}
+
+/// Takes a document apart into its changes, none of them known to be at the hub; this installation's go out again.
+fn count_as_not_sent(tx: &Tx<'_>, site: &Site, row: ScopeRow, group: u64) -> Result<(), StoreError> {
+    let document = documents::load(tx, &row)?;
+    for stored in document::changes(&document) {
+        let sql = "INSERT INTO change (scope, hash, bytes) VALUES (?1, ?2, ?3)
+                   ON CONFLICT (scope, hash) DO UPDATE SET sequence = NULL RETURNING id";
+        let values = params![row.id, stored.hash.0, stored.bytes];
+        let id: i64 = tx.prepare_cached(sql)?.query_row(values, |row| row.get(0))?;
+        let checked = document::check(row.scope.section(), stored.hash, &stored.bytes)
+            .map_err(|_| row::corrupt("change"))?;
+        if checked.install == site.install || checked.install == hearth_protocol::id::InstallId::GENESIS {
+            let sql =
+                "INSERT INTO outbox (change, \"group\") VALUES (?1, ?2) ON CONFLICT (change) DO NOTHING";
+            tx.prepare_cached(sql)?.execute(params![id, row::int(group)])?;
+        }
+        for entry in &checked.entries {
+            let sql = "UPDATE entry SET change = ?2 WHERE id = ?1";
+            tx.prepare_cached(sql)?.execute(params![row::entry_key(entry.id), id])?;
+        }
+    }
+    tx.prepare_cached("DELETE FROM snapshot WHERE scope = ?1")?.execute([row.id])?;
+    documents::save(tx, &ScopeRow { sequence: 0, digest: Digest::default(), ..row })
+}

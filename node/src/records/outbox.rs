@@ -1,0 +1,144 @@
+//! What waits for the hub, and what became of it.
+
+use hearth_protocol::document::StoredChange;
+use hearth_protocol::id::BlobId;
+use hearth_protocol::sync::node::{OutboxGroup, Settled};
+use hearth_protocol::time::Timestamp;
+use hearth_protocol::wire::message::{ChangeGroup, ChangeResult, Delivery, DeliveryState, ScopedChange};
+use rusqlite::{Connection, OptionalExtension as _, params};
+
+use super::{Changed, PENDING, Records, documents, erase, read, row};
+use crate::store::{StoreError, Tx};
+
+impl Records {
+    /// Groups of the outbox after this position, about so many bytes, at least one where there is one.
+    pub async fn outbox(&self, after: u64, bytes_max: usize) -> Result<Vec<OutboxGroup>, StoreError> {
+        self.0.store.read(move |connection| outbox(connection, after, bytes_max)).await
+    }
+
+    /// Notes what became of changes at the hub.
+    pub async fn settle(&self, settled: Vec<Settled>) -> Result<(), StoreError> {
+        let now = self.0.clock.now();
+        let has_erased = self.0.store.write(move |tx| settle(tx, now, &settled)).await?;
+        if has_erased {
+            self.0.store.truncate_log().await?;
+        }
+        self.count_waiting().await;
+        Ok(())
+    }
+
+    /// Notes how entries fared at the main care record.
+    pub async fn deliver(&self, delivery: Delivery) -> Result<(), StoreError> {
+        self.0.store.write(move |tx| deliver(tx, &delivery)).await
+    }
+
+    /// Files that are wanted and have not come.
+    pub async fn wanted_blobs(&self, most: u32) -> Result<Vec<BlobId>, StoreError> {
+        self.0
+            .store
+            .read(move |connection| {
+                let sql = "SELECT id FROM blob WHERE bytes IS NULL ORDER BY rowid LIMIT ?1";
+                let mut statement = connection.prepare_cached(sql)?;
+                let rows = statement.query_map([most], |row| row.get::<_, [u8; 32]>(0))?;
+                let ids: Result<Vec<[u8; 32]>, rusqlite::Error> = rows.collect();
+                Ok(ids?.into_iter().map(BlobId).collect())
+            })
+            .await
+    }
+
+    /// Keeps a file that was wanted, if the bytes are those that its name says; answers whether they are.
+    pub async fn keep_blob(&self, id: BlobId, bytes: Vec<u8>) -> Result<bool, StoreError> {
+        if BlobId::of(&bytes) != id {
+            return Ok(false);
+        }
+        let kept = self.0.store.write(move |tx| {
+            tx.prepare_cached("UPDATE blob SET bytes = ?2 WHERE id = ?1")?.execute(params![id.0, bytes])?;
+            Ok::<_, StoreError>(true)
+        });
+        kept.await
+    }
+}
+
+fn outbox(connection: &Connection, after: u64, bytes_max: usize) -> Result<Vec<OutboxGroup>, StoreError> {
+    let sql = "SELECT outbox.\"group\", scope.key, change.hash, change.bytes FROM outbox
+               JOIN change ON change.id = outbox.change JOIN scope ON scope.id = change.scope
+               WHERE outbox.\"group\" > ?1 AND (outbox.refused IS NULL OR outbox.refused = ?2)
+               ORDER BY outbox.\"group\", change.id";
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query(params![row::int(after), PENDING])?;
+    let (mut groups, mut bytes): (Vec<OutboxGroup>, usize) = (Vec::new(), 0);
+    while let Some(found) = rows.next()? {
+        let position = row::count(found.get(0)?);
+        let is_new = groups.last().is_none_or(|group| group.position != position);
+        if is_new && bytes > bytes_max {
+            break;
+        }
+        let scope = row::scope(&found.get::<_, Vec<u8>>(1)?)?;
+        let change = StoredChange { hash: row::hash(&found.get::<_, Vec<u8>>(2)?)?, bytes: found.get(3)? };
+        bytes += change.bytes.len();
+        if is_new {
+            groups.push(OutboxGroup { position, group: ChangeGroup { changes: Vec::new() } });
+        }
+        if let Some(group) = groups.last_mut() {
+            group.group.changes.push(ScopedChange { scope, change });
+        }
+    }
+    Ok(groups)
+}
+
+/// Answers whether something was erased that had waited for these changes to be at the hub.
+fn settle(tx: &mut Tx<'_>, now: Timestamp, settled: &[Settled]) -> Result<bool, StoreError> {
+    for one in settled {
+        let Some(mut scope) = documents::find(tx, one.scope)? else { continue };
+        let id = change_id(tx, scope.id, one)?;
+        let Some(id) = id else { continue };
+        match &one.result {
+            ChangeResult::Accepted(sequence) | ChangeResult::Duplicate(sequence) => {
+                documents::set_sequence(tx, &mut scope, one.hash, sequence.0)?;
+                documents::save(tx, &scope)?;
+                tx.prepare_cached("DELETE FROM outbox WHERE change = ?1")?.execute([id])?;
+            }
+            ChangeResult::Pending(_) => refuse(tx, id, PENDING)?,
+            ChangeResult::Rejected(code) => {
+                tracing::warn!(scope = %one.scope, change = %one.hash, %code, "the hub refused a change");
+                refuse(tx, id, code)?;
+            }
+        }
+        let changed = Changed { subject: one.scope.subject(), section: Some(one.scope.section()) };
+        tx.changed.push(changed);
+    }
+    erase::forget_what_has_left(tx, now)
+}
+
+fn change_id(tx: &Connection, scope_id: i64, settled: &Settled) -> Result<Option<i64>, StoreError> {
+    let sql = "SELECT id FROM change WHERE scope = ?1 AND hash = ?2";
+    let mut statement = tx.prepare_cached(sql)?;
+    Ok(statement.query_row(params![scope_id, settled.hash.0], |row| row.get(0)).optional()?)
+}
+
+fn refuse(tx: &Connection, change: i64, code: &str) -> Result<(), StoreError> {
+    let sql = "UPDATE outbox SET refused = ?2 WHERE change = ?1";
+    tx.prepare_cached(sql)?.execute(params![change, code])?;
+    Ok(())
+}
+
+fn deliver(tx: &mut Tx<'_>, delivery: &Delivery) -> Result<(), StoreError> {
+    for one in &delivery.states {
+        let (state, reason) = match &one.state {
+            DeliveryState::Queued => (read::QUEUED, None),
+            DeliveryState::Accepted => (read::ACCEPTED, None),
+            DeliveryState::Rejected(reason) => (read::REJECTED, Some(reason)),
+            DeliveryState::NotSupported => (read::NOT_SUPPORTED, None),
+        };
+        let sql = "INSERT OR REPLACE INTO delivery (entry, state, reason) VALUES (?1, ?2, ?3)";
+        let key = row::entry_key(one.entry);
+        tx.prepare_cached(sql)?.execute(params![key, state, reason])?;
+        let sql = "SELECT scope.key FROM entry JOIN scope ON scope.id = entry.scope WHERE entry.id = ?1";
+        let found: Option<Vec<u8>> = tx.prepare_cached(sql)?.query_row([key], |row| row.get(0)).optional()?;
+        if let Some(key) = found {
+            let scope = row::scope(&key)?;
+            tx.changed.push(Changed { subject: scope.subject(), section: Some(scope.section()) });
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,283 @@
+//! The link to the hub: one loop that tells [`NodeSession`] what happened and does what it asks.
+//!
+//! **Invariant:** what came from the hub is on the disk before the hub is told so, and what staff wrote leaves the
+//! outbox only when the hub has said that it is on its own.
+
+pub(crate) mod dial;
+mod effects;
+mod errands;
+pub(crate) mod link;
+pub(crate) mod tls;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use hearth_protocol::id::BlobId;
+use hearth_protocol::sync::node::{NodeIdentity, NodeSession};
+use hearth_protocol::time::Moment;
+use hearth_protocol::wire::message::RefusalCode;
+use quinn::Endpoint;
+use tokio::sync::{oneshot, watch};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+pub use dial::DialError;
+use link::{Link, LinkEvent};
+pub use tls::TlsError;
+
+use crate::clock::Clock;
+use crate::install::Install;
+use crate::keys::PlatformKey;
+use crate::random::Random;
+use crate::records::{Line, Records};
+
+/// Name and version of this software, as the hub lists it.
+pub const SOFTWARE: &str = concat!("hearth-node ", env!("CARGO_PKG_VERSION"));
+
+/// Between two looks at what is due: audit, health, files, certificate, compaction.
+const ERRANDS: Duration = Duration::from_mins(1);
+/// Close code of a link that the node ends by itself.
+const CLOSE_DONE: u32 = 0;
+
+/// The node's end of the link, with all that it needs.
+pub struct Sync {
+    records: Records,
+    install: watch::Sender<Install>,
+    keeper: Keeper,
+    endpoint: Endpoint,
+    /// Where the hubs listen, if not where the installation says.
+    addresses: Vec<String>,
+    clock: Clock,
+    random: Random,
+    tasks: TaskTracker,
+    session: NodeSession,
+    dialing: Option<oneshot::Receiver<Option<Link>>>,
+    link: Option<Link>,
+    errands: Errands,
+}
+
+/// Where and how renewed certificates are kept.
+#[derive(Clone, Debug)]
+pub struct Keeper {
+    /// The data directory.
+    pub data: PathBuf,
+    /// This machine's key.
+    pub platform: PlatformKey,
+}
+
+/// What is under way beside the changes, on the present link.
+#[derive(Debug, Default)]
+struct Errands {
+    is_auditing: bool,
+    is_renewing: bool,
+    /// Receipts told on this link.
+    receipts: usize,
+    blobs: BTreeMap<BlobId, Vec<u8>>,
+    /// Files that the hub does not have, or not for this site: not asked for again on this link.
+    missing: Vec<BlobId>,
+    /// The feed was begun anew since the start because both sides differed; doing it again would change nothing.
+    has_rewound: bool,
+}
+
+impl Sync {
+    /// A link of this installation over this endpoint. `addresses` go before those that the installation knows.
+    pub fn new(
+        records: Records,
+        install: watch::Sender<Install>,
+        keeper: Keeper,
+        endpoint: Endpoint,
+        addresses: Vec<String>,
+        random: Random,
+    ) -> Self {
+        let clock = records.clock().clone();
+        let site = records.site();
+        let identity =
+            NodeIdentity { site: site.id, install: site.install, shard: 0, software: SOFTWARE.to_owned() };
+        let session = NodeSession::new(identity, moment(&clock));
+        let (tasks, errands) = (TaskTracker::new(), Errands::default());
+        let (dialing, link) = (None, None);
+        Self {
+            records,
+            install,
+            keeper,
+            endpoint,
+            addresses,
+            clock,
+            random,
+            tasks,
+            session,
+            dialing,
+            link,
+            errands,
+        }
+    }
+
+    /// Keeps the link until told to stop, and closes it.
+    pub async fn run(mut self, stop: CancellationToken) {
+        self.records.count_waiting().await;
+        let mut errands = tokio::time::interval(ERRANDS);
+        errands.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            self.do_effects().await;
+            let (records, timeout) = (self.records.clone(), self.wait());
+            tokio::select! {
+                () = stop.cancelled() => break,
+                event = next_event(&mut self.link) => self.handle_event(event),
+                link = dialed(&mut self.dialing) => self.handle_dialed(link),
+                () = timeout => self.session.handle_timeout(moment(&self.clock)),
+                () = records.outbox_filled() => self.session.handle_local_change(),
+                _ = errands.tick() => self.run_errands().await,
+            }
+        }
+        if let Some(link) = self.link.take() {
+            link.close(CLOSE_DONE);
+        }
+        self.endpoint.close(quinn::VarInt::from_u32(CLOSE_DONE), b"stopping");
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+
+    fn handle_event(&mut self, event: LinkEvent) {
+        match event {
+            LinkEvent::Message(channel, message) => {
+                if let Err(violation) = self.session.handle_message(channel, message) {
+                    tracing::error!(%violation, "the hub is not believed; the link is closed");
+                    self.give_up(link::VIOLATION);
+                }
+            }
+            LinkEvent::Lost(code) => {
+                if let Some(refusal) = code.and_then(refusal_of) {
+                    tracing::warn!(?refusal, "the hub closed the link");
+                    self.tell_down(Some(sentence(refusal).to_owned()));
+                }
+                self.give_up(CLOSE_DONE);
+            }
+        }
+    }
+
+    fn handle_dialed(&mut self, link: Option<Link>) {
+        self.dialing = None;
+        if let Some(link) = link {
+            self.link = Some(link);
+            self.errands = Errands { has_rewound: self.errands.has_rewound, ..Errands::default() };
+            self.session.handle_connected(moment(&self.clock));
+        } else {
+            self.give_up(CLOSE_DONE);
+        }
+    }
+
+    /// Lets go of the link, if there is one, and has the session wait for the next.
+    fn give_up(&mut self, code: u32) {
+        if let Some(link) = self.link.take() {
+            link.close(code);
+        }
+        self.tell_down(None);
+        let random = u64::from_be_bytes(self.random.bytes());
+        self.session.handle_disconnected(moment(&self.clock), random);
+    }
+
+    /// Tells pages that the line is down; a reason that was told stays until the line is up.
+    fn tell_down(&self, reason: Option<String>) {
+        let now = self.clock.now();
+        self.records.update_link(|link| {
+            link.line = match std::mem::take(&mut link.line) {
+                Line::Down { since, refusal } => {
+                    Line::Down { since: since.or(Some(now)), refusal: reason.or(refusal) }
+                }
+                Line::Up { .. } => Line::Down { since: Some(now), refusal: reason },
+            };
+        });
+    }
+
+    /// Starts a task that opens a link.
+    fn dial(&mut self) {
+        let install = self.install.borrow().clone();
+        let (tell, told) = oneshot::channel();
+        self.dialing = Some(told);
+        let (endpoint, clock, tasks) = (self.endpoint.clone(), self.clock.clone(), self.tasks.clone());
+        let addresses =
+            if self.addresses.is_empty() { install.addresses().to_vec() } else { self.addresses.clone() };
+        self.tasks.spawn(async move {
+            let opened = open(&endpoint, &install, &addresses, &clock, &tasks).await;
+            if let Err(error) = &opened {
+                tracing::info!(error = format!("{error:#}"), "no link to the hub");
+            }
+            // The loop may have stopped meanwhile.
+            drop(tell.send(opened.ok()));
+        });
+    }
+
+    /// Completes when the session wants to be woken.
+    fn wait(&self) -> impl Future<Output = ()> + use<> {
+        let wait = self.session.poll_timeout().map(|at| at.0.saturating_sub(moment(&self.clock).0));
+        async move {
+            match wait {
+                Some(ms) => tokio::time::sleep(Duration::from_millis(ms)).await,
+                None => std::future::pending().await,
+            }
+        }
+    }
+}
+
+impl std::fmt::Debug for Sync {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Sync").field("session", &self.session).finish_non_exhaustive()
+    }
+}
+
+async fn open(
+    endpoint: &Endpoint,
+    install: &Install,
+    addresses: &[String],
+    clock: &Clock,
+    tasks: &TaskTracker,
+) -> anyhow::Result<Link> {
+    let config = tls::session(install.roots(), install.identity(), clock)?;
+    let connection = dial::dial(endpoint, &config, addresses, install.server_name()).await?;
+    Ok(Link::open(connection, tasks).await?)
+}
+
+/// The next event of the link; never, while there is none.
+async fn next_event(link: &mut Option<Link>) -> LinkEvent {
+    match link {
+        Some(link) => link.event().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// The link that was being opened; never, while none is.
+async fn dialed(dialing: &mut Option<oneshot::Receiver<Option<Link>>>) -> Option<Link> {
+    match dialing {
+        Some(dialing) => dialing.await.ok().flatten(),
+        None => std::future::pending().await,
+    }
+}
+
+/// The clock as the session reads it.
+pub(crate) fn moment(clock: &Clock) -> Moment {
+    Moment(u64::try_from(clock.boot().as_millis()).unwrap_or(u64::MAX))
+}
+
+/// The refusal that a close code of the hub says.
+fn refusal_of(code: u64) -> Option<RefusalCode> {
+    let code = u32::try_from(code).ok()?;
+    minicbor::decode(&minicbor::to_vec(code).ok()?).ok()
+}
+
+/// What staff are told of a refusal.
+fn sentence(code: RefusalCode) -> &'static str {
+    match code {
+        RefusalCode::Version => "The hub needs newer software on this node. Call support.",
+        RefusalCode::Certificate => "The hub does not accept this node's certificate. Call support.",
+        RefusalCode::Revoked => "The hub has shut this node out. Call the hub.",
+        RefusalCode::Cloned => "The hub has seen this node twice. Call support: it must be enrolled anew.",
+        RefusalCode::Violation => "The hub could not understand this node. Call support.",
+        RefusalCode::Unavailable => "The hub cannot store anything now. Entries are kept here until it can.",
+        RefusalCode::Replaced => "Another link of this node has taken over.",
+        RefusalCode::Stopping => "The hub is restarting. Entries are kept here until it is back.",
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,139 @@
+//! What the session asks for, done one after the other.
+
+use hearth_protocol::sync::node::{Intake, NodeEffect};
+use hearth_protocol::time::Timestamp;
+use hearth_protocol::wire::message::{Refused, Welcome};
+use hearth_protocol::wire::{Channel, Message};
+
+use super::{CLOSE_DONE, Sync, moment};
+use crate::records::{IntakeError, Line, Transport};
+use crate::store::StoreError;
+
+/// A wall clock that is further from the hub's is worth a warning, in milliseconds.
+const CLOCK_OFF_MS: i64 = 5 * 60 * 1000;
+
+/// How often contact is written down, in milliseconds.
+const CONTACT_MS: i64 = 30_000;
+
+impl Sync {
+    /// Does all that the session asks for now.
+    pub(super) async fn do_effects(&mut self) {
+        while let Some(effect) = self.session.poll_effect() {
+            if let Err(error) = self.do_effect(effect).await {
+                tracing::error!(%error, "the link is given up: the store failed");
+                self.tell_down(Some(error.sentence().to_owned()));
+                self.give_up(CLOSE_DONE);
+            }
+        }
+    }
+
+    async fn do_effect(&mut self, effect: NodeEffect) -> Result<(), StoreError> {
+        match effect {
+            NodeEffect::Dial => self.dial(),
+            NodeEffect::ReadHeld => {
+                let held = self.records.held().await?;
+                self.session.handle_held(&held, moment(&self.clock));
+            }
+            NodeEffect::Send(channel, message) => self.send(channel, message),
+            NodeEffect::Welcomed(welcome) => self.welcomed(&welcome).await?,
+            NodeEffect::Store(intake) => self.store(intake).await?,
+            NodeEffect::ReadOutbox { after, bytes_max } => {
+                let groups = self.records.outbox(after, bytes_max).await?;
+                self.session.handle_outbox(groups);
+            }
+            NodeEffect::Settle(settled) => {
+                self.records.settle(settled).await?;
+                self.send_receipts().await?;
+            }
+            NodeEffect::Deliver(message) => self.delivered(message).await?,
+            NodeEffect::Refused(refused) => self.refused(&refused),
+            NodeEffect::Hangup => self.give_up(CLOSE_DONE),
+        }
+        Ok(())
+    }
+
+    fn send(&mut self, channel: Channel, message: Message) {
+        let sent = self.link.as_ref().map(|link| link.send(channel, message));
+        if matches!(sent, Some(Err(_))) {
+            tracing::warn!(?channel, "the line takes nothing any more; the link is given up");
+            self.give_up(CLOSE_DONE);
+        }
+    }
+
+    async fn welcomed(&mut self, welcome: &Welcome) -> Result<(), StoreError> {
+        self.clock.told_by_hub(welcome.time);
+        let now = self.clock.now();
+        self.records.note_contact(now).await?;
+        let offset = self.clock.offset_ms().filter(|offset| offset.abs() > CLOCK_OFF_MS);
+        self.records.update_link(|link| {
+            link.line = Line::Up { since: now, transport: Transport::Quic };
+            link.clock_off_ms = offset;
+            link.certificate_until = Some(welcome.certificate_until);
+        });
+        tracing::info!(epoch = welcome.epoch, digest_ok = welcome.digest_ok, "admitted by the hub");
+        if self.records.note_epoch(welcome.epoch).await? {
+            tracing::warn!(epoch = welcome.epoch, "the hub has lost something: everything is offered again");
+            self.session.handle_stop();
+            return Ok(());
+        }
+        if welcome.digest_ok == Some(false) {
+            return self.diverged().await;
+        }
+        self.send_receipts().await?;
+        self.run_errands().await;
+        Ok(())
+    }
+
+    /// Node and hub do not hold the same: the feed is begun anew, once a start.
+    async fn diverged(&mut self) -> Result<(), StoreError> {
+        tracing::error!("node and hub do not hold the same");
+        self.records.update_link(|link| link.is_diverged = true);
+        if !self.errands.has_rewound {
+            self.errands.has_rewound = true;
+            self.records.rewind().await?;
+            self.session.handle_stop();
+        }
+        Ok(())
+    }
+
+    async fn store(&mut self, intake: Intake) -> Result<(), StoreError> {
+        match self.records.take_in(intake).await {
+            Ok(agrees) => {
+                self.session.handle_stored();
+                self.note_alive().await?;
+                match agrees {
+                    Some(false) => self.diverged().await?,
+                    Some(true) => self.records.update_link(|link| link.is_diverged = false),
+                    None => {}
+                }
+                self.send_receipts().await
+            }
+            Err(IntakeError::Store(error)) => {
+                self.session.handle_store_failed();
+                Err(error)
+            }
+            Err(error @ IntakeError::Refused { .. }) => {
+                tracing::error!(%error, "what the hub sent is not taken in");
+                self.session.handle_store_failed();
+                Ok(())
+            }
+        }
+    }
+
+    /// The hub is there: what came over an admitted link says so as well as the welcome did.
+    pub(super) async fn note_alive(&self) -> Result<(), StoreError> {
+        let now: Timestamp = self.clock.now();
+        let known = self.records.link().borrow().last_contact;
+        // One more write for every batch would buy nothing: the lease is counted in days.
+        if known.is_some_and(|known| (0..CONTACT_MS).contains(&now.ms_since(known))) {
+            return Ok(());
+        }
+        self.records.note_contact(now).await
+    }
+
+    fn refused(&self, refused: &Refused) {
+        tracing::warn!(code = ?refused.code, retry_after_ms = refused.retry_after_ms, "the hub refused the node");
+        let told = Some(refused.message.clone()).filter(|message| !message.is_empty());
+        self.tell_down(told.or_else(|| Some(super::sentence(refused.code).to_owned())));
+    }
+}

@@ -1,0 +1,329 @@
+//! The link against a hub that plays a script over real QUIC and TLS.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use hearth_protocol::document::{self, Tip};
+use hearth_protocol::enrol::Certificates;
+use hearth_protocol::id::{EntryId, InstallId, ResidentId, StaffId};
+use hearth_protocol::record::notes::Note;
+use hearth_protocol::record::{Author, Body, Entry, Origin, Role};
+use hearth_protocol::scope::{Scope, Section, Subject};
+use hearth_protocol::wire::message::{
+    Ack, CaughtUp, ChangeResult, Feed, FeedNumber, Grant, Hello, Refused, RegionId, Sequence,
+    SequencedChange, Stored, Welcome,
+};
+use hearth_protocol::wire::{Channel, FrameDecoder, Message, frame};
+use quinn::{Connection, RecvStream, SendStream, ServerConfig};
+use rcgen::{
+    BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, PKCS_ED25519,
+};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
+use uuid::Uuid;
+
+use super::*;
+use crate::install::InstallKeys;
+use crate::records::sample::{NOON, Sample, key, requester};
+use crate::records::{EntryState, LinkState};
+
+const SERVER_NAME: &str = "hub.hearth.internal";
+
+/// A region's authority with one hub listening.
+struct Hub {
+    endpoint: Endpoint,
+    root: CertificateDer<'static>,
+    issuer: Issuer<'static, KeyPair>,
+}
+
+impl Hub {
+    fn new() -> Self {
+        let key = KeyPair::generate_for(&PKCS_ED25519).unwrap();
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let certificate = params.self_signed(&key).unwrap();
+        let issuer = Issuer::new(params, key);
+        let root = certificate.der().clone();
+        let (chain, key) = leaf(&issuer, ExtendedKeyUsagePurpose::ServerAuth);
+        let config = server(&root, chain, key);
+        let endpoint = Endpoint::server(config, SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).unwrap();
+        Self { endpoint, root, issuer }
+    }
+
+    /// An installation of this region.
+    fn install(&self) -> Install {
+        let keys = InstallKeys::generate().unwrap();
+        let mut params = CertificateParams::default();
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        let key = keys.identity_pair();
+        let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        let certificates = Certificates {
+            identity_chain: vec![certificate.der().to_vec().into()],
+            identity_roots: vec![self.root.to_vec().into()],
+            web_chain: Vec::new(),
+            web_roots: Vec::new(),
+        };
+        let addresses = vec![self.endpoint.local_addr().unwrap().to_string()];
+        let granted = hearth_protocol::enrol::Granted {
+            certificates,
+            addresses,
+            server_name: SERVER_NAME.to_owned(),
+            time: NOON,
+            ..crate::install::tests::granted()
+        };
+        Install::new(keys, granted)
+    }
+
+    async fn accept(&self) -> Talk {
+        let connection = self.endpoint.accept().await.unwrap().await.unwrap();
+        let (send, receive) = connection.accept_bi().await.unwrap();
+        Talk { connection, control: send, from_control: Reader::new(receive) }
+    }
+}
+
+fn leaf(
+    issuer: &Issuer<'static, KeyPair>,
+    usage: ExtendedKeyUsagePurpose,
+) -> (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>) {
+    let key = KeyPair::generate_for(&PKCS_ED25519).unwrap();
+    let mut params = CertificateParams::new(vec![SERVER_NAME.to_owned()]).unwrap();
+    params.extended_key_usages = vec![usage];
+    let certificate = params.signed_by(&key, issuer).unwrap();
+    (vec![certificate.der().clone()], PrivateKeyDer::Pkcs8(key.serialize_der().into()))
+}
+
+fn server(
+    root: &CertificateDer<'static>,
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+) -> ServerConfig {
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(root.clone()).unwrap();
+    let verifier =
+        WebPkiClientVerifier::builder_with_provider(Arc::new(roots), tls::provider()).build().unwrap();
+    let builder = rustls::ServerConfig::builder_with_provider(tls::provider());
+    let builder = builder.with_protocol_versions(&[&rustls::version::TLS13]).unwrap();
+    let mut config = builder.with_client_cert_verifier(verifier).with_single_cert(chain, key).unwrap();
+    config.alpn_protocols = vec![hearth_protocol::wire::stream::SESSION_ALPN.to_vec()];
+    let crypto = quinn::crypto::rustls::QuicServerConfig::try_from(config).unwrap();
+    ServerConfig::with_crypto(Arc::new(crypto))
+}
+
+/// The hub's end of one link.
+struct Talk {
+    connection: Connection,
+    control: SendStream,
+    from_control: Reader,
+}
+
+impl Talk {
+    async fn greet(&mut self) -> Hello {
+        let Message::Hello(hello) = self.from_control.next().await else { panic!("no greeting") };
+        let welcome = Welcome {
+            version: 1,
+            region: RegionId(Uuid::nil()),
+            epoch: 1,
+            feed_head: FeedNumber(0),
+            digest_ok: Some(true),
+            time: NOON,
+            reconnect_spread_ms: 10,
+            certificate_until: NOON.plus_ms(86_400_000),
+        };
+        send(&mut self.control, Message::Welcome(welcome)).await;
+        hello
+    }
+
+    /// The next message of a kind on the control stream; others are passed over.
+    async fn find<T>(&mut self, mut of_kind: impl FnMut(Message) -> Option<T>) -> T {
+        loop {
+            if let Some(found) = of_kind(self.from_control.next().await) {
+                return found;
+            }
+        }
+    }
+}
+
+struct Reader {
+    stream: RecvStream,
+    decoder: FrameDecoder,
+}
+
+impl Reader {
+    fn new(stream: RecvStream) -> Self {
+        Self { stream, decoder: FrameDecoder::default() }
+    }
+
+    async fn next(&mut self) -> Message {
+        loop {
+            if let Some(found) = self.decoder.poll().unwrap() {
+                return frame::decode(&found).unwrap().unwrap();
+            }
+            let mut buffer = [0; 4096];
+            let length = self.stream.read(&mut buffer).await.unwrap().unwrap();
+            self.decoder.feed(&buffer[..length]);
+        }
+    }
+}
+
+async fn send(stream: &mut SendStream, message: Message) {
+    let mut bytes = Vec::new();
+    frame::encode(&message, &mut bytes).unwrap();
+    stream.write_all(&bytes).await.unwrap();
+}
+
+struct Running {
+    sample: Sample,
+    stop: CancellationToken,
+    task: tokio::task::JoinHandle<()>,
+}
+
+async fn start(install: Install) -> Running {
+    let sample = Sample::new().await;
+    let (install, _) = watch::channel(install);
+    let random = Random::seeded(3);
+    let platform = PlatformKey::load(None, sample.directory.path(), &random).unwrap();
+    let keeper = Keeper { data: sample.directory.path().to_owned(), platform };
+    let endpoint = Endpoint::client(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).unwrap();
+    let sync = Sync::new(sample.records.clone(), install, keeper, endpoint, Vec::new(), random);
+    let stop = CancellationToken::new();
+    #[expect(clippy::disallowed_methods, reason = "the test joins the task itself")]
+    let task = tokio::spawn(sync.run(stop.clone()));
+    let (time, ended) = (Arc::clone(&sample.time), stop.clone());
+    std::thread::spawn(move || {
+        while !ended.is_cancelled() {
+            std::thread::sleep(Duration::from_millis(10));
+            time.pass(Duration::from_millis(10));
+        }
+    });
+    Running { sample, stop, task }
+}
+
+impl Running {
+    async fn until(&self, holds: impl FnMut(&LinkState) -> bool) -> LinkState {
+        let mut link = self.sample.records.link();
+        let waited = tokio::time::timeout(Duration::from_secs(20), link.wait_for(holds));
+        waited.await.expect("in time").unwrap().clone()
+    }
+
+    async fn end(self) {
+        self.stop.cancel();
+        tokio::time::timeout(Duration::from_secs(10), self.task).await.unwrap().unwrap();
+    }
+}
+
+/// A note by another installation, as a change of its own document.
+fn note_of(resident: ResidentId) -> (Scope, Vec<SequencedChange>) {
+    let install = InstallId(99);
+    let entry = Entry {
+        id: EntryId { install, counter: 1 },
+        happened: NOON,
+        recorded: NOON,
+        author: Author { staff: StaffId(5), role: Role::Nurse, name: "N. Other".to_owned() },
+        origin: Origin::Site("OTHER".parse().unwrap()),
+        thread: None,
+        replaces: Vec::new(),
+        body: Body::Note(Note { category: "general".into(), text: "Seen.".into(), important: false }),
+    };
+    let scope = Scope::of_resident(resident, Section::Notes, NOON).unwrap();
+    let mut tip = Tip::default();
+    let genesis = document::genesis(Section::Notes);
+    tip.advance(install, &genesis);
+    let change = document::add(install, Section::Notes, &mut tip, vec![entry]).unwrap();
+    let changes = [genesis, change].into_iter().zip(1..).map(|(change, sequence)| SequencedChange {
+        sequence: Sequence(sequence),
+        change: change.to_stored(),
+    });
+    (scope, changes.collect())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_written_reaches_the_hub_and_what_comes_is_stored_before_it_is_told() {
+    let hub = Hub::new();
+    let running = start(hub.install()).await;
+    let nurse = requester(Role::Nurse, 1);
+    let written = running.sample.records.add(&nurse, key(1), vec![running.sample.note("a")]).await.unwrap();
+
+    let mut talk = hub.accept().await;
+    let hello = talk.greet().await;
+    assert_eq!((hello.install, hello.cursor, hello.epoch), (InstallId(7), FeedNumber(0), None));
+    running.until(|link| matches!(link.line, Line::Up { .. })).await;
+
+    let mut push = talk.connection.accept_uni().await.unwrap();
+    let mut header = [0; 2];
+    push.read_exact(&mut header).await.unwrap();
+    assert_eq!(Channel::from_header(header), Some(Channel::Push));
+    let Message::Changes(changes) = Reader::new(push).next().await else { panic!("no changes") };
+    assert_eq!(changes.groups.len(), 1);
+    let results = vec![ChangeResult::Accepted(Sequence(1)), ChangeResult::Accepted(Sequence(2))];
+    send(&mut talk.control, Message::Ack(Ack { batch: changes.batch, results })).await;
+    running.until(|link| link.waiting == 0).await;
+    let states = running.sample.records.entry_states(&written.ids).await.unwrap();
+    assert_eq!(states[&written.ids[0]], EntryState::AtHub);
+
+    let newcomer = ResidentId(Uuid::from_u128(77));
+    let (scope, changes) = note_of(newcomer);
+    let mut feed = talk.connection.open_uni().await.unwrap();
+    feed.write_all(&Channel::Feed.to_header()).await.unwrap();
+    send(&mut feed, Message::Grant(Grant { item: 1, feed: FeedNumber(4), resident: newcomer })).await;
+    send(&mut feed, Message::Feed(Feed { item: 2, scope, changes })).await;
+    send(&mut feed, Message::CaughtUp(CaughtUp { cursor: FeedNumber(5), items: 2, digest: None })).await;
+    let told = |message| match message {
+        Message::Stored(Stored { cursor: Some(cursor), items }) => Some((items, cursor)),
+        _ => None,
+    };
+    assert_eq!(talk.find(told).await, (2, FeedNumber(5)));
+    let subject = Subject::Resident(newcomer);
+    let notes = running.sample.records.entries(subject, &[Section::Notes], None).await.unwrap();
+    assert_eq!(notes.len(), 1);
+    running.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_comes_back_with_its_cursor_and_sends_again_what_was_not_answered() {
+    let hub = Hub::new();
+    let running = start(hub.install()).await;
+    let nurse = requester(Role::Nurse, 1);
+    running.sample.records.add(&nurse, key(1), vec![running.sample.note("a")]).await.unwrap();
+    let mut seen = Vec::new();
+    for _ in 0..2 {
+        let mut talk = hub.accept().await;
+        talk.greet().await;
+        let mut push = talk.connection.accept_uni().await.unwrap();
+        push.read_exact(&mut [0; 2]).await.unwrap();
+        let Message::Changes(changes) = Reader::new(push).next().await else { panic!("no changes") };
+        seen.push(changes.groups);
+        talk.connection.close(quinn::VarInt::from_u32(8), b"");
+    }
+    assert_eq!(seen[0], seen[1]);
+    running.until(|link| matches!(&link.line, Line::Down { refusal: Some(told), .. } if told.contains("restarting"))).await;
+    running.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_is_shown_in_the_hubs_words_and_waited_out() {
+    let hub = Hub::new();
+    let running = start(hub.install()).await;
+    let mut talk = hub.accept().await;
+    let Message::Hello(_) = talk.from_control.next().await else { panic!("no greeting") };
+    let message = "This node was shut out. Call the hub on 01234.".to_owned();
+    let refused = Refused { code: RefusalCode::Revoked, message: message.clone(), retry_after_ms: 60_000 };
+    send(&mut talk.control, Message::Refused(refused)).await;
+    let down = running.until(|link| matches!(&link.line, Line::Down { refusal: Some(_), .. })).await;
+    let Line::Down { refusal, .. } = down.line else { panic!("up") };
+    assert_eq!(refusal, Some(message));
+    let again = tokio::time::timeout(Duration::from_millis(1500), hub.endpoint.accept()).await;
+    assert!(again.is_err(), "the node came back at once");
+    running.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hub_of_another_region_learns_nothing() {
+    let (hub, other) = (Hub::new(), Hub::new());
+    let mut install = other.install();
+    install = install.with_addresses(vec![hub.endpoint.local_addr().unwrap().to_string()]);
+    let running = start(install).await;
+    let connecting = hub.endpoint.accept().await.unwrap();
+    assert!(connecting.await.is_err(), "the node took a certificate of another region");
+    running.end().await;
+}
