@@ -389,4 +389,6 @@ fn list(texts: &[String]) -> String {
 }
 
 #[cfg(test)]
+mod example;
+#[cfg(test)]
 mod tests;
