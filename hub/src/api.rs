@@ -27,6 +27,7 @@ use axum::middleware;
 use axum::routing::{delete, get, patch, post};
 use hearth_protocol::id::InstallId;
 use hearth_protocol::time::Timestamp;
+use hearth_protocol::wire::message::RefusalCode;
 use hearth_provisioning::api::{IMPORT_BYTES_MAX, Path, REQUEST_BYTES_MAX};
 use hearth_provisioning::region::Administrator;
 
@@ -49,6 +50,16 @@ pub trait Links: Send + Sync {
 
     /// Whether the installation is connected now.
     fn is_online(&self, install: InstallId) -> bool;
+}
+
+impl Links for crate::listen::Links {
+    fn cut(&self, install: InstallId) -> bool {
+        self.cut(install, RefusalCode::Revoked)
+    }
+
+    fn is_online(&self, install: InstallId) -> bool {
+        self.is_online(install)
+    }
 }
 
 /// What the API works with.

@@ -81,12 +81,18 @@ fn hub(
         changes: count("SELECT coalesce(sum(head_seq), 0) FROM scope")?,
         residents: count("SELECT count(*) FROM resident")?,
         quarantined: count("SELECT count(*) FROM quarantine WHERE settled_at IS NULL")?,
-        disk_free_bytes: None,
+        disk_free_bytes: disk_free(connection),
         issuing_ends,
         last_backup: connection
             .query_row("SELECT max(made_at) FROM backup", [], |row| row.get::<_, Option<i64>>(0))?
             .map(Timestamp),
     })
+}
+
+/// Bytes that the database may still grow by; none where the file system does not say.
+fn disk_free(connection: &Connection) -> Option<u64> {
+    let system = rustix::fs::statvfs(connection.path()?).ok()?;
+    Some(system.f_bavail.saturating_mul(system.f_frsize))
 }
 
 /// What the database says of a site.

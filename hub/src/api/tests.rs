@@ -464,7 +464,7 @@ async fn a_backup_opens_as_a_database_and_old_ones_go() {
     let sites = |c: &rusqlite::Connection| Ok(c.query_row("SELECT count(*) FROM site", [], |r| r.get(0))?);
     assert_eq!(copy.read(sites).await, Ok(1_u64));
     let fleet: Fleet = hub.get(Path::STATUS).await.is(StatusCode::OK);
-    assert!(fleet.hub.last_backup.is_some());
+    assert!(fleet.hub.last_backup.is_some() && fleet.hub.disk_free_bytes.is_some());
 }
 
 #[tokio::test]

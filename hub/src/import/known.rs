@@ -27,6 +27,8 @@ pub(super) struct Item {
 pub(super) struct Original {
     pub(super) blake3: [u8; 32],
     pub(super) is_parked: bool,
+    /// It was parked because the order that it names was not in the record.
+    pub(super) waits_for_order: bool,
 }
 
 /// What is known of one resident from one system.
@@ -42,13 +44,15 @@ impl Known {
         system: &str,
         resident: ResidentId,
     ) -> Result<Self, StoreError> {
-        let sql = "SELECT resource, blake3, state FROM original WHERE system = ?1 AND resident = ?2";
+        let sql = "SELECT resource, blake3, state, reason FROM original WHERE system = ?1 AND resident = ?2";
         let mut select = connection.prepare_cached(sql)?;
         let rows = select.query_map(params![system, resident.0.as_bytes()], |row| {
             let state: String = row.get(2)?;
             // One that was deleted there and comes again is looked at anew, as is one that was parked.
             let is_parked = matches!(state.as_str(), "parked" | "deleted");
-            Ok((row.get(0)?, Original { blake3: row.get(1)?, is_parked }))
+            let reason: Option<String> = row.get(3)?;
+            let waits_for_order = state == "parked" && reason.as_deref() == Some("order-unknown");
+            Ok((row.get(0)?, Original { blake3: row.get(1)?, is_parked, waits_for_order }))
         })?;
         let originals = rows.collect::<Result<_, _>>()?;
         Ok(Self { items: items(connection, system, resident)?, originals })

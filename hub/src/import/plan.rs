@@ -16,7 +16,7 @@ use rusqlite::Connection;
 use serde_json::Value;
 
 use super::Parked;
-use super::known::{Item, Known, pack};
+use super::known::{Item, Known, original, pack};
 use crate::store::StoreError;
 
 /// Which resources: doses and supplies name the entries of their orders, so they are read when those are written.
@@ -144,7 +144,27 @@ pub(super) fn make(
             None => plan.unchanged += 1,
         }
     }
+    if stage == Stage::WhatNamesOrders {
+        plan.steps.extend(waiting(connection, system, &planner, &seen)?);
+    }
     Ok(plan)
+}
+
+/// Doses and supplies that were parked because their order had not come, and whose order has come since.
+fn waiting(
+    connection: &Connection,
+    system: &str,
+    planner: &Planner<'_>,
+    seen: &BTreeSet<String>,
+) -> Result<Vec<Step>, StoreError> {
+    let parked = planner.known.originals.iter().filter(|(_, original)| original.waits_for_order);
+    let mut steps = Vec::new();
+    for (name, _) in parked.filter(|(name, _)| !seen.contains(*name)) {
+        let Some(resource) = original(connection, system, planner.resident, name)? else { continue };
+        let step = planner.step(&resource)?;
+        steps.extend(step.filter(|step| step.parked.is_none()));
+    }
+    Ok(steps)
 }
 
 struct Planner<'a> {
@@ -222,7 +242,10 @@ impl Planner<'_> {
             None => Some(Change::New { draft, scope, content, moved_from: None }),
             Some(item) if item.content == content => None,
             Some(item) if item.scope == scope => Some(Change::Version { draft, item, content }),
-            Some(item) => Some(Change::New { draft, scope, content, moved_from: Some(item) }),
+            Some(item) => {
+                let moved_from = (item.content != GONE).then_some(item);
+                Some(Change::New { draft, scope, content, moved_from })
+            }
         })
     }
 }

@@ -272,6 +272,17 @@ async fn lines_in_parts_and_in_any_order_find_their_person() {
 }
 
 #[tokio::test]
+async fn a_dose_that_came_before_its_order_is_taken_when_the_order_comes() {
+    let hub = Hub::new().await;
+    let early = hub.import(&[patient(), dose()]).await;
+    assert_eq!((early.entries, early.parked[0].code), (1, "order-unknown"));
+    let late = hub.import(&[patient(), order()]).await;
+    assert_eq!((late.entries, late.parked_total), (2, 0));
+    assert_eq!(hub.count("SELECT count(*) FROM original WHERE state = 'parked'").await, 0);
+    assert_eq!(hub.import(&[patient(), order(), dose()]).await.entries, 0);
+}
+
+#[tokio::test]
 async fn a_dry_run_reports_and_changes_nothing() {
     let hub = Hub::new().await;
     let dry = Options { dry_run: true, ..options() };
