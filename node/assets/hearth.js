@@ -26,6 +26,16 @@
     inner.replaceChildren(state, document.createTextNode(text));
   };
 
+  // What this page itself just sent is no news to it.
+  let own = 0;
+  const sending = () => { own = Date.now(); };
+  document.addEventListener('htmx:before:request', sending);
+  document.addEventListener('htmx:after:request', sending);
+  const changed = () => {
+    const notice = document.getElementById('changed');
+    if (notice && Date.now() - own > 3000) notice.hidden = false;
+  };
+
   // Live strip. The browser connects again by itself and names the last event it saw.
   const signedIn = page.dataset.signedIn === 'yes';
   if (signedIn && strip && window.EventSource) {
@@ -44,9 +54,10 @@
       strip.replaceChildren(...fresh.childNodes);
     });
     events.addEventListener('changed', (event) => {
-      const notice = document.getElementById('changed');
-      if (notice && event.data === notice.dataset.resident) notice.hidden = false;
+      if (event.data === document.getElementById('changed')?.dataset.resident) changed();
     });
+    // After a gap nobody knows what was missed.
+    events.addEventListener('resync', changed);
     events.addEventListener('locked', () => location.replace('/unlock'));
     window.addEventListener('pagehide', () => events.close());
   }

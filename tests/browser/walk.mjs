@@ -203,6 +203,8 @@ try {
       } catch (error) {
         fault(`${size} ${step}`, error.message.split('\n')[0]);
         await page.screenshot({ path: join(args.out, `${size}-failed-${step}.png`) }).catch(() => {});
+        // Without a session or a record there is nothing more to see.
+        if (step === 'signIn' || step === 'openRecord') break;
       }
     }
     await context.close();

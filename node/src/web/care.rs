@@ -11,7 +11,7 @@ use super::frame::{Frame, Place, Said};
 use super::requester::Requester;
 use super::view::banner::Banner;
 use super::view::chart::Chart;
-use super::view::item;
+use super::view::{item, vitals};
 use crate::records::Draft;
 
 /// How far back each monthly section is read for a page, in days. A weekly medicine's last dose is within the first;
@@ -73,7 +73,11 @@ pub(super) fn said(chart: &Chart, saved: Option<&str>) -> Option<Said> {
         Body::Administration(_) => "Dose recorded",
         _ => "Saved",
     };
-    let text = item::way(chart, entry).map(|way| way.words).unwrap_or_default();
+    let way = item::way(chart, entry).map(|way| way.words).unwrap_or_default();
+    let text = match &entry.body {
+        Body::VitalSigns(signs) => format!("{} {way}", vitals::score_words(chart, signs)),
+        _ => way,
+    };
     Some(Said { heading: heading.to_owned(), text })
 }
 

@@ -62,7 +62,7 @@ pub(super) async fn save(
     let draft = care::draft(resident, Section::Notes, at, Body::Note(note));
     let added = web.records().add(&requester.who(), key, vec![draft]).await?;
     let id = added.ids.first().map(ToString::to_string).unwrap_or_default();
-    Ok(page::see(&format!("/r/{resident}?saved={id}#notes")))
+    Ok(page::see(&format!("/r/{resident}?saved={id}")))
 }
 
 async fn page_of(

@@ -72,7 +72,7 @@ pub(super) async fn save(
     let draft = care::draft(resident, Section::Observations, at, Body::VitalSigns(signs));
     let added = web.records().add(&requester.who(), key, vec![draft]).await?;
     let id = added.ids.first().map(ToString::to_string).unwrap_or_default();
-    Ok(page::see(&format!("/r/{resident}?saved={id}#observations")))
+    Ok(page::see(&format!("/r/{resident}?saved={id}")))
 }
 
 async fn page_of(

@@ -79,8 +79,12 @@ async fn observations_show_their_score_at_once() {
     ];
     let saved = browser.fill(&format!("/r/{MARGARET}/obs/new"), &typed).await;
     assert_eq!(saved.status, StatusCode::SEE_OTHER, "{}", saved.text);
-    let record = browser.get(saved.location().split('#').next().unwrap()).await.text;
-    for shown in ["Observations saved", "NEWS2 8: High clinical risk", "7 above usual (usual score 1)"] {
+    let record = browser.get(saved.location()).await.text;
+    for shown in [
+        "Observations saved",
+        "NEWS2 8: High clinical risk, 7 above usual (usual score 1). Registered nurse to immediately inform",
+        "Continuous monitoring of vital signs",
+    ] {
         assert!(record.contains(shown), "{shown}");
     }
     assert!(record.contains("Saved at this site, waits for the hub"));

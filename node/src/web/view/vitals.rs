@@ -111,6 +111,17 @@ pub fn score(chart: &Chart, signs: &VitalSigns) -> Result<Score, String> {
     })
 }
 
+/// The score and what it asks for in one paragraph, or why there is none.
+pub fn score_words(chart: &Chart, signs: &VitalSigns) -> String {
+    match score(chart, signs) {
+        Ok(score) => format!(
+            "NEWS2 {}: {} clinical risk, {}. {}.",
+            score.total, score.risk, score.against_usual, score.response
+        ),
+        Err(why) => format!("No score. {why}."),
+    }
+}
+
 fn standing<T: Kind>(chart: &Chart) -> Vec<Version<'_, T>> {
     let (threads, _) = sorted(chart.section(Section::Plan), Section::Plan);
     let newest = things::<T>(&threads).into_iter().filter(|thing| !thing.is_taken_back());
