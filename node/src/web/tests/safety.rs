@@ -232,3 +232,47 @@ async fn every_answer_binds_the_browser() {
     }
     assert_eq!(HOST, "rose.example");
 }
+
+/// The first events of the live stream, as text.
+async fn first_event(home: &Home, browser: &Browser, last_event_id: Option<&str>) -> String {
+    use futures_util::StreamExt as _;
+    use tower::ServiceExt as _;
+
+    let mut request = browser.request("GET", "/events");
+    if let Some(id) = last_event_id {
+        request = request.header("last-event-id", id);
+    }
+    let response = home.web.router().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+    assert_eq!(response.headers()[header::CONTENT_TYPE], "text/event-stream");
+    let mut stream = response.into_body().into_data_stream();
+    String::from_utf8(stream.next().await.unwrap().unwrap().to_vec()).unwrap()
+}
+
+#[tokio::test]
+async fn an_open_page_hears_the_strip_and_after_a_gap_is_told_to_look_again() {
+    let (home, _) = care_home().await;
+    let browser = Browser::signed_in(&home, NURSE).await;
+    let first = first_event(&home, &browser, None).await;
+    assert!(first.contains("event: strip") && first.contains("The hub has not been reached yet"), "{first}");
+    let again = first_event(&home, &browser, Some("7")).await;
+    assert!(again.contains("event: resync") && again.contains("id: 8"), "{again}");
+}
+
+#[tokio::test]
+async fn when_the_lease_has_run_out_only_the_emergency_details_are_read_and_nothing_is_written() {
+    let (home, _) = care_home().await;
+    let mut browser = Browser::signed_in(&home, NURSE).await;
+    home.records.update_link(|link| link.lease = crate::lease::LeaseStage::Locked);
+    let record = browser.get(&format!("/r/{MARGARET}")).await.text;
+    for shown in
+        ["SMITH, Margaret", "Penicillin", "CPR: do not attempt", "co-careldopa", "Records are closed"]
+    {
+        assert!(record.contains(shown), "{shown}");
+    }
+    for hidden in ["Ate half of her lunch", "NEWS2 8", "notes/new"] {
+        assert!(!record.contains(hidden), "{hidden}");
+    }
+    let refused = browser.get(&format!("/r/{MARGARET}/notes/new")).await;
+    assert_eq!(refused.status, StatusCode::FORBIDDEN);
+    assert!(refused.text.contains("has not reached the hub for so long"));
+}
