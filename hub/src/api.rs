@@ -32,6 +32,7 @@ use hearth_provisioning::api::{IMPORT_BYTES_MAX, Path, REQUEST_BYTES_MAX};
 use hearth_provisioning::region::Administrator;
 
 pub use auth::Administrators;
+pub use backup::{BackupError, copy as copy_database};
 pub use call::{Admin, Seen};
 pub use openapi::document as openapi_document;
 pub use refusal::Refusal;

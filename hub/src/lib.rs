@@ -1,6 +1,7 @@
 //! The regional hub: orders changes, holds every scope, talks FHIR with the main care record.
 
 pub mod api;
+pub mod app;
 pub mod audit;
 pub mod clock;
 pub mod compact;

@@ -54,19 +54,23 @@ pub(super) async fn make(State(api): State<Api>, Bare(call): Bare) -> Result<Ans
     }
 }
 
+/// Why no backup was made.
 #[derive(Debug, thiserror::Error)]
-enum BackupError {
+pub enum BackupError {
+    /// A file could not be written, renamed or removed.
     #[error("a file of the backup could not be written")]
     Io(#[from] io::Error),
+    /// SQLite could not copy or check.
     #[error("the database could not be copied")]
     Sqlite(#[from] rusqlite::Error),
+    /// The copy does not pass its check.
     #[error("the copy is damaged")]
     Damaged,
 }
 
 /// Copies the database into the folder under a name of its own, proves that the copy is whole, and deletes the oldest
 /// copies beyond `keep`.
-fn copy(from: &Path, folder: &Path, now: Timestamp, keep: u32) -> Result<BackupReport, BackupError> {
+pub fn copy(from: &Path, folder: &Path, now: Timestamp, keep: u32) -> Result<BackupReport, BackupError> {
     fs::create_dir_all(folder)?;
     let stamp: String = now.to_rfc3339().chars().filter(char::is_ascii_alphanumeric).collect();
     let file = folder.join(format!("{PREFIX}{stamp}{SUFFIX}"));

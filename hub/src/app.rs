@@ -1,0 +1,192 @@
+//! The hub as a whole: opens everything in order, runs it, and closes it in order.
+
+mod observe;
+mod watchdog;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use hearth_protocol::id::InstallId;
+use hearth_protocol::wire::message::{RefusalCode, RegionId};
+use hearth_provisioning::authority::WebKey;
+use hearth_provisioning::file;
+use hearth_provisioning::region::{HubConfig, RegionFolder};
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::api::{self, AdminServer, Api};
+use crate::clock::Clock;
+use crate::enrol::{Certifier, Enrolment};
+use crate::listen::{self, Datagrams, Hub, Links};
+use crate::random::Random;
+use crate::store::{Store, StoreOptions};
+use crate::{compact, region};
+
+/// How often the certificate of the admin API is made anew.
+const ADMIN_RENEW_EVERY: Duration = Duration::from_hours(24);
+
+/// What the hub is given instead of reaching for it: the clock, randomness and what carries its datagrams.
+pub struct Seams {
+    /// The clock.
+    pub clock: Clock,
+    /// The randomness.
+    pub random: Random,
+    /// What carries the sites' datagrams; none for the UDP address of the configuration.
+    pub datagrams: Option<Datagrams>,
+}
+
+impl Default for Seams {
+    fn default() -> Self {
+        Self { clock: Clock::system(), random: Random::system(), datagrams: None }
+    }
+}
+
+/// Runs the hub of a region until it is stopped. A part that ends by itself ends the hub with an error.
+pub async fn run(folder: &RegionFolder, seams: Seams, stop: CancellationToken) -> anyhow::Result<()> {
+    let config = folder.config().context("cannot read the configuration")?;
+    let keys = folder.keys(&config).context("cannot read the region's keys")?;
+    let certifier = Certifier::new(config.region.clone(), &config.advertised, keys)?;
+    let store = open_store(&config, &seams.clock)?;
+    begin_region(&store, &config, &seams.random).await?;
+    let hub = Hub {
+        store: store.clone(),
+        clock: seams.clock,
+        random: seams.random,
+        region: RegionId(config.region.id),
+        certifier: Arc::new(certifier),
+        links: Links::default(),
+    };
+    let outcome = serve(&hub, &config, seams.datagrams, stop).await;
+    store.close().await;
+    tracing::info!("the hub has stopped");
+    outcome
+}
+
+/// Where the database of a hub is.
+pub fn database(config: &HubConfig) -> std::path::PathBuf {
+    config.data.join("hub.db")
+}
+
+fn open_store(config: &HubConfig, clock: &Clock) -> anyhow::Result<Store> {
+    file::make_private_folder(&config.data).context("cannot make the folder of the database")?;
+    let options = StoreOptions { clock: clock.clone(), ..StoreOptions::default() };
+    Store::open(database(config), &options).context("cannot open the database")
+}
+
+async fn begin_region(store: &Store, config: &HubConfig, random: &Random) -> anyhow::Result<()> {
+    let id = RegionId(config.region.id);
+    // Zero is the author of every document's first change.
+    let own = InstallId(random.u32().max(1));
+    let begun = store.write(move |transaction| region::begin(transaction, id, own)).await?;
+    tracing::info!(region = %id.0, epoch = begun.epoch, "the region is open");
+    Ok(())
+}
+
+async fn serve(
+    hub: &Hub,
+    config: &HubConfig,
+    datagrams: Option<Datagrams>,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    let observer = observe::bind(config.listen.metrics).await.context("cannot serve metrics and health")?;
+    let quic = listen::server_config(&hub.certifier, &hub.clock, &hub.random)?;
+    let datagrams = datagrams.unwrap_or(Datagrams::Udp(config.listen.sites));
+    let endpoint = listen::bind(datagrams, quic, &hub.random)
+        .with_context(|| format!("cannot listen for the sites at {}", config.listen.sites))?;
+    let admin = start_admin(hub, config).context("cannot serve the admin API")?;
+    let mut parts = JoinSet::new();
+    let links = hub.links.clone();
+    let on_replaced = Arc::new(move |install| {
+        links.cut(install, RefusalCode::Replaced);
+    });
+    let enrolment = Enrolment::new(
+        hub.store.clone(),
+        Arc::clone(&hub.certifier),
+        hub.clock.clone(),
+        hub.random.clone(),
+        on_replaced,
+    );
+    parts.spawn(part("listener", listen::run(hub.clone(), endpoint, enrolment, stop.clone())));
+    parts.spawn(part("compactor", compact::run(hub.store.clone(), hub.clock.clone(), stop.clone())));
+    parts.spawn(part("observer", observe::run(hub.clone(), observer, stop.clone())));
+    parts.spawn(part("watchdog", watchdog::run(hub.store.clone(), stop.clone())));
+    parts.spawn(part("admin", serve_admin(hub.clone(), config.clone(), admin, stop.clone())));
+    watchdog::ready();
+    tracing::info!(sites = %config.listen.sites, admin = %config.listen.admin, "the hub is ready");
+    let ended = tokio::select! {
+        () = stop.cancelled() => None,
+        ended = parts.join_next() => ended,
+    };
+    watchdog::stopping();
+    stop.cancel();
+    while parts.join_next().await.is_some() {}
+    match ended {
+        None => Ok(()),
+        Some(Ok(name)) => anyhow::bail!("the {name} ended by itself"),
+        Some(Err(error)) => Err(error).context("a part of the hub failed"),
+    }
+}
+
+async fn part(name: &'static str, work: impl Future<Output = ()>) -> &'static str {
+    work.await;
+    name
+}
+
+fn start_admin(hub: &Hub, config: &HubConfig) -> anyhow::Result<AdminServer> {
+    let api = Api::new(api::Parts {
+        store: hub.store.clone(),
+        clock: hub.clock.clone(),
+        random: hub.random.clone(),
+        certifier: Arc::clone(&hub.certifier),
+        links: Arc::new(hub.links.clone()),
+        administrators: config.administrators.clone(),
+        backup_folder: config.backup.folder.clone(),
+        backups_kept: config.backup.keep,
+    });
+    Ok(AdminServer::start(config.listen.admin, admin_tls(hub, config)?, api::router(&api))?)
+}
+
+fn admin_tls(hub: &Hub, config: &HubConfig) -> anyhow::Result<Arc<rustls::ServerConfig>> {
+    let mut names = vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()];
+    names.extend(config.advertised.admin_names.iter().cloned());
+    let key = WebKey::generate()?;
+    let mut rng = StdRng::from_seed(hub.random.bytes());
+    let chain = hub.certifier.keys().web.hub_chain(&key, &names, &mut rng, hub.clock.now())?;
+    Ok(api::tls_config(chain, key.to_der(), &hub.clock)?)
+}
+
+async fn serve_admin(hub: Hub, config: HubConfig, server: AdminServer, stop: CancellationToken) {
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => break,
+            () = tokio::time::sleep(ADMIN_RENEW_EVERY) => match admin_tls(&hub, &config) {
+                Ok(tls) => server.renew(tls),
+                Err(error) => tracing::error!(%error, "the admin API's certificate was not renewed"),
+            },
+        }
+    }
+    if let Err(error) = server.stop().await {
+        tracing::warn!(%error, "the admin API did not stop cleanly");
+    }
+}
+
+impl api::Links for Links {
+    fn cut(&self, install: InstallId) -> bool {
+        Self::cut(self, install, RefusalCode::Revoked)
+    }
+
+    fn is_online(&self, install: InstallId) -> bool {
+        Self::is_online(self, install)
+    }
+}
+
+/// Whether this address can be listened on now, for checks before a start.
+pub fn is_free(address: SocketAddr) -> std::io::Result<()> {
+    drop(std::net::UdpSocket::bind(address)?);
+    drop(std::net::TcpListener::bind(address)?);
+    Ok(())
+}
