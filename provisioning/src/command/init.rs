@@ -95,7 +95,7 @@ pub(crate) fn run(session: &Session, command: &Init) -> Result<(), Failure> {
         ])
     })?;
     crate::output::words(format!(
-        "\nNext:\n  hearth-hub run {0}\n  hearth context use {1}\n  hearth site add VL1AB --kind care-home --name 'Rose Court'",
+        "\nNext:\n  hearth-hub run --config {0}/hub.toml\n  hearth context use {1}\n  hearth site add VL1AB --kind care-home --name 'Rose Court'",
         made.folder.display(),
         made.context.display()
     ))?;
