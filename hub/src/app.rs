@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 use crate::api::{self, AdminServer, Api};
 use crate::clock::Clock;
 use crate::enrol::{Certifier, Enrolment};
+use crate::import::Importer;
 use crate::listen::{self, Datagrams, Hub, Links};
 use crate::random::Random;
 use crate::store::{Store, StoreOptions};
@@ -142,6 +143,7 @@ fn start_admin(hub: &Hub, config: &HubConfig) -> anyhow::Result<AdminServer> {
         clock: hub.clock.clone(),
         random: hub.random.clone(),
         certifier: Arc::clone(&hub.certifier),
+        importer: Importer::new(hub.store.clone(), hub.clock.clone(), hub.random.clone()),
         links: Arc::new(hub.links.clone()),
         administrators: config.administrators.clone(),
         backup_folder: config.backup.folder.clone(),
