@@ -176,16 +176,6 @@ async fn serve_admin(hub: Hub, config: HubConfig, server: AdminServer, stop: Can
     }
 }
 
-impl api::Links for Links {
-    fn cut(&self, install: InstallId) -> bool {
-        Self::cut(self, install, RefusalCode::Revoked)
-    }
-
-    fn is_online(&self, install: InstallId) -> bool {
-        Self::is_online(self, install)
-    }
-}
-
 /// Whether this address can be listened on now, for checks before a start.
 pub fn is_free(address: SocketAddr) -> std::io::Result<()> {
     drop(std::net::UdpSocket::bind(address)?);
