@@ -180,6 +180,11 @@ impl Install {
         (certificates(&self.granted.certificates.identity_chain), InstallKeys::pair(&self.keys.identity))
     }
 
+    /// The identity certificate and its issuer, as they came.
+    pub(crate) fn identity_ders(&self) -> Vec<Vec<u8>> {
+        self.granted.certificates.identity_chain.iter().map(|der| der.to_vec()).collect()
+    }
+
     /// The certificate of the pages, its issuers and the key.
     pub fn web(&self) -> (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>) {
         (certificates(&self.granted.certificates.web_chain), InstallKeys::pair(&self.keys.web))

@@ -3,8 +3,11 @@
 //! [`records::Records`] is what pages call. [`store::Store`] is where everything is kept; [`clock::Clock`] and
 //! [`random::Random`] are the only time and randomness there are.
 
+pub mod app;
 pub mod clock;
 mod compact;
+pub mod config;
+pub mod enrol;
 pub mod files;
 pub mod install;
 pub mod keys;

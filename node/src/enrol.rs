@@ -1,0 +1,124 @@
+//! Becoming an installation of a region, by an invite.
+
+mod pinned;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hearth_protocol::enrol::{
+    EXPORTER_LABEL, EnrolMessageError, EnrolReply, EnrolRequest, Granted, Invite, SigningRequests,
+};
+use hearth_protocol::wire::limits;
+use quinn::{Connection, Endpoint};
+
+use crate::clock::Clock;
+use crate::install::{Install, InstallError, InstallKeys};
+use crate::keys::{DataKey, KeyError, KeyFile, PlatformKey};
+use crate::random::Random;
+use crate::sync::{DialError, SOFTWARE, TlsError, dial, tls};
+
+/// How long the hub may take to answer.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Why the node was not enrolled.
+#[derive(Debug, thiserror::Error)]
+pub enum EnrolError {
+    /// The invite's time is over, by this machine's clock.
+    #[error(
+        "the invite is void: its time is over; ask the hub for a new one, and look at this machine's clock"
+    )]
+    Over,
+    /// The node is enrolled already.
+    #[error("this node is enrolled already")]
+    Already,
+    /// No hub was reached, or it was not the one that the invite names.
+    #[error("the hub of the invite was not reached")]
+    Dial(#[from] DialError),
+    /// TLS could not be set up.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// The connection broke.
+    #[error("the connection to the hub broke; try again with the same invite")]
+    Broken,
+    /// The hub's answer cannot be read.
+    #[error("the hub's answer cannot be read")]
+    Answer(#[from] EnrolMessageError),
+    /// The hub refused, in its words.
+    #[error("{0}")]
+    Refused(String),
+    /// What the hub granted is not what was asked for.
+    #[error("the hub granted another site or key than was asked for")]
+    Mismatch,
+    /// Keys or files.
+    #[error(transparent)]
+    Install(#[from] InstallError),
+    /// The key file.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+}
+
+/// Enrols this machine. The key file is written first and the installation's file last, by one rename: whoever is
+/// killed in between is not enrolled.
+pub async fn enrol(
+    invite: &Invite,
+    web_names: &[String],
+    endpoint: &Endpoint,
+    data: &Path,
+    platform: &PlatformKey,
+    clock: &Clock,
+    random: &Random,
+) -> Result<Install, EnrolError> {
+    if Install::load(data, platform)?.is_some() {
+        return Err(EnrolError::Already);
+    }
+    if invite.is_over(clock.now()) {
+        return Err(EnrolError::Over);
+    }
+    let keys = InstallKeys::generate()?;
+    let requests = keys.requests(web_names)?;
+    let granted = ask(invite, requests, endpoint, clock).await?;
+    let install = Install::new(keys, granted);
+    if install.site().id != invite.site || !install.is_own(&install.identity_ders()) {
+        return Err(EnrolError::Mismatch);
+    }
+    if KeyFile::load(data)?.is_none() {
+        let mut file = KeyFile::default();
+        file.set_platform(platform, &DataKey::generate(random), random)?;
+        file.save(data)?;
+    }
+    install.save(data, platform, random)?;
+    Ok(install)
+}
+
+async fn ask(
+    invite: &Invite,
+    requests: SigningRequests,
+    endpoint: &Endpoint,
+    clock: &Clock,
+) -> Result<Granted, EnrolError> {
+    let verifier = Arc::new(pinned::PinnedRoot::new(invite.root_fingerprint));
+    let config = tls::enrolment(verifier, clock)?;
+    let connection = dial::dial(endpoint, &config, &invite.addresses, &invite.server_name).await?;
+    let mut exporter = [0; 32];
+    connection.export_keying_material(&mut exporter, EXPORTER_LABEL, b"").map_err(|_| EnrolError::Broken)?;
+    let proof = invite.secret.prove(invite.token, &exporter, &requests);
+    let request = EnrolRequest { token: invite.token, proof, requests, software: SOFTWARE.to_owned() };
+    let answered = tokio::time::timeout(PATIENCE, exchange(&connection, &request)).await;
+    let bytes = answered.ok().flatten().ok_or(EnrolError::Broken)?;
+    connection.close(quinn::VarInt::from_u32(0), b"done");
+    match EnrolReply::from_bytes(&bytes)? {
+        EnrolReply::Granted(granted) => Ok(*granted),
+        EnrolReply::Refused(refused) => Err(EnrolError::Refused(refused.message)),
+    }
+}
+
+async fn exchange(connection: &Connection, request: &EnrolRequest) -> Option<Vec<u8>> {
+    let (mut send, mut receive) = connection.open_bi().await.ok()?;
+    send.write_all(&request.to_bytes()).await.ok()?;
+    send.finish().ok()?;
+    receive.read_to_end(limits::ENROL_REPLY_BYTES_MAX).await.ok()
+}
+
+#[cfg(test)]
+mod tests;
