@@ -46,6 +46,7 @@ class Walk {
     await this.page.screenshot({ path: join(args.out, file.replace('.png', '-full.png')), fullPage: true });
     const found = await this.page.evaluate(async (tags) => {
       const result = await window.axe.run(document, { runOnly: { type: 'tag', values: tags } });
+      if (result.passes.length < 10) return [`axe found only ${result.passes.length} rules to check: it did not see the page`];
       return result.violations.map((v) => `${v.id} (${v.impact}): ${v.help}: ${v.nodes.slice(0, 3).map((n) => n.target.join(' ')).join(' | ')}`);
     }, RULES);
     for (const violation of found) fault(where, violation);
