@@ -106,7 +106,7 @@ class Walk {
     await this.page.getByLabel('Air', { exact: true }).check();
     await this.page.getByLabel('Alert', { exact: true }).check();
     await this.open(this.page.getByRole('button', { name: 'Save observations' }));
-    await this.heading('Observations saved');
+    await this.heading(/Observations saved/);
     await this.page.getByText('NEWS2 8').first().waitFor({ timeout: 5000 });
     await this.look('observation-saved');
   }

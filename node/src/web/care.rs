@@ -78,7 +78,8 @@ pub(super) fn said(chart: &Chart, saved: Option<&str>) -> Option<Said> {
         Body::VitalSigns(signs) => format!("{} {way}", vitals::score_words(chart, signs)),
         _ => way,
     };
-    Some(Said { heading: heading.to_owned(), text })
+    let urgent = matches!(&entry.body, Body::VitalSigns(signs) if vitals::is_urgent(chart, signs));
+    Some(Said { heading: heading.to_owned(), text, urgent })
 }
 
 /// A draft of something that happened to a resident when the form was filled in.

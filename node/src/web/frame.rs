@@ -60,6 +60,8 @@ pub struct Said {
     pub heading: String,
     /// More of it.
     pub text: String,
+    /// Whether it asks for something to be done at once, so that it must not look as if all were well.
+    pub urgent: bool,
 }
 
 impl Frame {

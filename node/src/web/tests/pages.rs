@@ -81,7 +81,7 @@ async fn observations_show_their_score_at_once() {
     assert_eq!(saved.status, StatusCode::SEE_OTHER, "{}", saved.text);
     let record = browser.get(saved.location()).await.text;
     for shown in [
-        "Observations saved",
+        "! Act now. Observations saved",
         "NEWS2 8: High clinical risk, 7 above usual (usual score 1). Registered nurse to immediately inform",
         "Continuous monitoring of vital signs",
     ] {

@@ -111,6 +111,11 @@ pub fn score(chart: &Chart, signs: &VitalSigns) -> Result<Score, String> {
     })
 }
 
+/// Whether the score asks for an urgent or emergency response, or one measurement alone has 3 points.
+pub fn is_urgent(chart: &Chart, signs: &VitalSigns) -> bool {
+    score(chart, signs).is_ok_and(|score| score.single_three || matches!(score.kind, "medium" | "high"))
+}
+
 /// The score and what it asks for in one paragraph, or why there is none.
 pub fn score_words(chart: &Chart, signs: &VitalSigns) -> String {
     match score(chart, signs) {
