@@ -1,103 +1,188 @@
-//! The running node: store, records, link and pages, started together and stopped together.
+//! The running node: opens what is there, starts pages, link and operations, and stops them all together.
 
 use std::net::{Ipv6Addr, SocketAddr, TcpListener};
 
 use anyhow::{Context as _, bail};
 use quinn::Endpoint;
+use sd_notify::NotifyState;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::NodeConfig;
 use crate::install::Install;
 use crate::keys::{KeyFile, PlatformKey, PlatformOrigin};
+use crate::ops;
 use crate::random::Random;
 use crate::records::Records;
 use crate::store::Store;
 use crate::sync::{Keeper, Sync};
-use crate::web::session::SessionLimits;
-use crate::web::{Web, WebConfig, serve};
+use crate::web::{SessionLimits, Web, WebConfig, WebTls};
 
-/// Name of the database, in the data directory.
-pub const DATABASE_FILE: &str = "node.db";
+/// What the data directory holds, opened.
+pub struct Opened {
+    /// Who the node is.
+    pub install: Install,
+    /// This machine's key.
+    pub platform: PlatformKey,
+    /// The database.
+    pub store: Store,
+}
 
-/// This machine's key, by systemd's credential or the file in the data directory.
-pub fn platform_key(config: &Config, random: &Random) -> anyhow::Result<PlatformKey> {
-    crate::files::private_directory(&config.data).context("the data directory cannot be made")?;
-    let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(std::path::PathBuf::from);
-    let platform = PlatformKey::load(credentials.as_deref(), &config.data, random)?;
-    if platform.origin() == PlatformOrigin::File {
-        tracing::warn!("the key that opens the database lies beside it: whoever copies the disk can read it");
+/// Opens keys and database; an error that says what to do when the node is not enrolled or the keys do not fit.
+pub fn open(config: &NodeConfig, clock: &Clock, random: &Random) -> anyhow::Result<Opened> {
+    let data = &config.data;
+    let platform = PlatformKey::of_machine(data, random)
+        .context("this machine's key is not to be had; give the credential, or restore platform.key")?;
+    let Some(install) = Install::load(data, &platform)? else {
+        bail!(
+            "this node is not enrolled; get an invite from the hub, then: hearth-node enrol --invite-file FILE"
+        );
+    };
+    let keys =
+        KeyFile::load(data)?.context("the key file is gone; enrol the node anew in an empty directory")?;
+    let key =
+        keys.open_platform(&platform).context("the database's key does not open with this machine's")?;
+    let store = Store::open(&config.database(), &key, clock).context("the database cannot be opened")?;
+    Ok(Opened { install, platform, store })
+}
+
+/// Runs the node until it is told to stop (SIGTERM or SIGINT).
+pub async fn run(config: NodeConfig) -> anyhow::Result<()> {
+    let (clock, random) = (Clock::system(), Random::system()?);
+    let opened = open(&config, &clock, &random)?;
+    if opened.platform.origin() == PlatformOrigin::File {
+        tracing::warn!(
+            "the database's key lies beside it; give the node a systemd credential (LoadCredentialEncrypted)"
+        );
     }
-    Ok(platform)
+    let records = Records::new(opened.store, clock, opened.install.site());
+    records.resume(config.lease).await?;
+    let stop = CancellationToken::new();
+    let tasks = TaskTracker::new();
+    let (installs, renewed) = watch::channel(opened.install);
+
+    let listener = TcpListener::bind(config.pages.listen)
+        .with_context(|| format!("the pages cannot listen on {}", config.pages.listen))?;
+    let operations = tokio::net::TcpListener::bind(config.metrics)
+        .await
+        .with_context(|| format!("metrics and health cannot listen on {}", config.metrics))?;
+    let (chain, key) = renewed.borrow().web();
+    let tls = WebTls::new(chain, key)?;
+    let keeper = Keeper { data: config.data.clone(), platform: opened.platform };
+    let sync = Sync::new(
+        records.clone(),
+        installs,
+        keeper,
+        endpoint()?,
+        config.hub_addresses.clone(),
+        random.clone(),
+    );
+
+    let pages = pages(&config, records.clone(), random);
+    let guard = |name: &'static str, stop: CancellationToken| Ended { name, stop };
+    tasks.spawn({
+        let (tls, stop, _ended) = (tls.clone(), stop.clone(), guard("pages", stop.clone()));
+        async move {
+            let _ended = _ended;
+            log_end("pages", crate::web::serve::serve(&pages, listener, tls, stop.cancelled_owned()).await)
+        }
+    });
+    tasks.spawn(follow_renewals(renewed, tls, stop.clone()));
+    tasks.spawn({
+        let (records, stop, _ended) = (records.clone(), stop.clone(), guard("operations", stop.clone()));
+        async move {
+            let _ended = _ended;
+            log_end("operations", ops::serve(operations, records, stop).await)
+        }
+    });
+    tasks.spawn(sync.run(stop.clone()));
+    tasks.spawn(watchdog(records, stop.clone()));
+    tasks.close();
+
+    tracing::info!(pages = %config.pages.listen, "the node is running");
+    notify(NotifyState::Ready);
+    stop_signal(&stop).await?;
+    notify(NotifyState::Stopping);
+    stop.cancel();
+    tasks.wait().await;
+    tracing::info!("the node has stopped");
+    Ok(())
+}
+
+/// Stops the node when a task that it cannot do without ends.
+struct Ended {
+    name: &'static str,
+    stop: CancellationToken,
+}
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        if !self.stop.is_cancelled() {
+            tracing::error!(task = self.name, "a task ended; the node stops");
+            self.stop.cancel();
+        }
+    }
+}
+
+fn log_end<E: std::fmt::Display>(task: &str, result: Result<(), E>) {
+    if let Err(error) = result {
+        tracing::error!(task, %error, "a task failed");
+    }
 }
 
 /// A UDP socket for the link: both families where the machine has both.
-pub fn endpoint() -> std::io::Result<Endpoint> {
+pub fn endpoint() -> anyhow::Result<Endpoint> {
     Endpoint::client(SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)))
         .or_else(|_| Endpoint::client(SocketAddr::from(([0, 0, 0, 0], 0))))
+        .context("no UDP socket for the link to the hub")
 }
 
-/// Runs the node until told to stop.
-pub async fn run(
-    config: Config,
-    clock: Clock,
-    random: Random,
-    stop: CancellationToken,
-) -> anyhow::Result<()> {
-    let platform = platform_key(&config, &random)?;
-    let Some(install) = Install::load(&config.data, &platform)? else {
-        bail!("this node is not enrolled: run `hearth-node enrol` with the invite from the hub");
-    };
-    let keys = KeyFile::load(&config.data)?.context("the key file is gone; call support")?;
-    let key = keys.open_platform(&platform).context("this machine's key does not open the database")?;
-    let store = Store::open(&config.data.join(DATABASE_FILE), &key, &clock)?;
-    let records = Records::new(store, clock, install.site());
-    records.resume(config.lease).await?;
-
-    let (chain, web_key) = install.web();
-    let tls = serve::WebTls::new(chain, web_key)?;
-    let (install, renewed) = watch::channel(install);
-    let keeper = Keeper { data: config.data.clone(), platform };
-    let web_config = WebConfig { hosts: config.names.clone(), sessions: SessionLimits::default() };
-    let web = Web::new(records.clone(), random.clone(), web_config);
-    let sync = Sync::new(records, install, keeper, endpoint()?, config.hubs, random);
-    let listener = TcpListener::bind(config.web)
-        .with_context(|| format!("the pages cannot be served at {}", config.web))?;
-    tell_systemd(&[sd_notify::NotifyState::Ready]);
-    tracing::info!(address = %config.web, "ready");
-    let pages = serve::serve(&web, listener, tls.clone(), stop.clone().cancelled_owned());
-    let stop_all = stop.clone();
-    let (served, (), ()) = tokio::join!(
-        async {
-            let served = pages.await;
-            // Pages that have ended are a node that staff cannot use: the rest ends too, and the failure is told.
-            stop_all.cancel();
-            served
-        },
-        sync.run(stop.clone()),
-        follow(renewed, &tls, &stop),
-    );
-    tell_systemd(&[sd_notify::NotifyState::Stopping]);
-    Ok(served?)
+fn pages(config: &NodeConfig, records: Records, random: Random) -> Web {
+    let mut hosts = config.pages.names.clone();
+    hosts.extend(["localhost", "127.0.0.1", "[::1]"].map(str::to_owned));
+    let idle_seconds = config.pages.idle_minutes * 60;
+    let sessions = SessionLimits { idle_seconds, ..SessionLimits::default() };
+    Web::new(records, random, WebConfig { hosts, sessions })
 }
 
-/// Serves renewed certificates to browsers from their next connection on.
-async fn follow(mut renewed: watch::Receiver<Install>, tls: &serve::WebTls, stop: &CancellationToken) {
+/// Serves new certificates as they come.
+async fn follow_renewals(mut renewed: watch::Receiver<Install>, tls: WebTls, stop: CancellationToken) {
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
             changed = renewed.changed() => if changed.is_err() { return },
         }
         let (chain, key) = renewed.borrow_and_update().web();
-        if let Err(error) = tls.replace(chain, key) {
-            tracing::error!(%error, "the renewed certificate of the pages cannot be used");
+        log_end("certificate of the pages", tls.replace(chain, key));
+    }
+}
+
+/// Tells systemd that the database still answers; a stuck disk then restarts the node instead of hiding.
+async fn watchdog(records: Records, stop: CancellationToken) {
+    let Some(every) = sd_notify::watchdog_enabled() else { return };
+    let mut tick = tokio::time::interval(every / 3);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = tick.tick() => if records.roster().await.is_ok() { notify(NotifyState::Watchdog) },
         }
     }
 }
 
-fn tell_systemd(states: &[sd_notify::NotifyState<'_>]) {
-    if let Err(error) = sd_notify::notify(states) {
-        tracing::debug!(%error, "no service manager was told");
+fn notify(state: NotifyState<'_>) {
+    if let Err(error) = sd_notify::notify(&[state]) {
+        tracing::debug!(%error, "systemd was not told");
+    }
+}
+
+async fn stop_signal(stop: &CancellationToken) -> anyhow::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        _ = terminate.recv() => Ok(()),
+        interrupted = tokio::signal::ctrl_c() => Ok(interrupted?),
+        () = stop.cancelled() => bail!("the node stopped by itself; the log says why"),
     }
 }

@@ -1,55 +1,97 @@
-//! The node's configuration file, `node.toml`.
+//! The node's configuration: `node.toml`.
 
-use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::{Path, PathBuf};
 
 use hearth_protocol::config::{ConfigError, Reader, Section};
 
 use crate::lease::LeaseTerms;
 
-/// What `node.toml` says.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Config {
-    /// Where the node keeps everything.
+/// Where `hearth-node` looks for its configuration when it is not told.
+pub const DEFAULT_PATH: &str = "/etc/hearth/node.toml";
+
+/// Everything that a node is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NodeConfig {
+    /// The folder of its database and keys; relative to the configuration's own folder. Required.
     pub data: PathBuf,
-    /// Where the hubs listen, as `host:port`, if not where the enrolment said.
-    pub hubs: Vec<String>,
-    /// Where the pages are served.
-    pub web: SocketAddr,
-    /// Names and addresses by which tablets reach the node.
-    pub names: Vec<String>,
-    /// The steps of the lease.
+    /// The staff's pages.
+    pub pages: Pages,
+    /// Metrics and health, without personal data. `127.0.0.1:9465` by default.
+    pub metrics: SocketAddr,
+    /// Addresses of the hub as `host:port` that are tried before those that the enrolment told. None by default.
+    pub hub_addresses: Vec<String>,
+    /// After how many days without the hub which step is taken.
     pub lease: LeaseTerms,
 }
 
-impl Config {
-    /// The configuration of this text, or everything that is wrong with it.
-    pub fn parse(text: &str) -> Result<Self, ConfigError> {
+/// The staff's pages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pages {
+    /// Where they listen (HTTPS). `[::]:443` by default.
+    pub listen: SocketAddr,
+    /// Further names and private addresses by which tablets reach the node, without port.
+    pub names: Vec<String>,
+    /// Minutes without a touch after which a screen locks, 1 to 60. 10 by default.
+    pub idle_minutes: u32,
+}
+
+impl NodeConfig {
+    /// Reads the configuration file. Every fault is listed.
+    pub fn load(path: &Path) -> anyhow::Result<Self> {
+        use anyhow::Context as _;
+        let text = std::fs::read_to_string(path)
+            .with_context(|| format!("the configuration {} cannot be read", path.display()))?;
+        let folder = path.parent().unwrap_or(Path::new("."));
+        Self::from_toml(&text, folder)
+            .with_context(|| format!("the configuration {} is wrong", path.display()))
+    }
+
+    /// Reads a configuration; relative paths in it start at `folder`. Every fault is listed.
+    pub fn from_toml(text: &str, folder: &Path) -> Result<Self, ConfigError> {
         let (mut reader, parsed) = Reader::parse(text)?;
         let mut root = parsed.root();
-        let data =
-            reader.required::<PathBuf>(&mut root, "data", "a directory, such as \"/var/lib/hearth-node\"");
-        let mut hub = reader.section(&mut root, "hub");
-        let hubs = reader.texts(&mut hub, "addresses").unwrap_or_default();
-        reader.close(&hub);
-        let mut web = reader.section(&mut root, "web");
-        let listen = reader.optional(&mut web, "listen", "an address and port, such as \"0.0.0.0:443\"");
-        let names = reader.texts(&mut web, "names").unwrap_or_default();
-        reader.close(&web);
-        let mut section = reader.section(&mut root, "lease");
-        let lease = lease(&mut reader, &mut section);
+        let data: Option<PathBuf> = reader.required(&mut root, "data", "the path of a folder");
+        let pages = pages(&mut reader, &mut root);
+        let mut section = reader.section(&mut root, "metrics");
+        let metrics = reader.optional(&mut section, "listen", ADDRESS_FORM);
         reader.close(&section);
+        let mut section = reader.section(&mut root, "hub");
+        let hub_addresses = reader.texts(&mut section, "addresses").unwrap_or_default();
+        reader.close(&section);
+        let lease = lease(&mut reader, &mut root);
         reader.close(&root);
-        let web = listen.unwrap_or_else(|| SocketAddr::from(([0, 0, 0, 0], 443)));
-        reader.finish(data.map(|data| Self { data, hubs, web, names, lease }))
+        let metrics = metrics.unwrap_or(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9465));
+        let config = data.map(|data| Self { data: folder.join(data), pages, metrics, hub_addresses, lease });
+        reader.finish(config)
+    }
+
+    /// The database.
+    pub fn database(&self) -> PathBuf {
+        self.data.join("node.db")
     }
 }
 
-fn lease(reader: &mut Reader<'_>, section: &mut Section<'_>) -> LeaseTerms {
+const ADDRESS_FORM: &str = "an address with a port, such as \"127.0.0.1:9465\" or \"[::]:443\"";
+
+fn pages(reader: &mut Reader<'_>, root: &mut Section<'_>) -> Pages {
+    let mut section = reader.section(root, "pages");
+    let everywhere = SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), 443);
+    let pages = Pages {
+        listen: reader.optional(&mut section, "listen", ADDRESS_FORM).unwrap_or(everywhere),
+        names: reader.texts(&mut section, "names").unwrap_or_default(),
+        idle_minutes: reader.number(&mut section, "idle_minutes", &(1..=60)).unwrap_or(10),
+    };
+    reader.close(&section);
+    pages
+}
+
+fn lease(reader: &mut Reader<'_>, root: &mut Section<'_>) -> LeaseTerms {
     let default = LeaseTerms::default();
-    let mut days = |key, default| {
-        let days = reader.number(section, key, &(1..=180)).and_then(|days| u16::try_from(days).ok());
-        days.unwrap_or(default)
+    let mut section = reader.section(root, "lease");
+    let mut days = |key, default: u16| {
+        let days = reader.number(&mut section, key, &(1..=365));
+        days.and_then(|days| u16::try_from(days).ok()).unwrap_or(default)
     };
     let terms = LeaseTerms {
         banner_days: days("banner_days", default.banner_days),
@@ -59,8 +101,9 @@ fn lease(reader: &mut Reader<'_>, section: &mut Section<'_>) -> LeaseTerms {
         drop_days: days("drop_days", default.drop_days),
     };
     if let Some(fault) = terms.fault() {
-        reader.fault(section, "lock_days", fault);
+        reader.fault(&section, "lock_days", fault);
     }
+    reader.close(&section);
     terms
 }
 
@@ -69,17 +112,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_short_file_is_enough() {
-        let config = Config::parse("data = \"/var/lib/hearth-node\"").unwrap();
-        assert_eq!((config.web.port(), config.lease), (443, LeaseTerms::default()));
+    fn a_configuration_of_one_line_is_enough() {
+        let config = NodeConfig::from_toml("data = \"d\"", Path::new("/etc/hearth")).unwrap();
+        assert_eq!(config.data, Path::new("/etc/hearth/d"));
+        assert_eq!(config.pages.listen.port(), 443);
+        assert_eq!(config.lease, LeaseTerms::default());
     }
 
     #[test]
     fn every_fault_is_listed_at_once() {
-        let error = Config::parse("[web]\nlisten = \"here\"\n[lease]\nlock_days = 1\ncolour = \"red\"\n");
-        let faults = error.unwrap_err().to_string();
-        for part in ["data is missing", "web.listen", "lease.lock_days", "colour"] {
-            assert!(faults.contains(part), "{part}: {faults}");
-        }
+        let text = "dta = \"d\"\n[pages]\nlisten = \"here\"\nidle_minutes = 0\n[lease]\nlock_days = 300\n[hub]\naddresses = 5\n";
+        let error = NodeConfig::from_toml(text, Path::new(".")).unwrap_err();
+        insta::assert_snapshot!(error.to_string());
     }
 }

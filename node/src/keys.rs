@@ -116,6 +116,12 @@ impl PlatformKey {
         }
     }
 
+    /// The key of the machine that this runs on: systemd says in `CREDENTIALS_DIRECTORY` where its credentials are.
+    pub fn of_machine(data: &Path, random: &Random) -> Result<Self, KeyError> {
+        let credentials = std::env::var_os("CREDENTIALS_DIRECTORY");
+        Self::load(credentials.as_deref().map(Path::new), data, random)
+    }
+
     fn from_file(path: &Path, origin: PlatformOrigin) -> Result<Self, KeyError> {
         let bytes = std::fs::read(path).map_err(|source| KeyError::Io { path: path.to_owned(), source })?;
         let bytes = Zeroizing::new(bytes);

@@ -12,6 +12,7 @@ pub mod files;
 pub mod install;
 pub mod keys;
 pub mod lease;
+pub mod ops;
 pub mod random;
 pub mod records;
 pub mod store;

@@ -45,6 +45,8 @@ use tower_http::compression::CompressionLayer;
 use tower_http::timeout::TimeoutLayer;
 
 pub use frame::{Frame, Place};
+pub use serve::{ServeError, WebTls};
+pub use session::SessionLimits;
 
 use self::assets::AssetUrls;
 use self::error::PageError;
@@ -52,7 +54,7 @@ use self::frame::{Who, role_words};
 use self::guard::Hosts;
 use self::pin::Pins;
 use self::requester::{FORM_BYTES_MAX, SignedIn};
-use self::session::{SessionLimits, Sessions, token};
+use self::session::{Sessions, token};
 use self::strip::Strip;
 use self::throttle::Throttle;
 use crate::random::Random;

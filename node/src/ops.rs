@@ -1,0 +1,163 @@
+//! What operators look at: health, metrics and status, over plain HTTP on loopback, without personal data.
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::routing::get;
+use axum::{Json, Router};
+use hearth_protocol::time::Timestamp;
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use serde::{Deserialize, Serialize};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::lease::LeaseStage;
+use crate::records::{Line, Records, Transport};
+use crate::store::StoreError;
+use crate::sync::SOFTWARE;
+
+/// How a node is, as `hearth-node status` shows it. Names of fields are for ever; new ones may be added.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// Name and version of the software.
+    pub software: String,
+    /// The site's ODS code.
+    pub site: String,
+    /// The installation.
+    pub install: String,
+    /// Whether the hub has admitted the node now.
+    pub connected: bool,
+    /// What carries the link: `quic` or `tcp`; none without a link.
+    pub transport: Option<String>,
+    /// What the hub said when it refused the node.
+    pub refusal: Option<String>,
+    /// When the hub last answered, RFC 3339.
+    pub last_contact: Option<String>,
+    /// Changes that wait for the hub.
+    pub waiting: u64,
+    /// Changes that the hub refused.
+    pub refused: u64,
+    /// Whether everything that the hub had for the site has come at least once.
+    pub caught_up: bool,
+    /// Whether node and hub found that they do not hold the same.
+    pub diverged: bool,
+    /// The step of the lease: `good`, `banner`, `alert`, `countdown`, `locked` or `dropped`.
+    pub lease: String,
+    /// Until when the node's certificate holds, RFC 3339.
+    pub certificate_until: Option<String>,
+    /// Wall clock less hub time, in milliseconds, where it is more than five minutes.
+    pub clock_off_ms: Option<i64>,
+    /// Residents whose records the node holds.
+    pub residents: u64,
+}
+
+/// Reads the status of a running node.
+pub async fn status(records: &Records) -> Result<Status, StoreError> {
+    let residents = records.residents().await?.len();
+    let link = records.link().borrow().clone();
+    let site = records.site();
+    let text = |moment: Option<Timestamp>| moment.map(Timestamp::to_rfc3339);
+    let (transport, refusal) = match &link.line {
+        Line::Up { transport, .. } => (Some(transport_name(*transport).to_owned()), None),
+        Line::Down { refusal, .. } => (None, refusal.clone()),
+    };
+    Ok(Status {
+        software: SOFTWARE.to_owned(),
+        site: site.id.to_string(),
+        install: site.install.to_string(),
+        connected: transport.is_some(),
+        transport,
+        refusal,
+        last_contact: text(link.last_contact),
+        waiting: link.waiting,
+        refused: link.refused,
+        caught_up: link.has_caught_up,
+        diverged: link.is_diverged,
+        lease: lease_name(link.lease).to_owned(),
+        certificate_until: text(link.certificate_until),
+        clock_off_ms: link.clock_off_ms,
+        residents: u64::try_from(residents).unwrap_or(u64::MAX),
+    })
+}
+
+fn transport_name(transport: Transport) -> &'static str {
+    match transport {
+        Transport::Quic => "quic",
+        Transport::Tcp => "tcp",
+    }
+}
+
+fn lease_name(stage: LeaseStage) -> &'static str {
+    match stage {
+        LeaseStage::Good => "good",
+        LeaseStage::Banner { .. } => "banner",
+        LeaseStage::Alert { .. } => "alert",
+        LeaseStage::Countdown { .. } => "countdown",
+        LeaseStage::Locked => "locked",
+        LeaseStage::Dropped => "dropped",
+    }
+}
+
+struct Ops {
+    records: Records,
+    metrics: PrometheusHandle,
+}
+
+/// Serves health, metrics and status until told to stop.
+pub async fn serve(listener: TcpListener, records: Records, stop: CancellationToken) -> anyhow::Result<()> {
+    let metrics = PrometheusBuilder::new().install_recorder().context("the metrics cannot be registered")?;
+    describe();
+    let router = Router::new()
+        .route("/health/live", get(async || StatusCode::NO_CONTENT))
+        .route("/health/ready", get(ready))
+        .route("/metrics", get(scrape))
+        .route("/status", get(tell))
+        .with_state(Arc::new(Ops { records, metrics }));
+    axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await?;
+    Ok(())
+}
+
+fn describe() {
+    metrics::describe_gauge!("hearth_sync_connected", "1 while the hub has admitted the node");
+    metrics::describe_gauge!("hearth_sync_waiting", "changes that wait for the hub");
+    metrics::describe_gauge!("hearth_sync_refused", "changes that the hub refused");
+    metrics::describe_gauge!("hearth_sync_last_contact_seconds", "seconds since the hub last answered");
+    metrics::describe_gauge!("hearth_sync_diverged", "1 when node and hub do not hold the same");
+    metrics::describe_gauge!("hearth_certificate_seconds", "seconds until the node's certificate ends");
+    metrics::describe_gauge!("hearth_clock_off_seconds", "wall clock less hub time, where over five minutes");
+}
+
+/// Ready: the database answers.
+async fn ready(State(ops): State<Arc<Ops>>) -> StatusCode {
+    match ops.records.roster().await {
+        Ok(_) => StatusCode::NO_CONTENT,
+        Err(_) => StatusCode::SERVICE_UNAVAILABLE,
+    }
+}
+
+async fn tell(State(ops): State<Arc<Ops>>) -> Result<Json<Status>, StatusCode> {
+    status(&ops.records).await.map(Json).map_err(|_| StatusCode::SERVICE_UNAVAILABLE)
+}
+
+async fn scrape(State(ops): State<Arc<Ops>>) -> String {
+    let link = ops.records.link().borrow().clone();
+    let now = ops.records.clock().now();
+    #[expect(clippy::cast_precision_loss, reason = "a gauge is a float, and these are seconds and counts")]
+    let seconds = |ms: i64| ms as f64 / 1000.0;
+    let flag = |is: bool| if is { 1.0 } else { 0.0 };
+    let count = |n: u64| f64::from(u32::try_from(n).unwrap_or(u32::MAX));
+    metrics::gauge!("hearth_sync_connected").set(flag(matches!(link.line, Line::Up { .. })));
+    metrics::gauge!("hearth_sync_waiting").set(count(link.waiting));
+    metrics::gauge!("hearth_sync_refused").set(count(link.refused));
+    metrics::gauge!("hearth_sync_diverged").set(flag(link.is_diverged));
+    if let Some(contact) = link.last_contact {
+        metrics::gauge!("hearth_sync_last_contact_seconds").set(seconds(now.ms_since(contact)));
+    }
+    if let Some(until) = link.certificate_until {
+        metrics::gauge!("hearth_certificate_seconds").set(seconds(until.ms_since(now)));
+    }
+    metrics::gauge!("hearth_clock_off_seconds").set(seconds(link.clock_off_ms.unwrap_or(0)));
+    ops.metrics.render()
+}
