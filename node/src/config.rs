@@ -108,6 +108,9 @@ fn lease(reader: &mut Reader<'_>, root: &mut Section<'_>) -> LeaseTerms {
 }
 
 #[cfg(test)]
+mod example;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
