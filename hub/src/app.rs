@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 use crate::api::{self, AdminServer, Api};
 use crate::clock::Clock;
 use crate::enrol::{Certifier, Enrolment};
+use crate::gateway::{self, ClientOptions, Gateway};
 use crate::import::Importer;
 use crate::listen::{self, Datagrams, Hub, Links};
 use crate::random::Random;
@@ -98,7 +99,10 @@ async fn serve(
     let datagrams = datagrams.unwrap_or(Datagrams::Udp(config.listen.sites));
     let endpoint = listen::bind(datagrams, quic, &hub.random)
         .with_context(|| format!("cannot listen for the sites at {}", config.listen.sites))?;
-    let admin = start_admin(hub, config).context("cannot serve the admin API")?;
+    let importer = Importer::new(hub.store.clone(), hub.clock.clone(), hub.random.clone());
+    let gateway =
+        gateway(hub, config, importer.clone()).await.context("cannot set up the main care records")?;
+    let admin = start_admin(hub, config, importer, gateway.clone()).context("cannot serve the admin API")?;
     let mut parts = JoinSet::new();
     let links = hub.links.clone();
     let on_replaced = Arc::new(move |install| {
@@ -113,6 +117,11 @@ async fn serve(
     );
     parts.spawn(part("listener", listen::run(hub.clone(), endpoint, enrolment, stop.clone())));
     parts.spawn(part("compactor", compact::run(hub.store.clone(), hub.clock.clone(), stop.clone())));
+    let work = {
+        let (gateway, stop) = (gateway.clone(), stop.clone());
+        async move { gateway.run(stop).await }
+    };
+    parts.spawn(part("gateway", work));
     parts.spawn(part("observer", observe::run(hub.clone(), observer, stop.clone())));
     parts.spawn(part("watchdog", watchdog::run(hub.store.clone(), stop.clone())));
     parts.spawn(part("admin", serve_admin(hub.clone(), config.clone(), admin, stop.clone())));
@@ -137,19 +146,36 @@ async fn part(name: &'static str, work: impl Future<Output = ()>) -> &'static st
     name
 }
 
-fn start_admin(hub: &Hub, config: &HubConfig) -> anyhow::Result<AdminServer> {
+async fn gateway(hub: &Hub, config: &HubConfig, importer: Importer) -> anyhow::Result<Gateway> {
+    let parts = gateway::Parts {
+        store: hub.store.clone(),
+        clock: hub.clock.clone(),
+        random: hub.random.clone(),
+        importer,
+        region: config.region.id,
+    };
+    Ok(Gateway::new(&config.main_records, &ClientOptions::default(), parts).await?)
+}
+
+fn start_admin(
+    hub: &Hub,
+    config: &HubConfig,
+    importer: Importer,
+    gateway: Gateway,
+) -> anyhow::Result<AdminServer> {
     let api = Api::new(api::Parts {
         store: hub.store.clone(),
         clock: hub.clock.clone(),
         random: hub.random.clone(),
         certifier: Arc::clone(&hub.certifier),
-        importer: Importer::new(hub.store.clone(), hub.clock.clone(), hub.random.clone()),
+        importer,
         links: Arc::new(hub.links.clone()),
         administrators: config.administrators.clone(),
         backup_folder: config.backup.folder.clone(),
         backups_kept: config.backup.keep,
     });
-    Ok(AdminServer::start(config.listen.admin, admin_tls(hub, config)?, api::router(&api))?)
+    let router = api::guarded(&api, api::routes().merge(api::main_record_routes(gateway)));
+    Ok(AdminServer::start(config.listen.admin, admin_tls(hub, config)?, router)?)
 }
 
 fn admin_tls(hub: &Hub, config: &HubConfig) -> anyhow::Result<Arc<rustls::ServerConfig>> {

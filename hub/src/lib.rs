@@ -7,6 +7,7 @@ pub mod clock;
 pub mod compact;
 pub mod enrol;
 pub mod feed;
+pub mod gateway;
 pub mod grants;
 pub mod import;
 pub mod ingest;

@@ -11,6 +11,7 @@ mod endpoint;
 mod guard;
 mod links;
 mod session;
+mod states;
 mod tls;
 
 use std::sync::Arc;

@@ -8,6 +8,7 @@ use hearth_protocol::wire::message::{ChangeResult, Sequence};
 use rusqlite::{Connection, OptionalExtension, Transaction};
 
 use super::{Intake, Item, PENDING_PER_INSTALL_MAX, SCOPE_CHANGES_MAX, blobs, quarantine, rules};
+use crate::gateway;
 use crate::scopes::{self, ScopeState};
 use crate::sites::Install;
 use crate::store::{StoreError, columns};
@@ -124,6 +125,9 @@ impl Intake<'_> {
         ))?;
         scopes::save(self.transaction, &state)?;
         blobs::note(self.transaction, scope, &change.entries)?;
+        for entry in &change.entries {
+            gateway::owe(self.transaction, scope, entry, self.now)?;
+        }
         quarantine::forget(self.transaction, scope, change.hash, self.now)?;
         hold_own(self.transaction, writer, scope, state.head)?;
         Ok(state.head)

@@ -13,9 +13,11 @@ use tokio::task::JoinSet;
 
 use super::channels::{self, Came, NotSent, Outlets};
 use super::links::Registered;
+use super::states::States;
 use super::{Hub, advice, close_code, deliver};
 use crate::clock::Clock;
 use crate::feed::{self, FeedQuery};
+use crate::gateway::owed::NewStates;
 use crate::ingest::{self, Push, Pushed};
 use crate::region;
 use crate::sites::{self, Identified};
@@ -37,6 +39,7 @@ pub(super) enum Answer {
     Ingested(u64, Result<Pushed, StoreError>),
     Feed(Result<FeedRead, StoreError>),
     Message(Channel, Message),
+    States(Result<NewStates, StoreError>),
 }
 
 /// Serves one admitted link to its end.
@@ -56,7 +59,7 @@ pub(super) async fn run(hub: Hub, connection: Connection, identified: Identified
     let session = HubSession::new(peer, moment(&hub));
     let outlets = Outlets::new(connection.clone(), send);
     let background = JoinSet::new();
-    let link = Link { hub, identified, session, outlets, background };
+    let link = Link { hub, identified, session, outlets, background, states: States::default() };
     let code = link.run(inbox, registered).await;
     tracing::info!(site = %install.site, install = %install.id, ?code, "a link ended");
     connection.close(close_code(code), b"");
@@ -66,9 +69,10 @@ pub(super) async fn run(hub: Hub, connection: Connection, identified: Identified
 pub(super) struct Link {
     pub(super) hub: Hub,
     pub(super) identified: Identified,
-    session: HubSession,
+    pub(super) session: HubSession,
     pub(super) outlets: Outlets,
     pub(super) background: JoinSet<Option<Answer>>,
+    pub(super) states: States,
 }
 
 impl Link {
@@ -98,7 +102,10 @@ impl Link {
                     Some(Came::Ended) | None => return RefusalCode::Replaced,
                 },
                 Some(answer) = self.background.join_next() => self.answered(answer.ok().flatten()),
-                () = registered.poke.notified() => self.session.handle_poke(),
+                () = registered.poke.notified() => {
+                    self.session.handle_poke();
+                    self.read_states();
+                }
                 () = tokio::time::sleep(wait) => self.session.handle_timeout(moment(&self.hub)),
             }
         }
@@ -118,6 +125,7 @@ impl Link {
 
     fn handle(&mut self, channel: Channel, message: Message) {
         let name = message.name();
+        self.prove_states();
         if let Err(violation) = self.session.handle_message(channel, message) {
             tracing::warn!(install = %self.identified.install.id, message = name, %violation, "protocol broken");
             self.refuse(violation.refusal());
@@ -144,6 +152,7 @@ impl Link {
             Some(Answer::Feed(Ok(read))) => self.session.handle_feed(read),
             Some(Answer::Ingested(_, Err(error)) | Answer::Feed(Err(error))) => self.unavailable(&error),
             Some(Answer::Message(channel, message)) => self.session.handle_answer(channel, message),
+            Some(Answer::States(news)) => self.tell_states(news),
             None => {}
         }
     }
@@ -193,6 +202,7 @@ impl Link {
             Ok(admission) => {
                 tracing::info!(site = %install.site, install = %install.id, "a node is admitted");
                 self.session.handle_admitted(&admission);
+                self.begin_states().await;
             }
             Err(error) => self.unavailable(&error),
         }

@@ -5,8 +5,11 @@ use rusqlite::Connection;
 use super::StoreError;
 
 /// Every migration, in order; the first is number 1. `user_version` is the number of the last one applied.
-const MIGRATIONS: &[(&str, &str)] =
-    &[("core", include_str!("schema/0001_core.sql")), ("admin", include_str!("schema/0002_admin.sql"))];
+const MIGRATIONS: &[(&str, &str)] = &[
+    ("core", include_str!("schema/0001_core.sql")),
+    ("admin", include_str!("schema/0002_admin.sql")),
+    ("gateway", include_str!("schema/0003_gateway.sql")),
+];
 
 /// The version of the schema that this software writes.
 pub fn newest() -> u32 {

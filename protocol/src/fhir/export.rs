@@ -126,6 +126,11 @@ pub fn take_back(entry: &Entry, by: &Entry, target: &Target<'_>) -> Result<Vec<O
     Ok(all)
 }
 
+/// The `Provenance` of a resource that an entry changed, such as an original that was patched.
+pub fn provenance_of(entry: &Entry, target: &Target<'_>, resource: &str) -> Value {
+    Writing { entry, target }.provenance(resource)
+}
+
 /// Replaces every reference to one URL by another: an id that the main care record has given for a `urn:uuid:` URL.
 pub fn relink(resource: &mut Value, from: &str, to: &str) {
     match resource {

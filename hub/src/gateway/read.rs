@@ -1,0 +1,491 @@
+//! Reading a main care record: all of a resident when they are assigned, and what changed from then on.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use hearth_protocol::audit::{Code, Who};
+use hearth_protocol::fhir::export::own_identifiers;
+use hearth_protocol::fhir::set::key;
+use hearth_protocol::fhir::split::Splitter;
+use hearth_protocol::fhir::{ResourceSet, Split};
+use hearth_protocol::id::ResidentId;
+use hearth_protocol::time::Timestamp;
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use serde_json::Value;
+
+use super::client::{Failure, own_name};
+use super::export::Stop;
+use super::link::{self, Contact};
+use super::owed;
+use crate::import::{Importer, Options};
+use crate::store::{StoreError, columns};
+
+/// The types of which a record has a place for resources, where a server does not give all of a patient at once.
+const TYPES: [&str; 19] = [
+    "RelatedPerson",
+    "AllergyIntolerance",
+    "MedicationRequest",
+    "MedicationStatement",
+    "Flag",
+    "Consent",
+    "Condition",
+    "Appointment",
+    "Encounter",
+    "Immunization",
+    "Observation",
+    "DiagnosticReport",
+    "CarePlan",
+    "Goal",
+    "DocumentReference",
+    "Composition",
+    "MedicationAdministration",
+    "MedicationDispense",
+    "List",
+];
+/// How far behind the mark each read begins: a server may finish an earlier write after a later one.
+const OVERLAP_MS: i64 = 5_000;
+/// Resources that a set may fetch because others refer to them.
+const REFERRED_MAX: usize = 500;
+const PAGE: (&str, &str) = ("_count", "200");
+
+/// What a read found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Found {
+    /// Residents read whole for the first time.
+    pub(super) residents: u64,
+    /// Resources given to the importer.
+    pub(super) resources: u64,
+    /// Entries that they became.
+    pub(super) entries: u64,
+    /// Resources that were kept aside.
+    pub(super) parked: u64,
+}
+
+/// Reads who is newly assigned and what changed, and moves the mark.
+pub(super) async fn read(contact: &Contact, importer: &Importer) -> Result<Found, Stop> {
+    let capability = contact.capability().await?;
+    let (system, software) = (contact.system().to_owned(), capability.software.clone());
+    contact.store.write(move |t| link::note_contact(t, &system, software.as_deref())).await?;
+    let system = contact.system().to_owned();
+    let mark = contact.store.read(move |c| mark(c, &system)).await?;
+    // Taken before anybody is read whole: what changes meanwhile is found from here.
+    let start = match mark {
+        Some(_) => None,
+        None => newest(contact).await?,
+    };
+    let mut found = Found::default();
+    let system = contact.system().to_owned();
+    contact.store.write(move |t| forget_unassigned(t, &system)).await?;
+    for resident in residents(contact).await? {
+        read_whole(contact, importer, resident, &mut found).await?;
+    }
+    let next = match mark {
+        Some(mark) => changes(contact, importer, mark, &mut found).await?.max(Some(mark)),
+        None => start,
+    };
+    let (system, now) = (contact.system().to_owned(), contact.clock.now());
+    contact.store.write(move |t| note_read(t, &system, next, now)).await?;
+    Ok(found)
+}
+
+fn mark(connection: &Connection, system: &str) -> Result<Option<Timestamp>, StoreError> {
+    let mut select = connection.prepare_cached("SELECT mark FROM main_record WHERE system = ?1")?;
+    let mark: Option<Option<String>> = select.query_row([system], |row| row.get(0)).optional()?;
+    Ok(mark.flatten().and_then(|text| Timestamp::from_rfc3339(&text)))
+}
+
+fn note_read(
+    transaction: &Transaction<'_>,
+    system: &str,
+    mark: Option<Timestamp>,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let sql =
+        "UPDATE main_record SET mark = coalesce(?2, mark), last_read = ?3, reachable = 1 WHERE system = ?1";
+    transaction.prepare_cached(sql)?.execute(params![system, mark.map(Timestamp::to_rfc3339), now.0])?;
+    Ok(())
+}
+
+/// Whoever no site holds is read whole again when a site does: their changes are not followed meanwhile.
+fn forget_unassigned(transaction: &Transaction<'_>, system: &str) -> Result<(), StoreError> {
+    let sql = "UPDATE main_record_person SET read_at = NULL WHERE system = ?1 AND read_at IS NOT NULL
+               AND resident NOT IN (SELECT resident FROM grant_ WHERE state = 'active')";
+    transaction.execute(sql, [system])?;
+    Ok(())
+}
+
+/// Whether a resident was assigned who was never looked for.
+pub(super) fn has_new(connection: &Connection, system: &str) -> Result<bool, StoreError> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM grant_ g LEFT JOIN main_record_person p
+               ON p.resident = g.resident AND p.system = ?1 WHERE g.state = 'active' AND p.resident IS NULL)";
+    Ok(connection.prepare_cached(sql)?.query_row([system], |row| row.get(0))?)
+}
+
+/// When the server last changed anything, by its own clock.
+async fn newest(contact: &Contact) -> Result<Option<Timestamp>, Stop> {
+    let entries = if contact.capability().await?.history {
+        contact.client.first_page("_history", &[("_count", "1")]).await?
+    } else {
+        contact.client.first_page("Patient", &[("_sort", "-_lastUpdated"), ("_count", "1")]).await?
+    };
+    // A server without anything in it changes from now on.
+    Ok(Some(entries.iter().filter_map(changed).max().unwrap_or(Timestamp(0))))
+}
+
+/// The residents whom some site holds and who are not read yet, or are not known there.
+async fn residents(contact: &Contact) -> Result<Vec<ResidentId>, StoreError> {
+    let (system, now) = (contact.system().to_owned(), contact.clock.now());
+    let read = move |c: &Connection| {
+        let sql = "SELECT DISTINCT resident FROM grant_ WHERE state = 'active' ORDER BY resident";
+        let mut select = c.prepare_cached(sql)?;
+        let rows = select.query_map([], |row| columns::resident(row, 0))?;
+        let mut wanted = Vec::new();
+        for resident in rows {
+            let resident = resident?;
+            let person = link::person(c, &system, resident)?;
+            let is_unread = |p: &link::Person| p.reference.is_some() && p.read_at.is_none();
+            if person.is_none_or(|p| is_unread(&p) || p.is_to_be_looked_for(now)) {
+                wanted.push(resident);
+            }
+        }
+        Ok(wanted)
+    };
+    contact.store.read(read).await
+}
+
+async fn read_whole(
+    contact: &Contact,
+    importer: &Importer,
+    resident: ResidentId,
+    found: &mut Found,
+) -> Result<(), Stop> {
+    let Some(reference) = link::look_for(contact, resident).await? else { return Ok(()) };
+    let resources = everything(contact, &reference).await?;
+    let own = own(contact, &resources).await?;
+    let set = set(contact, &reference, resources.into_iter().filter(|r| !own.is_own(r)).collect()).await?;
+    give(contact, importer, vec![set], Vec::new(), found).await?;
+    found.residents += 1;
+    let (system, now) = (contact.system().to_owned(), contact.clock.now());
+    let noted = contact.store.write(move |t| {
+        let sql = "UPDATE main_record_person SET read_at = ?3 WHERE system = ?1 AND resident = ?2";
+        t.prepare_cached(sql)?.execute(params![system, resident.0.as_bytes(), now.0])?;
+        Ok(())
+    });
+    Ok(noted.await?)
+}
+
+/// All that the server has of a patient.
+async fn everything(contact: &Contact, reference: &str) -> Result<Vec<Value>, Failure> {
+    let capability = contact.capability().await?;
+    if capability.everything() {
+        let entries = contact.client.search(&format!("{reference}/$everything"), &[PAGE]).await?;
+        return Ok(resources(entries));
+    }
+    let mut all = vec![contact.client.read(reference).await?.body];
+    for kind in TYPES.into_iter().filter(|kind| capability.finds(kind)) {
+        all.extend(resources(contact.client.search(kind, &[("patient", reference), PAGE]).await?));
+    }
+    Ok(all)
+}
+
+/// What changed since the mark, oldest first, and the mark after it.
+async fn changes(
+    contact: &Contact,
+    importer: &Importer,
+    mark: Timestamp,
+    found: &mut Found,
+) -> Result<Option<Timestamp>, Stop> {
+    let since = mark.plus_ms(-OVERLAP_MS).max(Timestamp(0)).to_rfc3339();
+    let system = contact.system().to_owned();
+    let people = contact.store.read(move |c| people(c, &system)).await?;
+    // What Hearth is changing there at this moment would look like somebody else's change.
+    let writing = contact.writing.lock().await;
+    let entries = if contact.capability().await?.history {
+        contact.client.search("_history", &[("_since", &since), PAGE]).await?
+    } else {
+        updated(contact, &people, &since).await?
+    };
+    let next = entries.iter().filter_map(changed).max();
+    let mut splitter = Splitter::default();
+    let news = news(contact, entries).await?;
+    drop(writing);
+    let deleted = news.iter().filter_map(deleted).collect();
+    news.into_iter().filter(|entry| deleted_url(entry).is_none()).for_each(|mut entry| {
+        if let Some(resource) = entry.get_mut("resource") {
+            splitter.add(resource.take());
+        }
+    });
+    let mut sets = Vec::new();
+    for changed in splitter.finish().patients {
+        let Some(reference) = changed.patient_reference().map(str::to_owned) else { continue };
+        if people.contains(&reference) {
+            let resources = changed.shared().iter().map(|r| Value::clone(r)).collect();
+            sets.push(set(contact, &reference, resources).await?);
+        }
+    }
+    give(contact, importer, sets, deleted, found).await?;
+    Ok(next)
+}
+
+/// What changed of each patient, where the server has no history of everything. Deletions are not told there.
+async fn updated(contact: &Contact, people: &BTreeSet<String>, since: &str) -> Result<Vec<Value>, Failure> {
+    let (capability, since) = (contact.capability().await?, format!("ge{since}"));
+    let mut all = Vec::new();
+    for reference in people {
+        let id = reference.strip_prefix("Patient/").unwrap_or(reference);
+        all.extend(contact.client.search("Patient", &[("_id", id), ("_lastUpdated", &since)]).await?);
+        for kind in TYPES.into_iter().filter(|kind| capability.finds(kind)) {
+            let query = [("patient", reference.as_str()), ("_lastUpdated", &since), PAGE];
+            all.extend(contact.client.search(kind, &query).await?);
+        }
+    }
+    Ok(all)
+}
+
+/// The entries that say something new, oldest first: not what Hearth wrote itself, nor what is held already.
+async fn news(contact: &Contact, mut entries: Vec<Value>) -> Result<Vec<Value>, Stop> {
+    // A history is newest first.
+    entries.reverse();
+    entries.sort_by_key(changed);
+    // Only the newest version of each counts: the ones between were never seen by anybody here.
+    let mut newest: BTreeMap<String, (usize, Value)> = BTreeMap::new();
+    for (place, entry) in entries.into_iter().enumerate() {
+        let name = deleted(&entry).or_else(|| entry.get("resource").and_then(own_name));
+        if let Some(name) = name {
+            newest.insert(name, (place, entry));
+        }
+    }
+    let mut newest: Vec<(usize, Value)> = newest.into_values().collect();
+    newest.sort_by_key(|(place, _)| *place);
+    let found: Vec<Value> = newest.iter().filter_map(|(_, entry)| entry.get("resource")).cloned().collect();
+    let own = own(contact, &found).await?;
+    let system = contact.system().to_owned();
+    let held = contact.store.read(move |c| held(c, &system, &found)).await?;
+    let is_new = |entry: &Value| {
+        let Some(resource) = entry.get("resource").filter(|_| deleted_url(entry).is_none()) else {
+            return true;
+        };
+        let version = resource.pointer("/meta/versionId").and_then(Value::as_str);
+        let is_held = held.get(&key(resource)).is_some_and(|held| version == Some(held.as_str()));
+        !is_held && !own.is_own(resource)
+    };
+    Ok(newest.into_iter().map(|(_, entry)| entry).filter(is_new).collect())
+}
+
+/// The versions that are held of these resources.
+fn held(
+    connection: &Connection,
+    system: &str,
+    found: &[Value],
+) -> Result<BTreeMap<String, String>, StoreError> {
+    let sql = "SELECT version FROM original WHERE system = ?1 AND resource = ?2 AND version IS NOT NULL
+               AND state <> 'deleted'";
+    let mut select = connection.prepare_cached(sql)?;
+    let mut held = BTreeMap::new();
+    for name in found.iter().map(key) {
+        if let Some(version) = select.query_row((system, &name), |row| row.get(0)).optional()? {
+            held.insert(name, version);
+        }
+    }
+    Ok(held)
+}
+
+/// What Hearth wrote into the main care record, among some resources.
+struct Own {
+    names: BTreeSet<String>,
+}
+
+impl Own {
+    fn is_own(&self, resource: &Value) -> bool {
+        own_name(resource).is_some_and(|name| self.names.contains(&name))
+    }
+}
+
+/// By what a resource may be known as Hearth's own.
+struct Signs {
+    name: String,
+    identifiers: Vec<uuid::Uuid>,
+    targets: Vec<String>,
+    version: Option<String>,
+}
+
+impl Signs {
+    fn of(resource: &Value) -> Option<Self> {
+        let version = resource.pointer("/meta/versionId").and_then(Value::as_str).map(str::to_owned);
+        let identifiers = own_identifiers(resource).collect();
+        Some(Self { name: own_name(resource)?, identifiers, targets: targets(resource), version })
+    }
+
+    fn are_own(&self, transaction: &Transaction<'_>, system: &str) -> Result<bool, StoreError> {
+        for target in &self.targets {
+            if is_written(transaction, system, target)? {
+                return Ok(true);
+            }
+        }
+        for identifier in &self.identifiers {
+            let Some(written) = owed::written(transaction, system, *identifier)? else { continue };
+            let version = self.version.as_deref();
+            if !is_edited(&written, version)
+                || owed::adopt(transaction, system, *identifier, &self.name, version)? == owed::Adopted::No
+            {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
+async fn own(contact: &Contact, resources: &[Value]) -> Result<Own, StoreError> {
+    let system = contact.system().to_owned();
+    let signs: Vec<Signs> = resources.iter().filter_map(Signs::of).collect();
+    let work = move |t: &Transaction<'_>| {
+        let mut names = BTreeSet::new();
+        for signs in signs {
+            if signs.are_own(t, &system)? {
+                names.insert(signs.name);
+            }
+        }
+        Ok(Own { names })
+    };
+    contact.store.write(work).await
+}
+
+/// Whether somebody changed there what Hearth had written.
+fn is_edited(written: &owed::Written, version: Option<&str>) -> bool {
+    written.remote.is_some() && written.version.is_some() && written.version.as_deref() != version
+}
+
+/// What a Provenance is about.
+fn targets(resource: &Value) -> Vec<String> {
+    if resource.get("resourceType").and_then(Value::as_str) != Some("Provenance") {
+        return Vec::new();
+    }
+    let targets = resource.get("target").and_then(Value::as_array).into_iter().flatten();
+    targets.filter_map(|target| target.get("reference")?.as_str()).map(str::to_owned).collect()
+}
+
+fn is_written(connection: &Connection, system: &str, remote: &str) -> Result<bool, StoreError> {
+    let sql = "SELECT count(*) > 0 FROM written WHERE system = ?1 AND remote = ?2";
+    Ok(connection.prepare_cached(sql)?.query_row((system, remote), |row| row.get(0))?)
+}
+
+/// The references of the residents who are known there.
+fn people(connection: &Connection, system: &str) -> Result<BTreeSet<String>, StoreError> {
+    let sql = "SELECT p.reference FROM main_record_person p JOIN grant_ g ON g.resident = p.resident
+               WHERE p.system = ?1 AND p.reference IS NOT NULL AND p.read_at IS NOT NULL AND g.state = 'active'";
+    let mut select = connection.prepare_cached(sql)?;
+    let rows = select.query_map([system], |row| row.get(0))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// A patient's resources with those that they refer to and that are needed to read them.
+async fn set(contact: &Contact, reference: &str, resources: Vec<Value>) -> Result<ResourceSet, Failure> {
+    let mut set = ResourceSet::new();
+    set.refer_to_patient(reference);
+    let tells_of_person = |r: &Value| {
+        matches!(r.get("resourceType").and_then(Value::as_str), Some("Patient" | "RelatedPerson"))
+    };
+    let is_person = resources.iter().any(tells_of_person);
+    let mut wanted = BTreeSet::new();
+    for resource in resources {
+        referred(&resource, &mut wanted);
+        set.add(None, Arc::new(resource));
+    }
+    if is_person && set.patient().is_none() {
+        wanted.insert(reference.to_owned());
+    }
+    if is_person && contact.capability().await?.finds("RelatedPerson") {
+        let related = contact.client.search("RelatedPerson", &[("patient", reference), PAGE]).await?;
+        for related in self::resources(related) {
+            if set.get(&key(&related)).is_none() {
+                set.add(None, Arc::new(related));
+            }
+        }
+    }
+    for name in wanted.into_iter().take(REFERRED_MAX) {
+        if set.get(&name).is_some() {
+            continue;
+        }
+        match contact.client.read(&name).await {
+            Ok(answer) => set.add(None, Arc::new(answer.body)),
+            // What is not there is missed by the importer, which says so.
+            Err(Failure::Absent | Failure::Rejected { .. }) => {}
+            Err(failure) => return Err(failure),
+        }
+    }
+    Ok(set)
+}
+
+/// Names of resources of shared types that a resource refers to.
+fn referred(value: &Value, wanted: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(map) => {
+            for (name, value) in map {
+                let is_link = name == "reference" || name == "url";
+                match value.as_str().filter(|text| is_link && is_shared(text)) {
+                    Some(text) => {
+                        wanted.insert(text.split("/_history/").next().unwrap_or(text).to_owned());
+                    }
+                    None => referred(value, wanted),
+                }
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| referred(item, wanted)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+fn is_shared(reference: &str) -> bool {
+    let kinds =
+        ["Organization/", "Practitioner/", "PractitionerRole/", "Medication/", "Location/", "Binary/"];
+    kinds.iter().any(|kind| reference.starts_with(kind))
+}
+
+async fn give(
+    contact: &Contact,
+    importer: &Importer,
+    patients: Vec<ResourceSet>,
+    deleted: Vec<String>,
+    found: &mut Found,
+) -> Result<(), StoreError> {
+    if patients.is_empty() && deleted.is_empty() {
+        return Ok(());
+    }
+    let options = Options {
+        system: contact.system().to_owned(),
+        site: None,
+        dry_run: false,
+        who: Who::Client(Code::near(contact.system())),
+    };
+    let report = importer.split(options, Split { patients, deleted, problems: Vec::new() }).await?;
+    found.resources += report.resources;
+    found.entries += report.entries;
+    found.parked += report.parked_total;
+    Ok(())
+}
+
+fn resources(entries: Vec<Value>) -> Vec<Value> {
+    let resource = |mut entry: Value| entry.get_mut("resource").map(Value::take);
+    // A server may add its remarks to what it found.
+    let is_found = |r: &Value| r.get("resourceType").and_then(Value::as_str) != Some("OperationOutcome");
+    entries.into_iter().filter_map(resource).filter(is_found).collect()
+}
+
+/// When the server says that an entry changed.
+fn changed(entry: &Value) -> Option<Timestamp> {
+    let stated =
+        entry.pointer("/resource/meta/lastUpdated").or_else(|| entry.pointer("/response/lastModified"));
+    Timestamp::from_rfc3339(stated?.as_str()?)
+}
+
+fn deleted_url(entry: &Value) -> Option<&str> {
+    let request =
+        entry.get("request").filter(|r| r.get("method").and_then(Value::as_str) == Some("DELETE"))?;
+    request.get("url")?.as_str()
+}
+
+fn deleted(entry: &Value) -> Option<String> {
+    let mut parts = deleted_url(entry)?.rsplit('/');
+    let (id, kind) = (parts.next()?, parts.next()?);
+    Some(format!("{kind}/{id}"))
+}

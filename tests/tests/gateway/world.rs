@@ -1,0 +1,268 @@
+//! A hub's database with one care home, a gateway, and a main care record that really runs.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hearth_hub::clock::{Clock, ManualTime};
+use hearth_hub::gateway::owed::{self, NewStates};
+use hearth_hub::gateway::{ClientOptions, Gateway, Parts, Pass};
+use hearth_hub::import::Importer;
+use hearth_hub::ingest::{self, Push, Pushed};
+use hearth_hub::random::Random;
+use hearth_hub::store::{Store, StoreOptions};
+use hearth_hub::{grants, records, region, sites};
+use hearth_protocol::access::SiteKind;
+use hearth_protocol::clinical::NhsNumber;
+use hearth_protocol::document::{self, Tip};
+use hearth_protocol::id::{EntryId, InstallId, ResidentId, SiteId, StaffId};
+use hearth_protocol::record::{Author, Body, Entry, Origin, Role};
+use hearth_protocol::scope::{Scope, Section};
+use hearth_protocol::time::Timestamp;
+use hearth_protocol::wire::message::{ChangeGroup, ChangeResult, DeliveryState, RegionId, ScopedChange};
+use hearth_provisioning::region::{MainRecordAuth, MainRecordConfig};
+use hearth_tests::generate::region::{Region, Resident, region as made_up};
+use hearth_tests::main_record::{MainRecord, Settings, Software, Tenant};
+use serde_json::Value;
+use tempfile::TempDir;
+use uuid::Uuid;
+
+pub(crate) const SITE: &str = "VL1AB";
+pub(crate) const NODE: InstallId = InstallId(7);
+pub(crate) const REGION: Uuid = Uuid::from_u128(0x5eed);
+pub(crate) const SYSTEM: &str = "main";
+
+/// Everything that a test of the gateway needs.
+pub(crate) struct World {
+    pub(crate) server: MainRecord,
+    pub(crate) tenant: Tenant,
+    pub(crate) store: Store,
+    pub(crate) gateway: Gateway,
+    pub(crate) time: Arc<ManualTime>,
+    pub(crate) clock: Clock,
+    pub(crate) people: Region,
+    pub(crate) ids: Vec<ResidentId>,
+    folder: TempDir,
+    pens: BTreeMap<Scope, Tip>,
+    counter: u64,
+}
+
+impl World {
+    /// A home of so many residents, all of whom the main care record knows and the hub has assigned.
+    pub(crate) async fn new(residents: u16, settings: Settings) -> Self {
+        Self::through(residents, settings, |base| base).await
+    }
+
+    /// The same, the hub reaching the record at another address than its own.
+    pub(crate) async fn through(
+        residents: u16,
+        settings: Settings,
+        address: impl FnOnce(String) -> String,
+    ) -> Self {
+        let software = Software::ready().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().join("record");
+        std::fs::create_dir(&data).unwrap();
+        let server = MainRecord::start(&software, &data, settings).await.unwrap();
+        let tenant = server.tenant("gateway");
+        let now = Clock::system().now();
+        let people = made_up(11, 1, residents, now);
+        for resident in &people.residents {
+            tenant.transaction(&resident.bundle).await.unwrap();
+        }
+        let time = ManualTime::at(now);
+        let clock = Clock::new(Arc::clone(&time) as Arc<_>);
+        let store = Store::open(folder.path().join("hub.db"), &StoreOptions::default()).unwrap();
+        let ids = begin(&store, &people, now).await;
+        let gateway = gateway(&store, &clock, address(server.base_url())).await;
+        Self {
+            server,
+            tenant,
+            store,
+            gateway,
+            time,
+            clock,
+            people,
+            ids,
+            folder,
+            pens: BTreeMap::new(),
+            counter: 0,
+        }
+    }
+
+    /// Closes the hub's database and opens it again, as another process would after a kill.
+    pub(crate) async fn restart_hub(&mut self) {
+        self.store.close().await;
+        self.store = Store::open(self.folder.path().join("hub.db"), &StoreOptions::default()).unwrap();
+        self.gateway = gateway(&self.store, &self.clock, self.server.base_url()).await;
+    }
+
+    /// One pass that has to succeed.
+    pub(crate) async fn pass(&self) -> Pass {
+        let pass = self.gateway.pass().await.unwrap();
+        assert_eq!(pass.failures, 0, "{:?}", self.last_error().await);
+        pass
+    }
+
+    /// Passes, with time between them, until nothing waits any more.
+    pub(crate) async fn settle(&self) {
+        for _ in 0..40 {
+            self.gateway.pass().await.unwrap();
+            if self.count("SELECT count(*) FROM owed WHERE state = 'queued'").await == 0 {
+                return;
+            }
+            self.time.advance(Duration::from_mins(10));
+        }
+        panic!("something still waits: {:?}", self.last_error().await);
+    }
+
+    pub(crate) async fn last_error(&self) -> Option<String> {
+        let sql = "SELECT last_error FROM main_record";
+        self.store.read(move |c| Ok(c.query_row(sql, [], |row| row.get(0))?)).await.unwrap()
+    }
+
+    pub(crate) async fn count(&self, sql: &'static str) -> u64 {
+        self.store.read(move |c| Ok(c.query_row(sql, [], |row| row.get(0))?)).await.unwrap()
+    }
+
+    pub(crate) fn resident(&self, index: usize) -> &Resident {
+        &self.people.residents[index]
+    }
+
+    /// The scope of a section of a resident, of this month where it has months.
+    pub(crate) fn scope(&self, index: usize, section: Section) -> Scope {
+        Scope::of_resident(self.ids[index], section, self.clock.now()).unwrap()
+    }
+
+    /// All entries of a section.
+    pub(crate) async fn entries(&self, index: usize, section: Section) -> Vec<Entry> {
+        let scope = self.scope(index, section);
+        self.store.read(move |c| records::entries(c, scope)).await.unwrap()
+    }
+
+    /// The entries of a section that nothing has replaced.
+    pub(crate) async fn newest(&self, index: usize, section: Section) -> Vec<Entry> {
+        let scope = self.scope(index, section);
+        self.store.read(move |c| records::newest(c, scope)).await.unwrap()
+    }
+
+    /// A nurse of the home writes something down, and the home's node sends it.
+    pub(crate) async fn write(&mut self, index: usize, section: Section, body: Body) -> EntryId {
+        self.replace(index, section, body, &[]).await
+    }
+
+    /// The same, in place of these entries.
+    pub(crate) async fn replace(
+        &mut self,
+        index: usize,
+        section: Section,
+        body: Body,
+        old: &[&Entry],
+    ) -> EntryId {
+        self.counter += 1;
+        let id = EntryId { install: NODE, counter: self.counter };
+        let now = self.clock.now();
+        let entry = Entry {
+            id,
+            happened: now,
+            recorded: now,
+            author: Author { staff: StaffId(9), role: Role::Nurse, name: "A. Nurse".into() },
+            origin: Origin::Site(site()),
+            thread: old.first().map(|entry| entry.thread_id()),
+            replaces: old.iter().map(|entry| entry.id).collect(),
+            body,
+        };
+        self.push(self.scope(index, section), entry).await;
+        id
+    }
+
+    async fn push(&mut self, scope: Scope, entry: Entry) {
+        let mut changes = Vec::new();
+        let tip = self.pens.entry(scope).or_default();
+        if tip.heads.is_empty() {
+            let genesis = document::genesis(scope.section());
+            tip.advance(NODE, &genesis);
+            changes.push(ScopedChange { scope, change: genesis.to_stored() });
+        }
+        let change = document::add(NODE, scope.section(), tip, vec![entry]).unwrap();
+        changes.push(ScopedChange { scope, change: change.to_stored() });
+        let (push, now) = (Push::check(vec![ChangeGroup { changes }]), self.clock.now());
+        let pushed = self.store.write(move |t| ingest::push(t, NODE, push, now)).await.unwrap();
+        let Pushed::Judged(results) = pushed else { panic!("refused") };
+        assert!(matches!(results.last(), Some(ChangeResult::Accepted(_))), "{results:?}");
+    }
+
+    /// What the node is told of an entry's way.
+    pub(crate) async fn state(&self, entry: EntryId) -> DeliveryState {
+        let NewStates { states, .. } = self.news(0).await;
+        states.into_iter().find(|known| known.entry == entry).unwrap().state
+    }
+
+    pub(crate) async fn news(&self, after: u64) -> NewStates {
+        self.store.read(move |c| owed::news(c, NODE, after, 1000)).await.unwrap()
+    }
+
+    /// The resources in the main care record that carry an entry's identifier.
+    pub(crate) async fn there(&self, kind: &str, entry: EntryId) -> Vec<Value> {
+        let identifier = format!("urn:ietf:rfc:3986|urn:uuid:{}", entry.to_uuid(REGION));
+        self.tenant.search(kind, &[("identifier", &identifier)]).await.unwrap()
+    }
+
+    /// The Provenance of a resource in the main care record.
+    pub(crate) async fn provenance(&self, resource: &Value) -> Vec<Value> {
+        self.tenant.search("Provenance", &[("target", &name(resource))]).await.unwrap()
+    }
+}
+
+/// Type and id.
+pub(crate) fn name(resource: &Value) -> String {
+    format!("{}/{}", resource["resourceType"].as_str().unwrap(), resource["id"].as_str().unwrap())
+}
+
+pub(crate) fn site() -> SiteId {
+    SITE.parse().unwrap()
+}
+
+async fn gateway(store: &Store, clock: &Clock, base_url: String) -> Gateway {
+    let config = MainRecordConfig {
+        name: SYSTEM.into(),
+        base_url,
+        auth: MainRecordAuth::None,
+        identifier_system: "https://fhir.nhs.uk/Id/nhs-number".into(),
+        poll_seconds: 1,
+    };
+    let options = ClientOptions {
+        request: Duration::from_secs(5),
+        headers: vec![("X-Tenant-ID".into(), "gateway".into())],
+        ..ClientOptions::default()
+    };
+    let random = Random::seeded(5);
+    let importer = Importer::new(store.clone(), clock.clone(), random.clone());
+    let (store, clock) = (store.clone(), clock.clone());
+    let parts = Parts { store, clock, random, importer, region: REGION };
+    Gateway::new(&[config], &options, parts).await.unwrap()
+}
+
+/// The home, its node, and its residents, who so far are only numbers.
+async fn begin(store: &Store, people: &Region, now: Timestamp) -> Vec<ResidentId> {
+    let numbers: Vec<Option<NhsNumber>> = people.residents.iter().map(|one| one.nhs_number).collect();
+    let ids: Vec<ResidentId> =
+        (1..=numbers.len()).map(|n| ResidentId(Uuid::from_u128(u128::try_from(n).unwrap()))).collect();
+    let residents = ids.clone();
+    let begun = store.write(move |t| {
+        region::begin(t, RegionId(REGION), InstallId(0xffff_0001))?;
+        sites::add(t, site(), SiteKind::CareHome, "Home", now)?;
+        sites::add_install(t, NODE, site(), &[0; 32], now)?;
+        for (resident, number) in residents.iter().zip(numbers) {
+            grants::add_resident(t, *resident, now)?;
+            if let Some(number) = number {
+                let sql = "INSERT INTO nhs_number (number, resident) VALUES (?1, ?2)";
+                t.execute(sql, (number.to_plain(), resident.0.as_bytes()))?;
+            }
+            grants::assign(t, site(), *resident, now)?;
+        }
+        Ok(())
+    });
+    begun.await.unwrap();
+    ids
+}
