@@ -87,7 +87,7 @@ impl Region {
         use std::io::Write as _;
         let Some(url) = &self.options.main_record else { return Ok(()) };
         let mut file = std::fs::File::options().append(true).open(self.hub_toml())?;
-        writeln!(file, "\n[[main_records]]\nname = \"main\"\nbase_url = \"{url}\"")?;
+        writeln!(file, "\n[[main_record]]\nname = \"main\"\nbase_url = \"{url}\"\nauth = \"none\"")?;
         writeln!(file, "poll_seconds = {}", self.options.poll_seconds)?;
         Ok(())
     }
