@@ -10,8 +10,8 @@ use hearth_protocol::scope::Section;
 use hearth_protocol::sync::VERSIONS;
 use hearth_protocol::wire::frame::{self, FrameDecoder};
 use hearth_protocol::wire::message::{
-    Ack, BlobWant, ChangeGroup, ChangeResult, Changes, FeedNumber, Hello, Receipt, RevokeMode, ScopedChange,
-    Sequence, Stored,
+    Ack, BlobWant, ChangeGroup, ChangeResult, Changes, DeliveryState, FeedNumber, Health, Hello, Receipt,
+    RevokeMode, ScopedChange, Sequence, Stored,
 };
 use hearth_protocol::wire::stream::SESSION_ALPN;
 use hearth_protocol::wire::{Channel, Message};
@@ -27,6 +27,7 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::*;
 use crate::clock::{ManualTime, TimeSource};
+use crate::gateway::owed;
 use crate::sites::{self, InstallState};
 use crate::testing::{NOW, Pen, TestHub, resident, scope, site};
 
@@ -478,4 +479,49 @@ async fn a_hub_that_stops_says_so_to_every_node() {
     running.stop.cancel();
     assert_eq!(home.closed().await, 8);
     tokio::time::timeout(SOON, running.task).await.unwrap().unwrap();
+}
+
+/// The states of the next delivery; other messages are passed over.
+async fn delivery(node: &mut Node) -> Vec<DeliveryState> {
+    loop {
+        match node.next(Channel::Control).await {
+            Some(Message::Delivery(delivery)) => {
+                return delivery.states.into_iter().map(|state| state.state).collect();
+            }
+            Some(_) => {}
+            None => panic!("the link ended"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_node_is_told_the_way_of_its_entries_live_and_again_on_the_next_link() {
+    let running = Running::start().await;
+    let configure = "INSERT INTO main_record (system, configured) VALUES ('main', 1)";
+    running.hub.store.write(move |t| Ok(t.execute(configure, [])?)).await.unwrap();
+    let identity = running.certificate(HOME, 1, true).await;
+    let mut home = running.node_with(HOME, 1, &identity).await;
+    home.welcome().await;
+    home.push(1, Pen::new(1).write(scope(1, Section::Safety))).await;
+    assert_eq!(delivery(&mut home).await, vec![DeliveryState::Queued]);
+    let accept = |t: &rusqlite::Transaction<'_>| {
+        let due = owed::due(t, "main", NOW, 10)?;
+        due.iter().try_for_each(|one| owed::accept(t, one, Some("Flag/1"), NOW))
+    };
+    running.hub.store.write(accept).await.unwrap();
+    assert_eq!(delivery(&mut home).await, vec![DeliveryState::Accepted]);
+    // That it was sent is no proof that it arrived.
+    let mut again = running.node_with(HOME, 1, &identity).await;
+    again.welcome().await;
+    assert_eq!(delivery(&mut again).await, vec![DeliveryState::Accepted]);
+    running.time.advance(Duration::from_mins(3));
+    again.send(&Message::Health(Health::default())).await;
+    let install = InstallId(1);
+    let told = async {
+        while running.hub.store.read(move |c| owed::told(c, install)).await.unwrap() == 0 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(SOON, told).await.unwrap();
+    running.end().await;
 }

@@ -17,15 +17,18 @@ mod world;
 use std::time::Duration;
 
 use hearth_hub::gateway::owed;
+use hearth_hub::grants;
 use hearth_protocol::record::mar::{Administration, Outcome};
 use hearth_protocol::record::safety::AllergyStatus;
 use hearth_protocol::record::{Body, Entry, Origin};
 use hearth_protocol::scope::Section;
-use hearth_protocol::wire::message::DeliveryState;
+use hearth_protocol::time::Timestamp;
+use hearth_protocol::wire::message::{DeliveryState, RevokeMode};
 use hearth_provisioning::api::{ItemAction, ItemState, MainRecordItemsQuery};
 use hearth_tests::main_record::Settings;
 use proxy::{Fault, Proxy};
 use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 use world::{World, name};
 
 fn orders(entries: &[Entry]) -> Vec<&Entry> {
@@ -361,4 +364,39 @@ async fn what_is_kept_aside_is_listed_without_words_and_tried_again_or_given_up(
     world.store.write(move |t| owed::act(t, world::SYSTEM, &give_up, now)).await.unwrap();
     assert!(list().await.unwrap().items.is_empty());
     assert!(matches!(world.state(bad).await, DeliveryState::Rejected(_)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_running_gateway_sends_what_comes_and_reads_who_is_assigned() {
+    let mut world = World::new(2, Settings::default()).await;
+    let resident = world.ids[1];
+    let taken = world.store.write(move |t| {
+        grants::revoke(t, world::site(), resident, RevokeMode::Forget, Timestamp(1_790_000_000_000))
+    });
+    taken.await.unwrap();
+    let (gateway, stop) = (world.gateway.clone(), CancellationToken::new());
+    let running = tokio::spawn({
+        let stop = stop.clone();
+        async move { gateway.run(stop).await }
+    });
+    until(&world, "SELECT count(*) FROM main_record_person WHERE read_at IS NOT NULL", 1).await;
+    let note = world.write(0, Section::Notes, bodies::note("Slept well.")).await;
+    until(&world, "SELECT count(*) FROM owed WHERE state = 'accepted'", 1).await;
+    assert_eq!(world.there("DocumentReference", note).await.len(), 1);
+    let now = world.clock.now();
+    world.store.write(move |t| grants::assign(t, world::site(), resident, now)).await.unwrap();
+    until(&world, "SELECT count(*) FROM main_record_person WHERE read_at IS NOT NULL", 2).await;
+    stop.cancel();
+    tokio::time::timeout(Duration::from_secs(5), running).await.unwrap().unwrap();
+}
+
+/// Waits until a count is reached.
+async fn until(world: &World, sql: &'static str, count: u64) {
+    for _ in 0..600 {
+        if world.count(sql).await >= count {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("not reached: {sql}, {:?}", world.last_error().await);
 }
