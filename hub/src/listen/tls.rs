@@ -64,7 +64,9 @@ pub fn server_config(
     let mut rng = StdRng::from_seed(random.bytes());
     let key = IdentityKey::generate(&mut rng)?;
     let name = HubName { server_name: certifier.terms().server_name.clone() };
-    let chain = certifier.keys().issuing.hub_chain(&key, &name, &mut rng, clock.now())?;
+    let mut chain = certifier.keys().issuing.hub_chain(&key, &name, &mut rng, clock.now())?;
+    // A node that enrols knows the root by its hash alone, so the root itself has to come along.
+    chain.extend(certifier.keys().identity_roots.roots().first().cloned());
     let mut tls = rustls::ServerConfig::builder_with_details(provider, Arc::new(clock.clone()))
         .with_protocol_versions(&[&rustls::version::TLS13])?
         .with_client_cert_verifier(verifier)
