@@ -51,7 +51,7 @@ fn the_example_shows_the_true_defaults() {
     let config = example();
     assert_eq!(config.listen, Listen::default());
     assert_eq!(config.advertised.server_name, HubConfig::SERVER_NAME);
-    let least: String = ["[region]", "[advertise]", "[[administrator]]"].map(|header| block(header)).concat();
+    let least: String = ["[region]", "[advertise]", "[[administrator]]"].map(block).concat();
     let least = HubConfig::from_toml(&least, Path::new("")).unwrap();
     assert_eq!((config.data, config.backup), (least.data, least.backup));
     let record = &config.main_records[0];
