@@ -81,20 +81,18 @@ pub async fn run(config: NodeConfig) -> anyhow::Result<()> {
     );
 
     let pages = pages(&config, records.clone(), random);
-    let guard = |name: &'static str, stop: CancellationToken| Ended { name, stop };
+    let ended = |name: &'static str| Ended { name, stop: stop.clone() };
     tasks.spawn({
-        let (tls, stop, _ended) = (tls.clone(), stop.clone(), guard("pages", stop.clone()));
+        let (tls, until, ended) = (tls.clone(), stop.clone().cancelled_owned(), ended("pages"));
         async move {
-            let _ended = _ended;
-            log_end("pages", crate::web::serve::serve(&pages, listener, tls, stop.cancelled_owned()).await)
+            log_end(ended.name, crate::web::serve::serve(&pages, listener, tls, until).await);
         }
     });
     tasks.spawn(follow_renewals(renewed, tls, stop.clone()));
     tasks.spawn({
-        let (records, stop, _ended) = (records.clone(), stop.clone(), guard("operations", stop.clone()));
+        let (records, until, ended) = (records.clone(), stop.clone(), ended("operations"));
         async move {
-            let _ended = _ended;
-            log_end("operations", ops::serve(operations, records, stop).await)
+            log_end(ended.name, ops::serve(operations, records, until).await);
         }
     });
     tasks.spawn(sync.run(stop.clone()));

@@ -68,6 +68,8 @@ pub fn free_port() -> anyhow::Result<SocketAddr> {
 impl Region {
     /// Makes a region in an empty folder with `hearth init`, and starts its hub.
     pub async fn create(folder: &Path, name: &str, options: Options) -> anyhow::Result<Self> {
+        // An error says that the process has a provider already.
+        drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
         let addresses = Addresses { sites: free_port()?, admin: free_port()?, metrics: free_port()? };
         let mut region =
             Self { folder: folder.join("region"), options, addresses, hub: None, sites: BTreeMap::new() };
