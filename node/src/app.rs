@@ -85,6 +85,8 @@ pub async fn run(config: NodeConfig) -> anyhow::Result<()> {
     tasks.spawn({
         let (tls, until, ended) = (tls.clone(), stop.clone().cancelled_owned(), ended("pages"));
         async move {
+            // Whole, not its name alone: it is dropped when this task ends.
+            let ended = ended;
             log_end(ended.name, crate::web::serve::serve(&pages, listener, tls, until).await);
         }
     });
@@ -92,6 +94,7 @@ pub async fn run(config: NodeConfig) -> anyhow::Result<()> {
     tasks.spawn({
         let (records, until, ended) = (records.clone(), stop.clone(), ended("operations"));
         async move {
+            let ended = ended;
             log_end(ended.name, ops::serve(operations, records, until).await);
         }
     });
