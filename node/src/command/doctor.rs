@@ -38,22 +38,23 @@ enum Verdict {
 /// One check.
 #[derive(Debug, Serialize)]
 struct Check {
-    check: &'static str,
+    #[serde(rename = "check")]
+    name: &'static str,
     verdict: Verdict,
     finding: String,
     hint: Option<&'static str>,
 }
 
 fn well(check: &'static str, finding: impl Into<String>) -> Check {
-    Check { check, verdict: Verdict::Well, finding: finding.into(), hint: None }
+    Check { name: check, verdict: Verdict::Well, finding: finding.into(), hint: None }
 }
 
 fn notable(check: &'static str, finding: impl Into<String>, hint: &'static str) -> Check {
-    Check { check, verdict: Verdict::WorthKnowing, finding: finding.into(), hint: Some(hint) }
+    Check { name: check, verdict: Verdict::WorthKnowing, finding: finding.into(), hint: Some(hint) }
 }
 
 fn wrong(check: &'static str, finding: impl Into<String>, hint: &'static str) -> Check {
-    Check { check, verdict: Verdict::Wrong, finding: finding.into(), hint: Some(hint) }
+    Check { name: check, verdict: Verdict::Wrong, finding: finding.into(), hint: Some(hint) }
 }
 
 impl Doctor {
@@ -79,7 +80,7 @@ fn told(check: &Check) -> String {
         Verdict::Wrong => "WRONG",
     };
     let hint = check.hint.map(|hint| format!("\n      hint: {hint}")).unwrap_or_default();
-    format!("{mark} {}: {}{hint}", check.check, check.finding)
+    format!("{mark} {}: {}{hint}", check.name, check.finding)
 }
 
 async fn checks(config: &NodeConfig) -> anyhow::Result<Vec<Check>> {
@@ -100,13 +101,13 @@ async fn checks(config: &NodeConfig) -> anyhow::Result<Vec<Check>> {
             checks.push(database(&records).await);
         }
         Err(error) => {
-            checks.push(wrong("installation", format!("{error:#}"), "read the message; it says what to do"))
+            checks.push(wrong("installation", format!("{error:#}"), "read the message; it says what to do"));
         }
     }
     match status::ask(config).await {
         Ok(status) => checks.extend(link(&status)),
         Err(_) => {
-            checks.push(notable("process", "no node answers here", "start it: systemctl start hearth-node"))
+            checks.push(notable("process", "no node answers here", "start it: systemctl start hearth-node"));
         }
     }
     Ok(checks)

@@ -34,9 +34,9 @@ impl Run {
         let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
         let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
         if self.log_json {
-            log.json().init()
+            log.json().init();
         } else {
-            log.with_ansi(false).init()
+            log.with_ansi(false).init();
         }
         app::run(config).await?;
         Ok(DONE)

@@ -187,7 +187,6 @@ async fn start(install: Install) -> Running {
     let endpoint = Endpoint::client(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).unwrap();
     let sync = Sync::new(sample.records.clone(), install, keeper, endpoint, Vec::new(), random);
     let stop = CancellationToken::new();
-    #[expect(clippy::disallowed_methods, reason = "the test joins the task itself")]
     let task = tokio::spawn(sync.run(stop.clone()));
     let (time, ended) = (Arc::clone(&sample.time), stop.clone());
     std::thread::spawn(move || {
@@ -268,9 +267,9 @@ async fn what_is_written_reaches_the_hub_and_what_comes_is_stored_before_it_is_t
     send(&mut feed, Message::Grant(Grant { item: 1, feed: FeedNumber(4), resident: newcomer })).await;
     send(&mut feed, Message::Feed(Feed { item: 2, scope, changes })).await;
     send(&mut feed, Message::CaughtUp(CaughtUp { cursor: FeedNumber(5), items: 2, digest: None })).await;
-    let told = |message| match message {
-        Message::Stored(Stored { cursor: Some(cursor), items }) => Some((items, cursor)),
-        _ => None,
+    let told = |message| {
+        let Message::Stored(Stored { cursor, items }) = message else { return None };
+        cursor.map(|cursor| (items, cursor))
     };
     assert_eq!(talk.find(told).await, (2, FeedNumber(5)));
     let subject = Subject::Resident(newcomer);
