@@ -100,7 +100,10 @@ pub fn chromium() -> anyhow::Result<PathBuf> {
         return Ok(named.into());
     }
     debian(&["chromium", "fonts-liberation"], "the browser tests", || has("chromium"))?;
-    Ok("chromium".into())
+    let folders = std::env::var_os("PATH").unwrap_or_default();
+    let found =
+        std::env::split_paths(&folders).map(|folder| folder.join("chromium")).find(|path| path.is_file());
+    found.context("chromium is not in the PATH")
 }
 
 /// The browser tests' own packages, by their lock file.

@@ -98,7 +98,7 @@ async fn serve(stream: TcpStream, shared: &Mutex<Shared>) -> anyhow::Result<()> 
     let mut head = format!("HTTP/1.1 {} Ok\r\n", answer.status().as_u16());
     for (name, value) in answer.headers() {
         if !["content-length", "transfer-encoding", "connection"].contains(&name.as_str()) {
-            head += &format!("{name}: {}\r\n", value.to_str()?);
+            head.extend([name.as_str(), ": ", value.to_str()?, "\r\n"]);
         }
     }
     // Further pages are asked for here too.
@@ -108,7 +108,7 @@ async fn serve(stream: TcpStream, shared: &Mutex<Shared>) -> anyhow::Result<()> 
         Some(Fault::WrongJson) => (13, "{\"wrong\": [1}".to_owned()),
         Some(Fault::Status(_)) | None => (body.len(), body),
     };
-    head += &format!("content-length: {length}\r\nconnection: close\r\n\r\n");
+    head.extend(["content-length: ", &length.to_string(), "\r\nconnection: close\r\n\r\n"]);
     write.write_all(head.as_bytes()).await?;
     write.write_all(sent.as_bytes()).await?;
     write.shutdown().await?;
