@@ -1,6 +1,7 @@
 //! Whole regions as tests, the synthetic region, and the demo.
 
 pub mod generate;
+pub mod hostile;
 pub mod inspect;
 pub mod line;
 pub mod main_record;

@@ -199,13 +199,17 @@ impl Region {
     ) -> anyhow::Result<()> {
         let invite = self.invite(ods, kind, name)?;
         self.add_staff(ods, staff)?;
-        let folder = self.folder.with_file_name(ods);
-        let log = self.logs().join(format!("{ods}.log"));
-        let mut site = Site::prepare(ods, &folder, self.addresses.sites, &log, &self.options.log).await?;
+        let mut site = self.computer(ods).await?;
         site.enrol(&invite)?;
         site.start().await?;
         self.sites.insert(ods.to_owned(), site);
         Ok(())
+    }
+
+    /// A computer that is enrolled nowhere yet, with a configuration and a line that lead to this region's hub.
+    pub async fn computer(&self, name: &str) -> anyhow::Result<Site> {
+        let (folder, log) = (self.folder.with_file_name(name), self.logs().join(format!("{name}.log")));
+        Site::prepare(name, &folder, self.addresses.sites, &log, &self.options.log).await
     }
 
     /// Adds a site; its invite.
