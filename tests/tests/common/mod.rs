@@ -31,12 +31,18 @@ pub fn now() -> Timestamp {
 /// A region with a home and a pharmacy that hold the same residents.
 pub async fn started(folder: &std::path::Path, residents: u16, options: Options) -> (Region, made::Region) {
     let made = make(7, 1, residents, now());
+    let region = started_with(folder, &made, options).await;
+    (region, made)
+}
+
+/// The same with people who have been made up already.
+pub async fn started_with(folder: &std::path::Path, made: &made::Region, options: Options) -> Region {
     let mut region = Region::create(folder, "Test Vale", options).await.unwrap();
     region.add_site(HOME, SiteKind::CareHome, "Rose Court", &made.home_staff).await.unwrap();
     region.add_site(PHARMACY, SiteKind::Pharmacy, "High Street", &made.pharmacy_staff).await.unwrap();
-    region.import_made(&made, &[HOME, PHARMACY]).unwrap();
+    region.import_made(made, &[HOME, PHARMACY]).unwrap();
     equal(&region).await;
-    (region, made)
+    region
 }
 
 /// Whether both sites hold what the hub has for them.
