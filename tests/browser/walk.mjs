@@ -16,11 +16,11 @@ const axe = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
 const { values: args } = parseArgs({
   options: {
     base: { type: 'string' }, name: { type: 'string' }, pin: { type: 'string' }, out: { type: 'string' },
-    resident: { type: 'string' }, only: { type: 'string' }, help: { type: 'boolean' },
+    resident: { type: 'string' }, 'expect-doses': { type: 'boolean' }, only: { type: 'string' }, help: { type: 'boolean' },
   },
 });
 if (args.help || !args.base || !args.name || !args.pin || !args.out) {
-  console.error("usage: node walk.mjs --base URL --name 'NAME OF STAFF' --pin PIN --out FOLDER [--resident 'START OF NAME'] [--only phone|tablet|pc]");
+  console.error("usage: node walk.mjs --base URL --name 'NAME OF STAFF' --pin PIN --out FOLDER [--resident 'START OF NAME'] [--only phone|tablet|pc] [--expect-doses]");
   process.exit(args.help ? 0 : 2);
 }
 mkdirSync(args.out, { recursive: true });
@@ -148,6 +148,7 @@ class Walk {
     }
     const given = this.page.locator('.hearth-dose', { hasNotText: 'witness' }).getByRole('button', { name: /^Given/ });
     const waiting = await given.count();
+    if (!waiting && args['expect-doses']) fault(`${this.size} round`, 'no dose waits');
     if (waiting) {
       await given.first().click();
       await this.page.waitForFunction((before) => {

@@ -20,6 +20,9 @@ use crate::setup;
 pub use pages::{Page, Person};
 pub use site::Site;
 
+/// The name of the main care record in the hub's configuration.
+const MAIN_RECORD: &str = "main";
+
 /// What a region is started with.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -89,7 +92,7 @@ impl Region {
         use std::io::Write as _;
         let Some(url) = &self.options.main_record else { return Ok(()) };
         let mut file = std::fs::File::options().append(true).open(self.hub_toml())?;
-        writeln!(file, "\n[[main_record]]\nname = \"main\"\nbase_url = \"{url}\"\nauth = \"none\"")?;
+        writeln!(file, "\n[[main_record]]\nname = \"{MAIN_RECORD}\"\nbase_url = \"{url}\"\nauth = \"none\"")?;
         writeln!(file, "poll_seconds = {}", self.options.poll_seconds)?;
         Ok(())
     }
@@ -235,18 +238,24 @@ impl Region {
         let files = files.display().to_string();
         let mut reports = Vec::new();
         for site in sites {
-            reports.extend(self.hearth_json(["resident", "import", &files, "--site", site], "")?);
+            let mut arguments = vec!["resident", "import", &files, "--site", site];
+            if self.options.main_record.is_some() {
+                arguments.extend(["--system", MAIN_RECORD]);
+            }
+            reports.extend(self.hearth_json(arguments, "")?);
         }
         ensure!(!reports.is_empty(), "an import without a site");
         Ok(reports)
     }
 
-    /// Writes made-up residents as Bundles, one file each, and imports them for these sites.
+    /// Writes made-up residents as Bundles, one file each, with doses due in the next minutes, and imports them for
+    /// these sites.
     pub fn import_made(&self, made: &made::Region, sites: &[&str]) -> anyhow::Result<Vec<Value>> {
         let folder = self.folder.with_file_name("bundles");
         std::fs::create_dir_all(&folder)?;
+        let now = hearth_node::clock::Clock::system().now();
         for (number, resident) in made.residents.iter().enumerate() {
-            let text = serde_json::to_string(&resident.bundle)?;
+            let text = made::due_soon(resident.bundle.clone(), now).to_string();
             setup::write(&folder.join(format!("resident-{number:02}.json")), &text)?;
             if let Some(discharge) = &resident.discharge {
                 let text = serde_json::to_string(discharge)?;

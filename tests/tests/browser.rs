@@ -22,7 +22,17 @@ async fn the_main_path_works_on_phone_and_tablet_without_an_accessibility_fault(
     let output = setup::root().join("tests/output/screenshots");
     std::fs::create_dir_all(&output).unwrap();
     let walk = Command::new("node")
-        .args(["walk.mjs", "--base", &pages, "--name", &nurse.name, "--pin", &nurse.pin, "--out"])
+        .args([
+            "walk.mjs",
+            "--expect-doses",
+            "--base",
+            &pages,
+            "--name",
+            &nurse.name,
+            "--pin",
+            &nurse.pin,
+            "--out",
+        ])
         .arg(&output)
         .env("HEARTH_CHROMIUM", browser)
         .current_dir(packages)

@@ -36,8 +36,8 @@ pub(super) async fn import(
         let open = api.parts().store.read(move |c| Ok(require_open(c, site).map(drop))).await?;
         open?;
     }
-    let options =
-        Options { system: SYSTEM.to_owned(), site: query.site, dry_run: query.dry_run, who: admin.who() };
+    let system = query.system.clone().unwrap_or_else(|| SYSTEM.to_owned());
+    let options = Options { system, site: query.site, dry_run: query.dry_run, who: admin.who() };
     let importer = &api.0.parts.importer;
     // The import goes on when the caller goes away: it is written patient by patient, and safe to send again.
     let importing = {
@@ -54,14 +54,26 @@ pub(super) async fn import(
     Ok(response)
 }
 
+/// Longest name of a main care record.
+const SYSTEM_CHARS_MAX: usize = 64;
+
+fn is_system(name: &str) -> bool {
+    let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    !name.is_empty() && name.len() <= SYSTEM_CHARS_MAX && name.bytes().all(allowed)
+}
+
 fn checked(query: Result<Query<ImportQuery>, QueryRejection>) -> Result<ImportQuery, Refusal> {
     let Ok(Query(query)) = query else {
-        let detail = "The query names the file (name), and may have part, site and dry_run.";
+        let detail = "The query names the file (name), and may have part, site, system and dry_run.";
         return Err(Refusal::invalid(vec![fault("", detail)]));
     };
     if query.name.is_empty() || query.name.chars().count() > NAME_CHARS_MAX {
         let detail = format!("The name of a file has 1 to {NAME_CHARS_MAX} characters.");
         return Err(Refusal::invalid(vec![fault("/name", detail)]));
+    }
+    if !query.system.as_deref().is_none_or(is_system) {
+        let detail = format!("A system has 1 to {SYSTEM_CHARS_MAX} small letters, digits and hyphens.");
+        return Err(Refusal::invalid(vec![fault("/system", detail)]));
     }
     Ok(query)
 }

@@ -17,6 +17,10 @@ pub struct ImportQuery {
     /// Assign every resident found to this site.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub site: Option<SiteId>,
+    /// The main care record that the files are an extract of, by its name in the hub's configuration: what it says
+    /// later are then newer versions of the same things. Files from elsewhere when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub system: Option<String>,
     /// Read and report, change nothing.
     #[serde(default)]
     pub dry_run: bool,

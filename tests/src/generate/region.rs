@@ -19,6 +19,7 @@ mod person;
 mod plan;
 mod results;
 mod safety;
+mod soon;
 mod staff;
 mod story;
 mod vitals;
@@ -28,6 +29,7 @@ use hearth_protocol::time::Timestamp;
 use serde_json::Value;
 
 pub use edge::Edge;
+pub use soon::due_soon;
 pub use staff::Staff;
 
 use super::dice::Dice;

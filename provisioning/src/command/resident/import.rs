@@ -25,6 +25,9 @@ pub(crate) struct Import {
     /// Let this site hold the records of everybody found
     #[arg(long, value_name = "ODS")]
     site: Option<SiteId>,
+    /// The files are an extract of this main care record, by its name in hub.toml; it goes on from there
+    #[arg(long, value_name = "NAME")]
+    system: Option<String>,
     /// Read and report, and change nothing
     #[arg(long)]
     dry_run: bool,
@@ -110,7 +113,13 @@ async fn import(
             )
             .hint("Write one resource a line and name the file .ndjson: such a file may be of any size."));
         }
-        let query = ImportQuery { name: name.to_owned(), part, site: command.site, dry_run: command.dry_run };
+        let query = ImportQuery {
+            name: name.to_owned(),
+            part,
+            site: command.site,
+            system: command.system.clone(),
+            dry_run: command.dry_run,
+        };
         let path = Path::plain(Path::RESIDENTS_IMPORT);
         let report: ImportReport = client.upload(&path, &query, content_type, bytes.to_vec().into()).await?;
         add(&mut whole, report);
