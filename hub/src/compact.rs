@@ -104,6 +104,7 @@ fn build(connection: &Connection, scope: Scope) -> Result<Option<Packed>, StoreE
         return Ok(None);
     }
     let upto = before.unwrap_or(0) + u64::try_from(tail.len()).unwrap_or(u64::MAX);
+    metrics::counter!("hearth_documents_opened_total").increment(1);
     let document = document::rebuild(scope.section(), base.as_ref(), &tail).map_err(fault)?;
     let snapshot = document::save(&document).map_err(fault)?;
     // Every place in the order is one change: more or fewer means that something was lost or doubled.

@@ -59,6 +59,7 @@ fn from_snapshot(connection: &Connection, scope: Scope) -> Result<(u64, Vec<Entr
     };
     snapshot.bytes = zstd::bulk::decompress(&snapshot.bytes, limits::SNAPSHOT_BYTES_MAX)
         .map_err(|_| StoreError::Corrupt)?;
+    metrics::counter!("hearth_documents_opened_total").increment(1);
     let loaded = document::load(&snapshot).map_err(|_| StoreError::Corrupt)?;
     Ok((upto, document::entries(&loaded).0))
 }

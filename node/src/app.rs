@@ -51,6 +51,7 @@ pub fn open(config: &NodeConfig, clock: &Clock, random: &Random) -> anyhow::Resu
 /// Runs the node until it is told to stop (SIGTERM or SIGINT).
 pub async fn run(config: NodeConfig) -> anyhow::Result<()> {
     let (clock, random) = (Clock::system(), Random::system()?);
+    let metrics = ops::count()?;
     let opened = open(&config, &clock, &random)?;
     if opened.platform.origin() == PlatformOrigin::File {
         tracing::warn!(
@@ -95,7 +96,7 @@ pub async fn run(config: NodeConfig) -> anyhow::Result<()> {
         let (records, until, ended) = (records.clone(), stop.clone(), ended("operations"));
         async move {
             let ended = ended;
-            log_end(ended.name, ops::serve(operations, records, until).await);
+            log_end(ended.name, ops::serve(operations, records, metrics, until).await);
         }
     });
     tasks.spawn(sync.run(stop.clone()));

@@ -105,10 +105,20 @@ struct Ops {
     metrics: PrometheusHandle,
 }
 
-/// Serves health, metrics and status until told to stop.
-pub async fn serve(listener: TcpListener, records: Records, stop: CancellationToken) -> anyhow::Result<()> {
+/// Begins to count. What happens before is in no metric.
+pub fn count() -> anyhow::Result<PrometheusHandle> {
     let metrics = PrometheusBuilder::new().install_recorder().context("the metrics cannot be registered")?;
     describe();
+    Ok(metrics)
+}
+
+/// Serves health, metrics and status until told to stop.
+pub async fn serve(
+    listener: TcpListener,
+    records: Records,
+    metrics: PrometheusHandle,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
     let router = Router::new()
         .route("/health/live", get(async || StatusCode::NO_CONTENT))
         .route("/health/ready", get(ready))
@@ -125,6 +135,8 @@ fn describe() {
     metrics::describe_gauge!("hearth_sync_refused", "changes that the hub refused");
     metrics::describe_gauge!("hearth_sync_last_contact_seconds", "seconds since the hub last answered");
     metrics::describe_gauge!("hearth_sync_diverged", "1 when node and hub do not hold the same");
+    metrics::describe_counter!("hearth_sync_bytes_total", "bytes of frames, without what QUIC adds");
+    metrics::describe_counter!("hearth_documents_opened_total", "documents loaded whole into memory");
     metrics::describe_gauge!("hearth_certificate_seconds", "seconds until the node's certificate ends");
     metrics::describe_gauge!("hearth_clock_off_seconds", "wall clock less hub time, where over five minutes");
 }

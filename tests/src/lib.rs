@@ -1,5 +1,6 @@
 //! Whole regions as tests, the synthetic region, and the demo.
 
+pub mod bench;
 pub mod generate;
 pub mod hostile;
 pub mod inspect;

@@ -30,15 +30,30 @@ struct Condition {
     delay_ms: AtomicU64,
     bytes_up: AtomicU64,
     bytes_down: AtomicU64,
+    /// Whether the latest datagram went up.
+    was_up: AtomicBool,
+    turns: AtomicU64,
 }
 
-/// What a line has carried, in bytes of UDP payload.
+impl Condition {
+    fn count(&self, is_up: bool, length: usize) {
+        let bytes = if is_up { &self.bytes_up } else { &self.bytes_down };
+        bytes.fetch_add(length as u64, Ordering::SeqCst);
+        if self.was_up.swap(is_up, Ordering::SeqCst) != is_up {
+            self.turns.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+}
+
+/// What a line has carried: bytes of UDP payload, and turns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Carried {
     /// From the site to the hub.
     pub up: u64,
     /// From the hub to the site.
     pub down: u64,
+    /// How often the direction changed, acknowledgements of the transport included. Two are at most one round trip.
+    pub turns: u64,
 }
 
 /// A line. It is gone when the value is dropped.
@@ -106,6 +121,7 @@ impl Line {
         Carried {
             up: self.condition.bytes_up.load(Ordering::SeqCst),
             down: self.condition.bytes_down.load(Ordering::SeqCst),
+            turns: self.condition.turns.load(Ordering::SeqCst),
         }
     }
 }
@@ -139,7 +155,7 @@ impl Carrier {
             let Ok((length, site)) = received else { continue };
             let datagram = buffer.get(..length).unwrap_or_default().to_vec();
             if let Some(up) = self.upstream_of(site, &mut upstream).await {
-                self.condition.bytes_up.fetch_add(length as u64, Ordering::SeqCst);
+                self.condition.count(true, length);
                 self.carry(datagram, up, None).await;
             }
         }
@@ -173,7 +189,7 @@ impl Carrier {
                 tokio::time::sleep(Duration::from_millis(5)).await;
                 continue;
             };
-            self.condition.bytes_down.fetch_add(length as u64, Ordering::SeqCst);
+            self.condition.count(false, length);
             let datagram = buffer.get(..length).unwrap_or_default().to_vec();
             self.carry(datagram, Arc::clone(&self.socket), Some(site)).await;
         }
@@ -239,6 +255,7 @@ mod tests {
         line.heal();
         assert!(answers(&site).await);
         assert!(line.carried().up >= 26 && line.carried().down >= 26);
+        assert!(line.carried().turns >= 3, "question and answer are a turn each");
     }
 
     #[tokio::test]

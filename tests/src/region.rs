@@ -202,9 +202,14 @@ impl Region {
     ) -> anyhow::Result<()> {
         let invite = self.invite(ods, kind, name)?;
         self.add_staff(ods, staff)?;
-        let mut site = self.computer(ods).await?;
-        site.enrol(&invite)?;
-        site.start().await?;
+        self.enrol_site(ods, &invite).await?;
+        self.site_mut(ods)?.start().await
+    }
+
+    /// Enrols the node of a site that was invited, behind a line of its own, and does not start it.
+    pub async fn enrol_site(&mut self, ods: &str, invite: &str) -> anyhow::Result<()> {
+        let site = self.computer(ods).await?;
+        site.enrol(invite)?;
         self.sites.insert(ods.to_owned(), site);
         Ok(())
     }

@@ -28,8 +28,14 @@ pub(super) async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
     if RECORDER.get().is_none() {
         let handle = PrometheusBuilder::new().install_recorder()?;
         RECORDER.get_or_init(|| handle);
+        describe();
     }
     Ok(TcpListener::bind(address).await?)
+}
+
+fn describe() {
+    metrics::describe_counter!("hearth_sync_bytes_total", "bytes of frames, without what QUIC adds");
+    metrics::describe_counter!("hearth_documents_opened_total", "documents loaded whole into memory");
 }
 
 /// Serves until it is stopped.

@@ -47,7 +47,10 @@ pub(super) async fn read(mut stream: RecvStream, channel: Channel, to: mpsc::Sen
             Err(error) => break Came::Broken(error.code()),
         }
         match stream.read_chunk(READ_BYTES, true).await {
-            Ok(Some(chunk)) => decoder.feed(&chunk.bytes),
+            Ok(Some(chunk)) => {
+                count_bytes("received", chunk.bytes.len());
+                decoder.feed(&chunk.bytes);
+            }
             Ok(None) | Err(_) => break Came::Ended,
         }
     };
@@ -60,6 +63,7 @@ pub(super) async fn accept(connection: Connection, to: mpsc::Sender<Came>) {
     while let Ok(mut stream) = connection.accept_uni().await {
         let mut header = [0; HEADER_BYTES];
         let read_header = stream.read_exact(&mut header).await;
+        count_bytes("received", header.len());
         let came = match (read_header, Channel::from_header(header)) {
             (Ok(()), Some(Channel::Push)) => {
                 read(stream, Channel::Push, to.clone()).await;
@@ -107,7 +111,9 @@ impl Outlets {
             return Ok(queue.clone());
         }
         let mut stream = self.connection.open_uni().await.map_err(|_| NotSent)?;
-        stream.write_all(&channel.to_header()).await.map_err(|_| NotSent)?;
+        let header = channel.to_header();
+        stream.write_all(&header).await.map_err(|_| NotSent)?;
+        count_bytes("sent", header.len());
         Ok(self.add(channel, stream))
     }
 
@@ -132,8 +138,14 @@ async fn write(mut stream: SendStream, mut frames: mpsc::Receiver<Bytes>) {
         if stream.write_all(&bytes).await.is_err() {
             return;
         }
+        count_bytes("sent", bytes.len());
     }
     if stream.finish().is_ok() {
         drop(stream.stopped().await);
     }
+}
+
+/// Counts bytes of frames and stream headers: what the protocol costs, without what QUIC adds.
+fn count_bytes(direction: &'static str, length: usize) {
+    metrics::counter!("hearth_sync_bytes_total", "direction" => direction).increment(length as u64);
 }

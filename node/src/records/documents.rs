@@ -195,6 +195,7 @@ const ZSTD_LEVEL: i32 = 9;
 pub(crate) fn load(connection: &Connection, row: &ScopeRow) -> Result<automerge::Automerge, StoreError> {
     let snapshot = snapshot(connection, row.id)?.map(|(snapshot, _)| snapshot);
     let tail: Vec<StoredChange> = tail(connection, row.id)?.into_iter().map(|change| change.stored).collect();
+    metrics::counter!("hearth_documents_opened_total").increment(1);
     let loaded = document::rebuild(row.scope.section(), snapshot.as_ref(), &tail);
     let document = loaded.map_err(|fault| StoreError::Corrupt(format!("{}: {fault}", row.scope)))?;
     if document::heads(&document) != row.tip.heads {

@@ -52,13 +52,12 @@ impl Records {
     /// with it is the node's own.
     pub async fn take_in(&self, intake: Intake) -> Result<Option<bool>, IntakeError> {
         let (site, now) = (self.0.site.clone(), self.0.clock.now());
-        let is_catching_up = intake.cursor.is_some();
         let erases = intake.items.iter().any(|item| matches!(item, IntakeItem::Revoke(_)));
         let agrees = self.0.store.write(move |tx| take_in(tx, &site, now, intake)).await?;
         if erases {
             self.0.store.truncate_log().await?;
         }
-        if is_catching_up {
+        if agrees == Some(true) {
             self.update_link(|link| link.has_caught_up = true);
         }
         Ok(agrees)
@@ -236,6 +235,7 @@ fn take_snapshot(
     if snapshot_sequence(tx, row.id)? >= sequence {
         return Ok(());
     }
+    metrics::counter!("hearth_documents_opened_total").increment(1);
     let document =
         document::load(snapshot).map_err(|_| IntakeError::Refused { scope, code: "snapshot-damaged" })?;
     let (mut fresh, mut changes) = (ScopeRow { sequence, ..empty(&row) }, Vec::new());

@@ -69,6 +69,8 @@ impl Sync {
             link.line = Line::Up { since: now, transport: Transport::Quic };
             link.clock_off_ms = offset;
             link.certificate_until = Some(welcome.certificate_until);
+            // The feed sends nothing to a node that has everything, so nothing later would say it.
+            link.has_caught_up |= welcome.digest_ok == Some(true);
         });
         tracing::info!(epoch = welcome.epoch, digest_ok = welcome.digest_ok, "admitted by the hub");
         if self.records.note_epoch(welcome.epoch).await? {

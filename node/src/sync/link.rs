@@ -84,6 +84,7 @@ async fn write(mut stream: SendStream, header: Option<Channel>, mut queue: mpsc:
         if stream.write_all(&bytes).await.is_err() {
             break;
         }
+        count_bytes("sent", bytes.len());
         bytes.clear();
     }
 }
@@ -125,6 +126,7 @@ fn close_code(error: &quinn::ConnectionError) -> Option<u64> {
 async fn named(mut stream: RecvStream) -> Option<(Channel, RecvStream)> {
     let mut header = [0; HEADER_BYTES];
     stream.read_exact(&mut header).await.ok()?;
+    count_bytes("received", header.len());
     let channel = Channel::from_header(header)?;
     Some((channel, stream))
 }
@@ -139,6 +141,7 @@ async fn read(
     let mut decoder = FrameDecoder::default();
     let mut buffer = vec![0; READ_BYTES];
     while let Ok(Some(length)) = stream.read(&mut buffer).await {
+        count_bytes("received", length);
         decoder.feed(buffer.get(..length).unwrap_or_default());
         loop {
             let polled = decoder.poll().and_then(|found| found.map(|f| frame::decode(&f)).transpose());
@@ -159,6 +162,11 @@ async fn read(
             }
         }
     }
+}
+
+/// Counts bytes of frames and stream headers: what the protocol costs, without what QUIC adds.
+fn count_bytes(direction: &'static str, length: usize) {
+    metrics::counter!("hearth_sync_bytes_total", "direction" => direction).increment(length as u64);
 }
 
 /// The close code of a connection whose peer broke the protocol (`RefusalCode::Violation`).

@@ -127,6 +127,12 @@ impl Site {
         self.node.as_ref().context("the node is not running")
     }
 
+    /// What the running node answers at a path of its operations listener, such as `/metrics`.
+    pub async fn observe(&self, path: &str) -> anyhow::Result<String> {
+        let answer = reqwest::get(format!("http://{}{path}", self.metrics)).await?.error_for_status()?;
+        Ok(answer.text().await?)
+    }
+
     /// What `hearth-node status --json` says.
     pub fn status(&self) -> anyhow::Result<Value> {
         let printed = process::printed(&self.node_command(&["status", "--json"], "")?)?;
