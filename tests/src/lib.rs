@@ -9,3 +9,4 @@ pub mod main_record;
 pub mod process;
 pub mod region;
 pub mod setup;
+pub mod small_disk;

@@ -33,13 +33,12 @@ fn members<'v>(value: &'v Value, name: &str, found: &mut Vec<&'v str>) {
     match value {
         Value::Object(map) => {
             for (key, member) in map {
-                match member {
-                    Value::String(text) if key == name => found.push(text),
-                    Value::Array(items) if key == name => {
-                        found.extend(items.iter().filter_map(Value::as_str))
-                    }
-                    _ => members(member, name, found),
-                }
+                let is_named = key == name;
+                found.extend(member.as_str().filter(|_| is_named));
+                found.extend(
+                    member.as_array().filter(|_| is_named).into_iter().flatten().filter_map(Value::as_str),
+                );
+                members(member, name, found);
             }
         }
         Value::Array(items) => items.iter().for_each(|item| members(item, name, found)),
