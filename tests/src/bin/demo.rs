@@ -143,7 +143,8 @@ fn introduce(region: &Region, made: &made::Region, record: Option<&MainRecord>) 
     }
     let (admin, roots, _) = region.admin()?;
     writeln!(out, "\nHub, admin API: {admin}")?;
-    writeln!(out, "    hearth --context {} status", region.context().display())?;
+    let hearth = setup::program("hearth")?;
+    writeln!(out, "    {} --context {} status", hearth.display(), region.context().display())?;
     if let Some(record) = record {
         writeln!(out, "Main care record: {}", record.base_url())?;
     }
