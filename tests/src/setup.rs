@@ -21,15 +21,8 @@ pub fn fhir_data() -> PathBuf {
 pub fn build() -> anyhow::Result<()> {
     anstream::eprintln!("building hub, node and command");
     let mut command = Command::new(env!("CARGO"));
-    command.args([
-        "build",
-        "--package",
-        "hearth-hub",
-        "--package",
-        "hearth-node",
-        "--package",
-        "hearth-provisioning",
-    ]);
+    // All of the workspace, so that its dependencies have the features that the tests build them with: once, not twice.
+    command.args(["build", "--workspace", "--bins"]);
     if !cfg!(debug_assertions) {
         command.arg("--release");
     }
