@@ -22,7 +22,7 @@ pub struct Software {
 }
 
 impl Software {
-    /// Finds the software in the cache folder, and installs what is missing from crates.io and npm: about 7 minutes on
+    /// Finds the software in the cache folder, and installs what is missing from the Rust and npm registries: about 7 minutes on
     /// four cores, once. Other processes that want it wait. What is being done is told on standard error.
     pub fn ready() -> Result<Self> {
         let cache = cache_folder()?;
@@ -67,7 +67,7 @@ fn program(cache: &Path) -> Result<PathBuf> {
         fs::remove_dir_all(&build).context("what the build left behind cannot be removed")?;
     }
     outcome.context(
-        "Helios FHIR Server could not be built. It needs crates.io, and the Debian packages gcc, g++, pkg-config and \
+        "Helios FHIR Server could not be built. It needs the Rust registry, and the Debian packages gcc, g++, pkg-config and \
          libssl-dev.",
     )?;
     ensure!(program.is_file(), "Helios FHIR Server was built, but {} is not there.", program.display());
