@@ -1,8 +1,8 @@
 //! FHIR R4 to the record and back, as pure functions over [`serde_json::Value`].
 //!
 //! A resource is read through narrow views and never re-printed from one, so that what is not understood is never
-//! lost: the hub keeps each original whole beside the entries. [`split`] sorts what a partner sends by patient,
-//! [`import`] turns one resource into drafts of entries, [`export`] turns entries into UK Core resources, and
+//! lost: the hub keeps each original whole beside the entries. [`split()`] sorts what a partner sends by patient,
+//! [`import()`] turns one resource into drafts of entries, [`export()`] turns entries into UK Core resources, and
 //! [`patch`] changes in an original only what an entry changed.
 //!
 //! No input makes these functions panic; what cannot be mapped has a typed reason and never stops the rest.
