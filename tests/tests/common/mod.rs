@@ -66,6 +66,18 @@ pub async fn equal(region: &Region) {
     }
 }
 
+/// Waits until `look` finds something; `what` is what does not come.
+pub async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + Duration::from_mins(1);
+    loop {
+        if let Some(found) = look().await {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "{what} does not come");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
 /// A member of staff at a site's pages.
 pub async fn sign_in(region: &Region, site: &str, staff: &made::Staff) -> Person {
     let site = region.site(site).unwrap();
