@@ -31,6 +31,9 @@ use crate::{compact, region};
 /// How often the certificate of the admin API is made anew.
 const ADMIN_RENEW_EVERY: Duration = Duration::from_hours(24);
 
+/// The use of the secret by which nodes learn that the hub has forgotten their links.
+const CONNECTIONS_SECRET: &str = "hearth 2026-11 hub connections";
+
 /// What the hub is given instead of reaching for it: the clock, randomness and what carries its datagrams.
 pub struct Seams {
     /// The clock.
@@ -97,7 +100,8 @@ async fn serve(
     let observer = observe::bind(config.listen.metrics).await.context("cannot serve metrics and health")?;
     let quic = listen::server_config(&hub.certifier, &hub.clock, &hub.random)?;
     let datagrams = datagrams.unwrap_or(Datagrams::Udp(config.listen.sites));
-    let endpoint = listen::bind(datagrams, quic, &hub.random)
+    let secret = hub.certifier.keys().issuing.derive_secret(CONNECTIONS_SECRET);
+    let endpoint = listen::bind(datagrams, quic, &hub.random, &secret)
         .with_context(|| format!("cannot listen for the sites at {}", config.listen.sites))?;
     let importer = Importer::new(hub.store.clone(), hub.clock.clone(), hub.random.clone());
     let gateway =

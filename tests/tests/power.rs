@@ -71,3 +71,18 @@ async fn no_acknowledged_entry_is_lost_in_twenty_power_cuts() {
     let twice = acknowledged.iter().filter(|text| texts.iter().filter(|t| t == text).count() > 1).count();
     assert_eq!(twice, 0, "no note is there twice");
 }
+
+/// A link on which nothing is said counts as lost after a minute and a half; this takes less than `equal` waits.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_notices_at_its_next_word_that_the_hub_was_killed_and_is_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut region, made) = started(folder.path(), 1, Options::default()).await;
+    let nurse = sign_in(&region, HOME, &made.home_staff[1]).await;
+    let record = records(&nurse).await.remove(0);
+    region.kill_hub().unwrap();
+    region.start_hub().await.unwrap();
+    assert_eq!(write(nurse, record, 1).await.len(), 6);
+    // The home's first word comes with the notes; the pharmacy's with its next sign of life.
+    equal(&region).await;
+    assert_eq!(common::notes(&region, HOME).await.len(), 6);
+}

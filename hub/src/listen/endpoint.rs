@@ -3,8 +3,13 @@
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
+use std::time::Duration;
 
-use quinn::{AsyncUdpSocket, Endpoint, EndpointConfig, Runtime, ServerConfig, TokioRuntime};
+use aws_lc_rs::hmac;
+use quinn::{
+    AsyncUdpSocket, ConnectionId, ConnectionIdGenerator, Endpoint, EndpointConfig, Runtime, ServerConfig,
+    TokioRuntime,
+};
 
 use crate::random::Random;
 
@@ -17,9 +22,19 @@ pub enum Datagrams {
 }
 
 /// The hub's endpoint.
-pub fn bind(datagrams: Datagrams, config: ServerConfig, random: &Random) -> io::Result<Endpoint> {
-    let mut endpoint = EndpointConfig::default();
+///
+/// `secret` is the same after every start: with it a hub that has forgotten its links (it was killed, say) tells a node
+/// so at the first packet, and the node does not wait for the idle timeout.
+pub fn bind(
+    datagrams: Datagrams,
+    config: ServerConfig,
+    random: &Random,
+    secret: &[u8; 32],
+) -> io::Result<Endpoint> {
+    let mut endpoint = EndpointConfig::new(Arc::new(hmac::Key::new(hmac::HMAC_SHA256, secret)));
     endpoint.rng_seed(Some(random.bytes()));
+    let random = random.clone();
+    endpoint.cid_generator(move || Box::new(ConnectionIds(random.clone())));
     match datagrams {
         Datagrams::Udp(address) => {
             let socket = UdpSocket::bind(address)?;
@@ -28,5 +43,25 @@ pub fn bind(datagrams: Datagrams, config: ServerConfig, random: &Random) -> io::
         Datagrams::Other(socket, runtime) => {
             Endpoint::new_with_abstract_socket(endpoint, Some(config), socket, runtime)
         }
+    }
+}
+
+/// Bytes of a connection id.
+const CONNECTION_ID: usize = 8;
+
+/// Draws connection ids from the hub's own randomness, so that a simulation repeats them.
+struct ConnectionIds(Random);
+
+impl ConnectionIdGenerator for ConnectionIds {
+    fn generate_cid(&mut self) -> ConnectionId {
+        ConnectionId::new(&self.0.bytes::<CONNECTION_ID>())
+    }
+
+    fn cid_len(&self) -> usize {
+        CONNECTION_ID
+    }
+
+    fn cid_lifetime(&self) -> Option<Duration> {
+        None
     }
 }

@@ -82,7 +82,7 @@ impl Running {
         let hub = Hub { store, clock, random, region, certifier, links };
         let config = server_config(&hub.certifier, &hub.clock, &hub.random).unwrap();
         let here = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let endpoint = bind(Datagrams::Udp(here), config, &hub.random).unwrap();
+        let endpoint = bind(Datagrams::Udp(here), config, &hub.random, &[7; 32]).unwrap();
         let address = endpoint.local_addr().unwrap();
         let enrolment = Enrolment::new(
             hub.store.clone(),

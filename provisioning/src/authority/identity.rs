@@ -159,6 +159,11 @@ impl IssuingAuthority {
         Zeroizing::new(self.0.issuer.key().serialize_pem())
     }
 
+    /// A secret for this use, which every hub with this key has and nobody else.
+    pub fn derive_secret(&self, purpose: &str) -> [u8; 32] {
+        blake3::derive_key(purpose, self.key_pem().as_bytes())
+    }
+
     /// When its certificate ends.
     pub fn not_after(&self) -> Timestamp {
         self.0.validity.not_after

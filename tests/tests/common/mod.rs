@@ -28,6 +28,9 @@ pub fn now() -> Timestamp {
     hearth_node::clock::Clock::system().now()
 }
 
+/// Lines of each log that a failed test shows.
+const LOG_LINES: usize = 20;
+
 /// A region with a home and a pharmacy that hold the same residents.
 pub async fn started(folder: &std::path::Path, residents: u16, options: Options) -> (Region, made::Region) {
     let made = make(7, 1, residents, now());
@@ -61,7 +64,7 @@ pub async fn are_equal(region: &Region) -> bool {
 pub async fn equal(region: &Region) {
     let deadline = Instant::now() + Duration::from_mins(1);
     while !are_equal(region).await {
-        assert!(Instant::now() < deadline, "the sites and the hub do not become equal");
+        assert!(Instant::now() < deadline, "the sites and the hub do not become equal\n{}", log_ends(region));
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
 }
@@ -76,6 +79,18 @@ pub async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>)
         assert!(Instant::now() < deadline, "{what} does not come");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
+}
+
+/// The ends of the logs of hub and nodes.
+fn log_ends(region: &Region) -> String {
+    let logs = std::fs::read_dir(region.logs()).unwrap().map(|log| log.unwrap().path());
+    let ends = logs.map(|log| {
+        let text = std::fs::read_to_string(&log).unwrap_or_default();
+        let lines: Vec<&str> = text.lines().collect();
+        let end = lines.get(lines.len().saturating_sub(LOG_LINES)..).unwrap_or_default().join("\n");
+        format!("-- {}\n{end}\n", log.file_name().unwrap_or_default().display())
+    });
+    ends.collect()
 }
 
 /// A member of staff at a site's pages.
