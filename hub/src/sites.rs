@@ -1,5 +1,6 @@
 //! Sites, their installations and the certificates by which an installation is known.
 
+use ed25519_dalek::VerifyingKey;
 use hearth_protocol::access::SiteKind;
 use hearth_protocol::id::{InstallId, SiteId};
 use hearth_protocol::time::Timestamp;
@@ -85,6 +86,14 @@ pub fn add_install(
     let sql = "INSERT INTO install (id, site, public_key, enrolled_at) VALUES (?1, ?2, ?3, ?4)";
     transaction.execute(sql, (install.0, site.as_str(), public_key, now.0))?;
     Ok(())
+}
+
+/// The key with which an installation signs; none for one that is not known or whose key is not sound.
+pub fn key_of(connection: &Connection, install: InstallId) -> Result<Option<VerifyingKey>, StoreError> {
+    let sql = "SELECT public_key FROM install WHERE id = ?1";
+    let bytes: Option<[u8; 32]> =
+        connection.prepare_cached(sql)?.query_row([install.0], |row| row.get(0)).optional()?;
+    Ok(bytes.and_then(|bytes| VerifyingKey::from_bytes(&bytes).ok()))
 }
 
 /// Adds a certificate of an installation: the SHA-256 of its DER, and until when it holds.

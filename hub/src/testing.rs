@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use ed25519_dalek::SigningKey;
 use hearth_protocol::access::SiteKind;
 use hearth_protocol::document::{self, Tip};
 use hearth_protocol::id::{EntryId, InstallId, ResidentId, SiteId, StaffId};
@@ -12,8 +13,12 @@ use hearth_protocol::time::Timestamp;
 use hearth_protocol::wire::message::{
     ChangeGroup, ChangeResult, FeedNumber, RegionId, RevokeMode, ScopedChange, Sequence,
 };
+use hearth_provisioning::authority::{IdentityRoot, Region, TrustBundle, WebAuthority, WebNames};
+use hearth_provisioning::region::{Advertised, HubConfig, RegionKeys};
+use rand::rngs::StdRng;
 use uuid::Uuid;
 
+use crate::enrol::Certifier;
 use crate::ingest::{self, Push, Pushed};
 use crate::store::{Store, StoreError, StoreOptions};
 use crate::{grants, region, sites};
@@ -21,6 +26,7 @@ use crate::{grants, region, sites};
 /// 21 September 2026.
 pub(crate) const NOW: Timestamp = Timestamp(1_790_000_000_000);
 pub(crate) const HUB: InstallId = InstallId(0xffff_0001);
+pub(crate) const REGION: Uuid = Uuid::from_u128(1);
 
 pub(crate) fn site(code: &str) -> SiteId {
     code.parse().unwrap()
@@ -47,6 +53,38 @@ pub(crate) fn entry(id: EntryId, at: Timestamp) -> Entry {
     }
 }
 
+/// The key with which an installation of these tests signs.
+pub(crate) fn signing_key(install: u32) -> SigningKey {
+    let mut seed = [0; 32];
+    seed[..4].copy_from_slice(&install.to_be_bytes());
+    SigningKey::from_bytes(&seed)
+}
+
+fn public_key(install: u32) -> [u8; 32] {
+    signing_key(install).verifying_key().to_bytes()
+}
+
+/// The authorities of the region, and what its hub advertises.
+pub(crate) fn certifier(rng: &mut StdRng) -> Certifier {
+    let region = Region { id: REGION, name: "North Vale".to_owned() };
+    let root = IdentityRoot::create(&region, rng, NOW).unwrap();
+    let names = WebNames { domain: "vale.hearth.internal".into(), hosts: vec![], addresses: vec![] };
+    let web = WebAuthority::create(&region, &names, rng, NOW).unwrap();
+    let web_roots = TrustBundle::from_pem(&web.certificate_pem()).unwrap();
+    let keys = RegionKeys {
+        issuing: root.issuing_authority(&region, rng, NOW).unwrap(),
+        identity_roots: TrustBundle::new(vec![root.certificate().clone()]),
+        web,
+        web_roots,
+    };
+    let advertised = Advertised {
+        addresses: vec!["hub.example.test:4433".into()],
+        server_name: HubConfig::SERVER_NAME.into(),
+        admin_names: vec![],
+    };
+    Certifier::new(region, &advertised, keys).unwrap()
+}
+
 /// A database with one region.
 pub(crate) struct TestHub {
     pub(crate) folder: tempfile::TempDir,
@@ -61,7 +99,7 @@ impl TestHub {
     pub(crate) async fn with(options: &StoreOptions) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path().join("hub.db"), options).unwrap();
-        store.write(|t| region::begin(t, RegionId(Uuid::from_u128(1)), HUB)).await.unwrap();
+        store.write(|t| region::begin(t, RegionId(REGION), HUB)).await.unwrap();
         Self { folder, store }
     }
 
@@ -76,7 +114,7 @@ impl TestHub {
         let code = site(code);
         let added = self.store.write(move |t| {
             sites::add(t, code, kind, "Home", NOW)?;
-            sites::add_install(t, InstallId(install), code, &[0; 32], NOW)
+            sites::add_install(t, InstallId(install), code, &public_key(install), NOW)
         });
         added.await.unwrap();
     }
@@ -84,7 +122,7 @@ impl TestHub {
     pub(crate) async fn add_install(&self, code: &str, install: u32) {
         let code = site(code);
         self.store
-            .write(move |t| sites::add_install(t, InstallId(install), code, &[0; 32], NOW))
+            .write(move |t| sites::add_install(t, InstallId(install), code, &public_key(install), NOW))
             .await
             .unwrap();
     }

@@ -1,6 +1,5 @@
 //! Adding to the chains.
 
-use ed25519_dalek::VerifyingKey;
 use hearth_protocol::audit::{Chain, ChainFault, ChainHash, Event, Head, Link, SignedCheckpoint, What, Who};
 use hearth_protocol::id::InstallId;
 use hearth_protocol::scope::Subject;
@@ -8,6 +7,7 @@ use hearth_protocol::time::Timestamp;
 use hearth_protocol::wire::message::{AuditBatch, AuditBytes};
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
+use crate::sites;
 use crate::store::StoreError;
 
 /// What became of a node's audit events.
@@ -107,17 +107,6 @@ pub(super) fn head(connection: &Connection, install: InstallId) -> Result<Head, 
     Ok(found.optional()?.unwrap_or_else(|| Head::empty(install)))
 }
 
-/// The key with which an installation signs; none for one that is not known or whose key is not sound.
-pub(super) fn key_of(
-    connection: &Connection,
-    install: InstallId,
-) -> Result<Option<VerifyingKey>, StoreError> {
-    let sql = "SELECT public_key FROM install WHERE id = ?1";
-    let bytes: Option<[u8; 32]> =
-        connection.prepare_cached(sql)?.query_row([install.0], |row| row.get(0)).optional()?;
-    Ok(bytes.and_then(|bytes| VerifyingKey::from_bytes(&bytes).ok()))
-}
-
 fn stored_bytes(connection: &Connection, install: InstallId, n: u64) -> Result<Option<Vec<u8>>, StoreError> {
     let sql = "SELECT bytes FROM audit_event WHERE install = ?1 AND n = ?2";
     Ok(connection.prepare_cached(sql)?.query_row(params![install.0, n], |row| row.get(0)).optional()?)
@@ -207,7 +196,8 @@ fn is_believed(
     signed: &SignedCheckpoint,
     new: &[(Event, Link)],
 ) -> Result<bool, StoreError> {
-    let Some(checkpoint) = key_of(connection, install)?.and_then(|key| signed.verify(&key).ok()) else {
+    let Some(checkpoint) = sites::key_of(connection, install)?.and_then(|key| signed.verify(&key).ok())
+    else {
         return Ok(false);
     };
     let head = checkpoint.head;

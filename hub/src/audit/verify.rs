@@ -5,7 +5,8 @@ use hearth_protocol::id::{InstallId, SiteId};
 use hearth_protocol::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension};
 
-use super::chains::{head, hub_install, key_of};
+use super::chains::{head, hub_install};
+use crate::sites;
 use crate::store::StoreError;
 
 /// What checking one chain found.
@@ -75,7 +76,7 @@ fn checkpoint(
         return Ok((None, None));
     };
     let signed = SignedCheckpoint::from_bytes(&bytes).ok();
-    let believed = signed.zip(key_of(connection, install)?).and_then(|(s, key)| s.verify(&key).ok());
+    let believed = signed.zip(sites::key_of(connection, install)?).and_then(|(s, key)| s.verify(&key).ok());
     match believed.filter(|c| c.head.n == n && c.install == install) {
         Some(checkpoint) => Ok((Some(checkpoint.head), None)),
         None => Ok((None, Some(n))),

@@ -17,6 +17,7 @@ use super::session::{Answer, Link};
 use crate::audit::{self, Taken};
 use crate::enrol;
 use crate::grants;
+use crate::sites;
 use crate::store::{Store, StoreError};
 
 /// Does what a message asks for and answers it where it has an answer.
@@ -59,9 +60,19 @@ async fn take_receipt(link: &Link, receipt: Receipt) -> Result<(), StoreError> {
     let (install, now) = (link.identified.install, link.hub.clock.now());
     let bytes = minicbor::to_vec(&receipt).unwrap_or_default();
     let noted = link.hub.store.write(move |transaction| {
-        grants::confirm(transaction, install, receipt.resident, receipt.mode, &bytes, now)
+        let key = sites::key_of(transaction, install.id)?;
+        if !key.is_some_and(|key| receipt.is_signed_by(install.id, &key)) {
+            return Ok(false);
+        }
+        grants::confirm(transaction, install, receipt.resident, receipt.mode, &bytes, now)?;
+        Ok(true)
     });
-    noted.await.map(drop)
+    if !noted.await? {
+        // The order stays unconfirmed, and the node is told it again. Nobody but this installation holds its key.
+        metrics::counter!("hearth_hub_receipts_refused_total").increment(1);
+        tracing::error!(install = %install.id, "a receipt is not signed by the installation that it came from");
+    }
+    Ok(())
 }
 
 async fn take_audit(link: &mut Link, batch: AuditBatch) -> Result<(), StoreError> {

@@ -15,10 +15,8 @@ use hearth_protocol::wire::message::{
 };
 use hearth_protocol::wire::stream::SESSION_ALPN;
 use hearth_protocol::wire::{Channel, Message};
-use hearth_provisioning::authority::{
-    IdentityKey, IdentityRoot, PeerIdentity, Region, TrustBundle, WebAuthority, WebNames,
-};
-use hearth_provisioning::region::{Advertised, HubConfig, RegionKeys};
+use hearth_provisioning::authority::{IdentityKey, PeerIdentity};
+use hearth_provisioning::region::HubConfig;
 use quinn::crypto::rustls::QuicClientConfig;
 use quinn::{ClientConfig, Connection, ConnectionError, Endpoint, RecvStream, SendStream};
 use rand::SeedableRng;
@@ -29,12 +27,11 @@ use super::*;
 use crate::clock::{ManualTime, TimeSource};
 use crate::gateway::owed;
 use crate::sites::{self, InstallState};
-use crate::testing::{NOW, Pen, TestHub, resident, scope, site};
+use crate::testing::{NOW, Pen, REGION, TestHub, certifier, resident, scope, signing_key, site};
 
 const HOME: &str = "VL1AB";
 const PHARMACY: &str = "FA100";
 const SOON: Duration = Duration::from_secs(20);
-const REGION: uuid::Uuid = uuid::Uuid::from_u128(1);
 
 struct Running {
     test: TestHub,
@@ -43,26 +40,6 @@ struct Running {
     address: SocketAddr,
     stop: CancellationToken,
     task: tokio::task::JoinHandle<()>,
-}
-
-fn certifier(rng: &mut StdRng) -> Certifier {
-    let region = Region { id: REGION, name: "North Vale".to_owned() };
-    let root = IdentityRoot::create(&region, rng, NOW).unwrap();
-    let names = WebNames { domain: "vale.hearth.internal".into(), hosts: vec![], addresses: vec![] };
-    let web = WebAuthority::create(&region, &names, rng, NOW).unwrap();
-    let web_roots = TrustBundle::from_pem(&web.certificate_pem()).unwrap();
-    let keys = RegionKeys {
-        issuing: root.issuing_authority(&region, rng, NOW).unwrap(),
-        identity_roots: TrustBundle::new(vec![root.certificate().clone()]),
-        web,
-        web_roots,
-    };
-    let advertised = Advertised {
-        addresses: vec!["hub.example.test:4433".into()],
-        server_name: HubConfig::SERVER_NAME.into(),
-        admin_names: vec![],
-    };
-    Certifier::new(region, &advertised, keys).unwrap()
 }
 
 impl Running {
@@ -168,6 +145,20 @@ impl Running {
         };
         node.send(&Message::Hello(hello)).await;
         node
+    }
+
+    async fn counted(&self, sql: &'static str) -> u64 {
+        self.hub.store.read(move |c| Ok(c.query_row(sql, [], |row| row.get(0))?)).await.unwrap()
+    }
+
+    /// Waits until this counts one.
+    async fn eventually(&self, sql: &'static str) {
+        let counted = async {
+            while self.counted(sql).await != 1 {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(SOON, counted).await.unwrap();
     }
 
     async fn end(self) {
@@ -415,7 +406,7 @@ async fn a_copied_installation_is_told_so_and_cut() {
 }
 
 #[tokio::test]
-async fn an_order_to_forget_reaches_the_site_and_its_receipt_is_kept() {
+async fn an_order_to_forget_reaches_the_site_and_its_signed_receipt_alone_is_kept() {
     let running = Running::start().await;
     let mut home = running.node(HOME, 1).await;
     home.welcome().await;
@@ -425,19 +416,24 @@ async fn an_order_to_forget_reaches_the_site_and_its_receipt_is_kept() {
     running.test.revoke(HOME, 1, RevokeMode::Forget).await.unwrap();
     let Some(Message::Revoke(revoke)) = home.next(Channel::Feed).await else { panic!("no order") };
     assert_eq!((revoke.resident, revoke.mode), (resident(1), RevokeMode::Forget));
-    let receipt =
-        Receipt { resident: resident(1), mode: RevokeMode::Forget, at: NOW, signature: vec![0; 64] };
-    home.send(&Message::Receipt(receipt)).await;
-    let confirmed = "SELECT count(*) FROM grant_ WHERE site = 'VL1AB' AND confirmed_at IS NOT NULL";
-    for _ in 0..200 {
-        let count: u64 =
-            running.hub.store.read(move |c| Ok(c.query_row(confirmed, [], |row| row.get(0))?)).await.unwrap();
-        if count == 1 {
-            return running.end().await;
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
+
+    let sign = |install, key| {
+        Receipt::sign(InstallId(install), resident(1), RevokeMode::Forget, NOW, &signing_key(key))
+    };
+    let good = sign(1, 1);
+    let unsigned = Receipt { signature: vec![0; 64], ..good.clone() };
+    let later = Receipt { at: NOW.plus_ms(1), ..good.clone() };
+    for bad in [unsigned, later, sign(1, 2), sign(2, 1)] {
+        home.send(&Message::Receipt(bad)).await;
     }
-    panic!("the receipt was not kept");
+    // Messages are taken in their order, so what came before the report has been judged when that is there.
+    home.send(&Message::Health(Health::default())).await;
+    running.eventually("SELECT count(*) FROM install WHERE health_at IS NOT NULL").await;
+    let confirmed = "SELECT count(*) FROM grant_ WHERE site = 'VL1AB' AND confirmed_at IS NOT NULL";
+    assert_eq!(running.counted(confirmed).await, 0);
+    home.send(&Message::Receipt(good)).await;
+    running.eventually(confirmed).await;
+    running.end().await;
 }
 
 #[tokio::test]
