@@ -12,4 +12,4 @@ pub use server::{Enrolment, OnReplaced};
 pub use token::{invites_of_site, issue, renew, revoke_invite};
 
 #[cfg(test)]
-pub(crate) mod tests;
+mod tests;

@@ -1,5 +1,6 @@
 //! Becoming an installation of a region, by an invite.
 
+mod pending;
 mod pinned;
 
 use std::path::Path;
@@ -13,10 +14,12 @@ use hearth_protocol::wire::limits;
 use quinn::{Connection, Endpoint};
 
 use crate::clock::Clock;
-use crate::install::{Install, InstallError, InstallKeys};
+use crate::install::{Install, InstallError};
 use crate::keys::{DataKey, KeyError, KeyFile, PlatformKey};
 use crate::random::Random;
 use crate::sync::{DialError, SOFTWARE, TlsError, dial, tls};
+
+pub use pending::PENDING_FILE;
 
 /// How long the hub may take to answer.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -58,8 +61,8 @@ pub enum EnrolError {
     Key(#[from] KeyError),
 }
 
-/// Enrols this machine. The key file is written first and the installation's file last, by one rename: whoever is
-/// killed in between is not enrolled.
+/// Enrols this machine. Its keys are on the disk before the hub is asked, and the installation's file is written last,
+/// by one rename: whoever is killed in between is not enrolled, asks again with the same invite, and the hub knows it.
 pub async fn enrol(
     invite: &Invite,
     web_names: &[String],
@@ -70,12 +73,13 @@ pub async fn enrol(
     random: &Random,
 ) -> Result<Install, EnrolError> {
     if Install::load(data, platform)?.is_some() {
+        pending::forget(data);
         return Err(EnrolError::Already);
     }
     if invite.is_over(clock.now()) {
         return Err(EnrolError::Over);
     }
-    let keys = InstallKeys::generate()?;
+    let keys = pending::keys(invite.token, data, platform, random)?;
     let requests = keys.requests(web_names)?;
     let granted = ask(invite, requests, endpoint, clock).await?;
     let install = Install::new(keys, granted);
@@ -88,6 +92,7 @@ pub async fn enrol(
         file.save(data)?;
     }
     install.save(data, platform, random)?;
+    pending::forget(data);
     Ok(install)
 }
 

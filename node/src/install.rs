@@ -119,23 +119,14 @@ impl Install {
 
     /// The installation in this data directory; none before the node is enrolled.
     pub fn load(data: &Path, platform: &PlatformKey) -> Result<Option<Self>, InstallError> {
-        let path = data.join(INSTALL_FILE);
-        let sealed = match std::fs::read(&path) {
-            Ok(sealed) => sealed,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(source) => return Err(InstallError::Io { path, source }),
-        };
-        let bytes = platform.unseal(CONTEXT, &sealed)?;
-        let install: Self = minicbor::decode(&bytes).map_err(|_| InstallError::Damaged)?;
-        (install.version == VERSION).then_some(Some(install)).ok_or(InstallError::Damaged)
+        let install: Option<Self> = read_sealed(&data.join(INSTALL_FILE), CONTEXT, platform)?;
+        let is_known = install.as_ref().is_none_or(|install| install.version == VERSION);
+        is_known.then_some(install).ok_or(InstallError::Damaged)
     }
 
     /// Writes the file, whole or not at all.
     pub fn save(&self, data: &Path, platform: &PlatformKey, random: &Random) -> Result<(), InstallError> {
-        let path = data.join(INSTALL_FILE);
-        let bytes = zeroize::Zeroizing::new(minicbor::to_vec(self).map_err(|_| InstallError::Damaged)?);
-        let sealed = platform.seal(CONTEXT, &bytes, random)?;
-        files::replace(&path, &sealed).map_err(|source| InstallError::Io { path, source })
+        write_sealed(&data.join(INSTALL_FILE), CONTEXT, self, platform, random)
     }
 
     /// What pages know of the site.
@@ -223,6 +214,34 @@ impl Install {
         let Ok(key) = self.signing_key() else { return false };
         leaf.public_key().subject_public_key.data.as_ref() == key.verifying_key().as_bytes()
     }
+}
+
+/// What a file seals for this machine under a context; none where there is no file.
+pub(crate) fn read_sealed<T: for<'b> Decode<'b, ()>>(
+    path: &Path,
+    context: &[u8],
+    platform: &PlatformKey,
+) -> Result<Option<T>, InstallError> {
+    let sealed = match std::fs::read(path) {
+        Ok(sealed) => sealed,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(source) => return Err(InstallError::Io { path: path.to_owned(), source }),
+    };
+    let bytes = platform.unseal(context, &sealed)?;
+    minicbor::decode(&bytes).map(Some).map_err(|_| InstallError::Damaged)
+}
+
+/// Seals a value for this machine into a file, which is written whole or not at all.
+pub(crate) fn write_sealed(
+    path: &Path,
+    context: &[u8],
+    value: &impl Encode<()>,
+    platform: &PlatformKey,
+    random: &Random,
+) -> Result<(), InstallError> {
+    let bytes = zeroize::Zeroizing::new(minicbor::to_vec(value).map_err(|_| InstallError::Damaged)?);
+    let sealed = platform.seal(context, &bytes, random)?;
+    files::replace(path, &sealed).map_err(|source| InstallError::Io { path: path.to_owned(), source })
 }
 
 fn certificates(ders: &[ByteVec]) -> Vec<CertificateDer<'static>> {

@@ -18,9 +18,9 @@ use sha2::{Digest, Sha256};
 
 use super::*;
 use crate::clock::{ManualTime, TimeSource};
-use crate::enrol::tests::{NOW, certifier};
 use crate::store::StoreOptions;
-use crate::{grants, region, sites};
+use crate::testing::{NOW, TestHub, certifier};
+use crate::{grants, sites};
 
 const TOKEN: &str = "hearth-admin-1-correct";
 
@@ -51,10 +51,7 @@ impl Links for Cut {
 impl Hub {
     async fn start() -> Self {
         let mut rng = StdRng::seed_from_u64(1);
-        let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(folder.path().join("hub.db"), &StoreOptions::default()).unwrap();
-        let id = hearth_protocol::wire::message::RegionId(uuid::Uuid::from_u128(5));
-        store.write(move |t| region::begin(t, id, InstallId(3))).await.unwrap();
+        let TestHub { folder, store } = TestHub::new().await;
         let certifier = Arc::new(certifier(&mut rng));
         let time = ManualTime::at(NOW);
         let clock = Clock::new(Arc::clone(&time) as Arc<dyn TimeSource>);

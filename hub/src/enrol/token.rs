@@ -1,5 +1,7 @@
 //! Invites and installations in the database.
 
+use std::collections::BTreeSet;
+
 use hearth_protocol::access::SiteKind;
 use hearth_protocol::audit::{Action, Code, Outcome, What, Who};
 use hearth_protocol::enrol::{
@@ -110,16 +112,22 @@ pub(super) fn decide(
         let _judged = nobodys.verify(&request.proof, request.token, exporter, &request.requests);
         return refuse(transaction, None, RefusalCode::UnknownInvite, now);
     };
-    if let Err(code) = invite.check(request, exporter, now) {
+    let checked = invite.check(request, exporter, now);
+    if let Err(code) = checked
+        && code != RefusalCode::Used
+    {
         if code == RefusalCode::UnknownInvite {
             let sql = "UPDATE invite SET failed = failed + 1 WHERE token = ?1";
             transaction.prepare_cached(sql)?.execute([request.token.0])?;
         }
         return refuse(transaction, Some(invite.site), code, now);
     }
-    let Some((kind, name)) = open_site(transaction, invite.site)? else {
+    let Some(site) = open_site(transaction, invite.site)? else {
         return refuse(transaction, Some(invite.site), RefusalCode::Revoked, now);
     };
+    if checked.is_err() {
+        return repeat(transaction, certifier, &invite, site, request, rng, now);
+    }
     let install = fresh_install(transaction, rng)?;
     let issued = certifier.certify(&request.requests, invite.site, install, rng, now);
     let (certificates, peer) = match issued {
@@ -145,8 +153,49 @@ pub(super) fn decide(
     transaction.prepare_cached(sql)?.execute(params![invite.token.0, install.0])?;
     let what = What::done(Who::System, Action::Enrol).about(Subject::Site(invite.site));
     audit::append(transaction, now, what.with_detail(Code::near(&install.to_string())))?;
-    let granted = granted(certifier, invite.site, (kind, name), install, certificates, now);
+    let granted = granted(certifier, invite.site, site, install, certificates, now);
     Ok(Decision::Granted(Box::new(granted), replaced))
+}
+
+/// Answers a request whose invite is used. To the installation that used it, which has lost the answer, it is granted
+/// again: it comes with the same key within the invite's life. Anybody else is refused.
+fn repeat(
+    transaction: &Transaction<'_>,
+    certifier: &Certifier,
+    invite: &InviteRecord,
+    site: (SiteKind, String),
+    request: &EnrolRequest,
+    rng: &mut impl CryptoRng,
+    now: Timestamp,
+) -> Result<Decision, StoreError> {
+    let used = || refuse(transaction, Some(invite.site), RefusalCode::Used, now);
+    let Some(install) = invite.used_by.filter(|_| now <= invite.not_after) else { return used() };
+    if active(transaction, install)?.is_none() {
+        return used();
+    }
+    match renew(transaction, certifier, install, &request.requests, rng, now)? {
+        Ok(certificates) => {
+            let granted = granted(certifier, invite.site, site, install, certificates, now);
+            Ok(Decision::Granted(Box::new(granted), Vec::new()))
+        }
+        Err(error) if error.is_request() => used(),
+        Err(error) => {
+            tracing::warn!(site = %invite.site, %error, "no certificate was made for an enrolment that came again");
+            refuse(transaction, Some(invite.site), RefusalCode::Busy, now)
+        }
+    }
+}
+
+/// The site and the public key of an installation, if it may take part.
+fn active(connection: &Connection, install: InstallId) -> Result<Option<(SiteId, Vec<u8>)>, StoreError> {
+    let sql = "SELECT site, public_key FROM install WHERE id = ?1 AND state = 'active'";
+    let found: Option<(String, Vec<u8>)> = connection
+        .prepare_cached(sql)?
+        .query_row([install.0], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    let Some((site, key)) = found else { return Ok(None) };
+    let site = site.parse().map_err(|_| StoreError::logic("an installation has no site"))?;
+    Ok(Some((site, key)))
 }
 
 fn granted(
@@ -251,12 +300,17 @@ fn keep_names(transaction: &Transaction<'_>, install: InstallId, names: &[String
     names.iter().try_for_each(|name| insert.execute(params![install.0, name]).map(drop).map_err(Into::into))
 }
 
-/// The names that an installation asked for, at most as many as one request may have.
-fn names(connection: &Connection, install: InstallId) -> Result<Vec<String>, StoreError> {
-    let sql = "SELECT name FROM web_name WHERE install = ?1 ORDER BY name LIMIT ?2";
-    let mut select = connection.prepare_cached(sql)?;
-    let rows = select.query_map(params![install.0, limits::WEB_NAMES_MAX], |row| row.get(0))?;
-    Ok(rows.collect::<Result<_, _>>()?)
+/// The names that an installation asked for and asks for now, at most as many as one request may have.
+fn names_with(
+    connection: &Connection,
+    install: InstallId,
+    asked: &[String],
+) -> Result<Vec<String>, StoreError> {
+    let mut select = connection.prepare_cached("SELECT name FROM web_name WHERE install = ?1")?;
+    let rows = select.query_map([install.0], |row| row.get(0))?;
+    let mut names: BTreeSet<String> = rows.collect::<Result<_, _>>()?;
+    names.extend(asked.iter().cloned());
+    Ok(names.into_iter().take(limits::WEB_NAMES_MAX).collect())
 }
 
 /// Signs new certificates for the key of an installation that is on the line.
@@ -271,17 +325,11 @@ pub fn renew(
     rng: &mut impl CryptoRng,
     now: Timestamp,
 ) -> Result<Result<Certificates, CertifyError>, StoreError> {
-    let sql = "SELECT site, public_key FROM install WHERE id = ?1 AND state = 'active'";
-    let found: Option<(String, Vec<u8>)> = transaction
-        .prepare_cached(sql)?
-        .query_row([install.0], |row| Ok((row.get(0)?, row.get(1)?)))
-        .optional()?;
-    let Some((site, key)) = found else {
+    let Some((site, key)) = active(transaction, install)? else {
         return Err(StoreError::logic(format!("installation {install} may not renew")));
     };
-    let site: SiteId = site.parse().map_err(|_| StoreError::logic("an installation has no site"))?;
-    keep_names(transaction, install, &requests.web_names)?;
-    let requests = SigningRequests { web_names: names(transaction, install)?, ..requests.clone() };
+    let web_names = names_with(transaction, install, &requests.web_names)?;
+    let requests = SigningRequests { web_names, ..requests.clone() };
     let (certificates, peer) = match certifier.certify(&requests, site, install, rng, now) {
         Ok(issued) => issued,
         Err(error) => return Ok(Err(error)),
@@ -294,6 +342,7 @@ pub fn renew(
         return Ok(Err(changed.into()));
     }
     keep_certificate(transaction, &peer, now)?;
+    keep_names(transaction, install, &requests.web_names)?;
     let what = What::done(Who::System, Action::Renew).about(Subject::Site(site));
     audit::append(transaction, now, what.with_detail(Code::near(&install.to_string())))?;
     Ok(Ok(certificates))

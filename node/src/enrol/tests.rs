@@ -14,6 +14,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::install::INSTALL_FILE;
+use crate::keys::{KEY_FILE, PLATFORM_FILE};
 
 struct Hub {
     endpoint: Endpoint,
@@ -102,6 +103,57 @@ async fn a_node_with_the_invite_is_enrolled_once() {
     assert_eq!(enrolled.unwrap().site().id, invite.site);
     assert!(KeyFile::load(data.path()).unwrap().is_some());
     assert!(matches!(try_enrol(&invite, &data).await, Err(EnrolError::Already)));
+}
+
+/// Copies the files of a data directory, those that are there, as if the power had failed at that moment.
+fn copy(from: &Path, to: &Path, names: &[&str]) {
+    for name in names {
+        let path = from.join(name);
+        if path.exists() {
+            std::fs::copy(path, to.join(name)).unwrap();
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_lost_power_at_any_step_asks_again_with_the_same_key_until_it_is_enrolled() {
+    let (hub, data, asked) = (Hub::new(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let invite = hub.invite();
+    let at_the_hub = |certificate| {
+        copy(data.path(), asked.path(), &[PLATFORM_FILE, PENDING_FILE, KEY_FILE, INSTALL_FILE]);
+        granted(certificate)
+    };
+    let (enrolled, ()) = tokio::join!(try_enrol(&invite, &data), hub.answer(at_the_hub));
+    let key = enrolled.unwrap().signing_key().unwrap();
+    assert!(asked.path().join(PENDING_FILE).exists(), "the keys are on the disk before the hub has them");
+    assert!(!asked.path().join(INSTALL_FILE).exists());
+    assert!(!data.path().join(PENDING_FILE).exists());
+
+    for written in [&[][..], &[KEY_FILE][..]] {
+        let again = tempfile::tempdir().unwrap();
+        copy(asked.path(), again.path(), &[PLATFORM_FILE, PENDING_FILE]);
+        copy(data.path(), again.path(), written);
+        std::fs::copy(asked.path().join(PENDING_FILE), again.path().join("install.sealed.new")).unwrap();
+        let (enrolled, ()) = tokio::join!(try_enrol(&invite, &again), hub.answer(granted));
+        assert_eq!(enrolled.unwrap().signing_key().unwrap(), key);
+        let files = std::fs::read_dir(again.path()).unwrap().count();
+        assert_eq!(files, 3, "platform key, key file, installation");
+    }
+    copy(asked.path(), data.path(), &[PENDING_FILE]);
+    assert!(matches!(try_enrol(&invite, &data).await, Err(EnrolError::Already)));
+    assert!(!data.path().join(PENDING_FILE).exists());
+}
+
+#[test]
+fn another_invite_is_tried_with_another_key() {
+    let data = tempfile::tempdir().unwrap();
+    let (random, first, second) = (Random::seeded(1), TokenId([1; 16]), TokenId([2; 16]));
+    let platform = PlatformKey::load(None, data.path(), &random).unwrap();
+    let keys = |token| pending::keys(token, data.path(), &platform, &random).unwrap();
+    let der = |token| keys(token).identity_pair().serialize_der();
+    let one = der(first);
+    assert_eq!(der(first), one);
+    assert_ne!(der(second), one);
 }
 
 #[tokio::test(flavor = "multi_thread")]
