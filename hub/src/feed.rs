@@ -116,18 +116,6 @@ pub fn confirm(
     Ok(())
 }
 
-/// An installation has lost what it held of everything: all of it is sent again, its own changes too.
-pub fn reset(transaction: &Transaction<'_>, install: Install) -> Result<(), StoreError> {
-    let sql = "SELECT scope FROM subscription WHERE site = ?1";
-    let mut select = transaction.prepare_cached(sql)?;
-    let rows = select.query_map([install.site.as_str()], |row| columns::scope(row, 0))?;
-    for scope in rows.collect::<Result<Vec<_>, _>>()? {
-        lost(transaction, install.id, scope)?;
-    }
-    transaction.execute("UPDATE install SET cursor = 0 WHERE id = ?1", [install.id.0])?;
-    Ok(())
-}
-
 /// An installation has lost what it held of a scope: all of it is to be sent again, its own changes too.
 pub(crate) fn lost(
     transaction: &Transaction<'_>,
@@ -138,6 +126,23 @@ pub(crate) fn lost(
                SELECT ?1, key, 0, head_seq FROM scope WHERE key = ?2
                ON CONFLICT (install, scope) DO UPDATE SET confirmed_seq = 0, lost_seq = excluded.lost_seq";
     transaction.prepare_cached(sql)?.execute((install.0, scope.to_key()))?;
+    Ok(())
+}
+
+/// An installation holds a scope only up to a place: what comes after it is to be sent again, of its own changes those
+/// up to `lost`.
+pub(crate) fn holds_only(
+    transaction: &Transaction<'_>,
+    install: InstallId,
+    scope: Scope,
+    upto: Sequence,
+    lost: Sequence,
+) -> Result<(), StoreError> {
+    let sql = "INSERT INTO holding (install, scope, confirmed_seq, lost_seq) VALUES (?1, ?2, ?3, ?4)
+               ON CONFLICT (install, scope) DO UPDATE SET confirmed_seq = excluded.confirmed_seq,
+               lost_seq = max(lost_seq, excluded.lost_seq)";
+    let row = (install.0, scope.to_key(), upto.0, lost.0);
+    transaction.prepare_cached(sql)?.execute(row)?;
     Ok(())
 }
 

@@ -95,6 +95,21 @@ pub fn assign(
     levels.save(transaction)
 }
 
+/// Puts a grant at the end of a site's feed, where the site holds the record.
+pub(crate) fn send_again(
+    transaction: &Transaction<'_>,
+    levels: &mut Levels,
+    site: SiteId,
+    resident: ResidentId,
+) -> Result<(), StoreError> {
+    if state(transaction, site, resident)? == Some(GrantState::Active) {
+        let number = levels.next_number(transaction, site)?;
+        let sql = "UPDATE grant_ SET feed_no = ?3 WHERE site = ?1 AND resident = ?2";
+        transaction.prepare_cached(sql)?.execute((site.as_str(), resident.0.as_bytes(), number.0))?;
+    }
+    Ok(())
+}
+
 /// Takes a resident's record from a site: the order goes out in feed order with the data.
 ///
 /// Nothing changes when the site was told the same already; one that never held it is an error.

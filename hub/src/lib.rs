@@ -15,6 +15,7 @@ pub mod listen;
 pub mod random;
 pub mod records;
 pub mod region;
+pub mod repair;
 pub mod scopes;
 pub mod sites;
 pub mod store;

@@ -11,6 +11,7 @@ use hearth_protocol::wire::message::Sequence;
 use rusqlite::{Connection, OptionalExtension, Transaction};
 
 use crate::feed::Levels;
+use crate::grants::{self, GrantState};
 use crate::sites;
 use crate::store::{StoreError, columns};
 
@@ -162,6 +163,20 @@ fn entitled(connection: &Connection, scope: Scope) -> Result<Vec<SiteId>, StoreE
     };
     let may_hold = candidates.into_iter().filter(|(_, kind)| holds(*kind, scope));
     Ok(may_hold.map(|(site, _)| site).collect())
+}
+
+/// Whether a site is to hold a scope, if there is one: it has a right to the section and, for a resident's, a grant.
+pub(crate) fn is_entitled(
+    connection: &Connection,
+    site: SiteId,
+    kind: SiteKind,
+    scope: Scope,
+) -> Result<bool, StoreError> {
+    let is_its_own = match scope.subject() {
+        Subject::Site(of) => of == site,
+        Subject::Resident(resident) => grants::state(connection, site, resident)? == Some(GrantState::Active),
+    };
+    Ok(is_its_own && holds(kind, scope))
 }
 
 /// Whether sites of this kind hold this scope's section at all.

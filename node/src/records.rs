@@ -15,6 +15,7 @@ pub(crate) mod model;
 mod outbox;
 mod plan_texts;
 mod read;
+mod repair;
 mod requester;
 mod rights;
 pub(crate) mod row;

@@ -76,8 +76,6 @@ struct Errands {
     blobs: BTreeMap<BlobId, Vec<u8>>,
     /// Files that the hub does not have, or not for this site: not asked for again on this link.
     missing: Vec<BlobId>,
-    /// The feed was begun anew since the start because both sides differed; doing it again would change nothing.
-    has_rewound: bool,
 }
 
 impl Sync {
@@ -160,7 +158,7 @@ impl Sync {
         self.dialing = None;
         if let Some(link) = link {
             self.link = Some(link);
-            self.errands = Errands { has_rewound: self.errands.has_rewound, ..Errands::default() };
+            self.errands = Errands::default();
             self.session.handle_connected(moment(&self.clock));
         } else {
             self.give_up(CLOSE_DONE);

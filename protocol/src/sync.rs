@@ -9,6 +9,7 @@ pub mod backoff;
 pub mod digest;
 pub mod hub;
 pub mod node;
+pub mod repair;
 
 use crate::wire::message::RefusalCode;
 

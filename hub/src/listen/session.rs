@@ -3,9 +3,13 @@
 use std::pin::pin;
 use std::time::Duration;
 
+use hearth_protocol::scope::Scope;
+use hearth_protocol::sync::digest::Digest;
 use hearth_protocol::sync::hub::{Admission, FeedRead, HubEffect, HubSession, Peer};
 use hearth_protocol::time::{Moment, Timestamp};
-use hearth_protocol::wire::message::{ChangeGroup, ChangeResult, FeedNumber, Hello, RefusalCode, Sequence};
+use hearth_protocol::wire::message::{
+    ChangeGroup, ChangeResult, FeedNumber, HeldScopes, Hello, Lacks, RefusalCode, Sequence,
+};
 use hearth_protocol::wire::{Channel, Message};
 use quinn::Connection;
 use tokio::sync::{mpsc, watch};
@@ -20,6 +24,7 @@ use crate::feed::{self, FeedQuery};
 use crate::gateway::owed::NewStates;
 use crate::ingest::{self, Push, Pushed};
 use crate::region;
+use crate::repair;
 use crate::sites::{self, Identified};
 use crate::store::StoreError;
 
@@ -38,6 +43,8 @@ const RECONNECT_SPREAD_MS: u32 = 10_000;
 pub(super) enum Answer {
     Ingested(u64, Result<Pushed, StoreError>),
     Feed(Result<FeedRead, StoreError>),
+    Digests(Result<Vec<(Scope, Digest)>, StoreError>),
+    Reconciled(Result<Lacks, StoreError>),
     Message(Channel, Message),
     States(Result<NewStates, StoreError>),
 }
@@ -150,7 +157,14 @@ impl Link {
             }
             Some(Answer::Ingested(_, Ok(Pushed::Refused(code)))) => self.refuse(code),
             Some(Answer::Feed(Ok(read))) => self.session.handle_feed(read),
-            Some(Answer::Ingested(_, Err(error)) | Answer::Feed(Err(error))) => self.unavailable(&error),
+            Some(Answer::Digests(Ok(digests))) => self.session.handle_digests(digests),
+            Some(Answer::Reconciled(Ok(lacks))) => self.session.handle_reconciled(lacks),
+            Some(
+                Answer::Ingested(_, Err(error))
+                | Answer::Feed(Err(error))
+                | Answer::Digests(Err(error))
+                | Answer::Reconciled(Err(error)),
+            ) => self.unavailable(&error),
             Some(Answer::Message(channel, message)) => self.session.handle_answer(channel, message),
             Some(Answer::States(news)) => self.tell_states(news),
             None => {}
@@ -173,6 +187,8 @@ impl Link {
                     self.read_feed(FeedQuery { site, install, after, bytes_max, sent });
                 }
                 HubEffect::Confirm { scopes, cursor } => self.confirm(scopes, cursor).await,
+                HubEffect::ReadDigests => self.read_digests(),
+                HubEffect::Reconcile(held) => self.reconcile(held),
                 HubEffect::Deliver(message) => deliver::deliver(self, message).await,
                 HubEffect::Hangup(code) => return Ok(Some(code)),
             }
@@ -229,12 +245,23 @@ impl Link {
         });
     }
 
+    fn read_digests(&mut self) {
+        let (store, site) = (self.hub.store.clone(), self.identified.install.site);
+        let _ = self.background.spawn(async move {
+            Some(Answer::Digests(store.read(move |connection| repair::digests(connection, site)).await))
+        });
+    }
+
+    fn reconcile(&mut self, held: HeldScopes) {
+        let (store, install) = (self.hub.store.clone(), self.identified.install);
+        let _ = self.background.spawn(async move {
+            let reconciled = store.write(move |transaction| repair::reconcile(transaction, install, &held));
+            Some(Answer::Reconciled(reconciled.await))
+        });
+    }
+
     /// Waits for the commit, so that what is read next knows of it.
-    async fn confirm(
-        &mut self,
-        scopes: Vec<(hearth_protocol::scope::Scope, Sequence)>,
-        cursor: Option<FeedNumber>,
-    ) {
+    async fn confirm(&mut self, scopes: Vec<(Scope, Sequence)>, cursor: Option<FeedNumber>) {
         let install = self.identified.install;
         let noted =
             self.hub.store.write(move |transaction| feed::confirm(transaction, install, &scopes, cursor));

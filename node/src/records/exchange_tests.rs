@@ -3,15 +3,16 @@
 use std::collections::BTreeMap;
 
 use hearth_protocol::document::{self, StoredChange};
-use hearth_protocol::id::ResidentId;
+use hearth_protocol::id::{ChangeHash, ResidentId};
 use hearth_protocol::record::Role;
 use hearth_protocol::record::mar::Outcome;
 use hearth_protocol::scope::{Scope, Section};
 use hearth_protocol::sync::digest::Digest;
 use hearth_protocol::sync::node::{Intake, IntakeItem, Settled};
+use hearth_protocol::wire::limits;
 use hearth_protocol::wire::message::{
-    ChangeResult, Delivery, DeliveryState, EntryDelivery, Feed, FeedNumber, Grant, Revoke, RevokeMode,
-    Sequence, SequencedChange, SnapshotPart,
+    ChangeResult, Delivery, DeliveryState, EntryDelivery, Feed, FeedNumber, Grant, Lacks, Revoke, RevokeMode,
+    ScopeChanges, Sequence, SequencedChange, SnapshotPart,
 };
 
 use super::sample::{Sample, dump, key, requester};
@@ -33,15 +34,32 @@ impl Order {
 
     /// Takes all that a site has and tells it so.
     async fn pull(&mut self, records: &Records) {
-        let groups = records.outbox(0, usize::MAX).await.unwrap();
-        let changes = groups.into_iter().flat_map(|group| group.group.changes);
-        let settled = changes.map(|one| Settled {
-            scope: one.scope,
-            hash: one.change.hash,
-            result: self.place(one.scope, &one.change),
-        });
-        let settled = settled.collect();
-        records.settle(settled).await.unwrap();
+        loop {
+            let groups = records.outbox(0, usize::MAX).await.unwrap();
+            let changes: Vec<_> = groups.into_iter().flat_map(|group| group.group.changes).collect();
+            assert!(changes.len() <= limits::CHANGES_PER_FRAME_MAX);
+            if changes.is_empty() {
+                return;
+            }
+            let settled = changes.iter().map(|one| Settled {
+                scope: one.scope,
+                hash: one.change.hash,
+                result: self.place(one.scope, &one.change),
+            });
+            let settled = settled.collect();
+            records.settle(settled).await.unwrap();
+        }
+    }
+
+    /// What it lacks of a list.
+    fn lacks(&self, held: &[ScopeChanges]) -> Vec<ScopeChanges> {
+        let of_scope = |held: &ScopeChanges| {
+            let here = &self.0[&held.scope];
+            let is_lost = |hash: &ChangeHash| here.iter().all(|change| change.hash != *hash);
+            let hashes = held.hashes.iter().copied().filter(is_lost).collect();
+            ScopeChanges { scope: held.scope, hashes }
+        };
+        held.iter().map(of_scope).collect()
     }
 
     fn feed(&self) -> Vec<IntakeItem> {
@@ -224,21 +242,85 @@ async fn a_long_tail_is_saved_whole_once_it_is_at_the_hub() {
 }
 
 #[tokio::test]
-async fn what_a_hub_lost_goes_out_again() {
-    let sample = Sample::new().await;
+async fn what_a_hub_lost_goes_out_again_whoever_made_it() {
+    let (a, b) = (Sample::of_install(7).await, Sample::of_install(8).await);
+    let mut order = Order::default();
+    for n in 0..140 {
+        write(&a, 1, n, "a").await;
+        write(&b, 2, n, "b").await;
+    }
+    let last = write(&a, 1, 140, "a").await;
+    order.pull(&a.records).await;
+    order.pull(&b.records).await;
+    assert_eq!(a.records.take_in(order.intake()).await, Ok(Some(true)));
+    assert_eq!(a.records.compact().await.unwrap(), 1);
+    assert_eq!(a.records.note_epoch(1).await, Ok(false));
+    assert_eq!(a.records.note_epoch(2).await, Ok(true));
+    assert_eq!(a.records.note_epoch(2).await, Ok(false));
+
+    let mut restored = Order::default();
+    for (scope, changes) in &order.0 {
+        restored.0.insert(*scope, changes[..100].to_vec());
+    }
+    let scopes = a.records.digests().await.unwrap().into_iter().map(|(scope, _)| scope).collect();
+    let held = a.records.hashes(scopes).await.unwrap();
+    a.records.push_back(Lacks { scopes: restored.lacks(&held), ..Lacks::default() }).await.unwrap();
+    assert_eq!(a.records.entry_states(&[last]).await.unwrap()[&last], EntryState::Saved);
+    assert_eq!(a.records.held().await.unwrap().digest, restored.digest());
+    restored.pull(&a.records).await;
+    assert_eq!(restored.digest(), order.digest());
+    assert_eq!(a.records.held().await.unwrap().digest, order.digest());
+    assert_eq!(a.records.entry_states(&[last]).await.unwrap()[&last], EntryState::AtHub);
+}
+
+#[tokio::test]
+async fn a_hub_that_counts_anew_takes_nothing_away_and_is_heard() {
+    let (a, b) = (Sample::of_install(7).await, Sample::of_install(8).await);
     let mut order = Order::default();
     for n in 0..300 {
+        write(&a, 1, n, "a").await;
+    }
+    order.pull(&a.records).await;
+    a.records.compact().await.unwrap();
+    // The hub lost the last 200 and gave their places to another site's.
+    let (scope, changes) = order.0.pop_first().unwrap();
+    let mut restored = Order(BTreeMap::from([(scope, changes[..100].to_vec())]));
+    b.records.take_in(restored.intake()).await.unwrap();
+    let theirs = write(&b, 2, 1, "b").await;
+    restored.pull(&b.records).await;
+    assert_eq!(a.records.take_in(restored.intake()).await, Ok(Some(false)));
+    assert!(a.records.entry(theirs).await.unwrap().is_some(), "what is new has the place of what was lost");
+    assert_eq!(a.records.entries(a.subject(), &[Section::Notes], None).await.unwrap().len(), 301);
+
+    let document = document::rebuild(Section::Notes, None, &restored.0[&scope]).unwrap();
+    let snapshot = document::save(&document).unwrap();
+    let part = SnapshotPart {
+        item: 1,
+        scope,
+        sequence: Sequence(snapshot.changes),
+        heads: snapshot.heads,
+        changes: snapshot.changes,
+        blake3: snapshot.blake3,
+        length: snapshot.bytes.len() as u64,
+        offset: 0,
+        bytes: snapshot.bytes,
+    };
+    let intake = Intake { items: vec![IntakeItem::Snapshot(part)], ..Intake::default() };
+    a.records.take_in(intake).await.unwrap();
+    a.records.rebuild_read_model().await.unwrap();
+    assert_eq!(a.records.entries(a.subject(), &[Section::Notes], None).await.unwrap().len(), 301);
+}
+
+#[tokio::test]
+async fn no_batch_has_more_changes_than_the_hub_takes() {
+    let sample = Sample::new().await;
+    for n in 0..600 {
         write(&sample, 1, n, "a").await;
     }
+    let mut order = Order::default();
     order.pull(&sample.records).await;
-    sample.records.compact().await.unwrap();
-    assert_eq!(sample.records.note_epoch(1).await, Ok(false));
-    assert_eq!(sample.records.note_epoch(2).await, Ok(true));
-    let mut restored = Order::default();
-    restored.pull(&sample.records).await;
-    assert_eq!(restored.digest(), order.digest());
-    assert_eq!(sample.records.held().await.unwrap().digest, order.digest());
-    assert_eq!(sample.records.note_epoch(2).await, Ok(false));
+    assert_eq!(order.0.values().map(Vec::len).sum::<usize>(), 601);
+    assert_eq!(sample.records.link().borrow().waiting, 0);
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use hearth_protocol::wire::message::{Feed, FeedNumber, Revoke, RevokeMode, Snaps
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::documents::{self, ScopeRow};
-use super::{Records, Site, erase, model, row};
+use super::{Records, Site, erase, model, repair, row};
 use crate::store::{Changed, StoreError, Tx};
 
 /// Key of the cursor in `meta`.
@@ -63,35 +63,20 @@ impl Records {
         Ok(agrees)
     }
 
-    /// Notes the region epoch. Answers whether it is another than before: then the hub has lost something, everything
-    /// that is kept counts as not known to be there, and the node begins its feed anew.
+    /// Notes the region epoch. Answers whether it is another than before: then the hub has lost something, the node
+    /// begins its feed anew, and both are to be compared.
     pub async fn note_epoch(&self, epoch: u64) -> Result<bool, StoreError> {
-        let site = self.0.site.clone();
-        let is_new = self.0.store.write(move |tx| note_epoch(tx, &site, epoch)).await?;
+        let is_new = self.0.store.write(move |tx| note_epoch(tx, epoch)).await?;
         self.count_waiting().await;
         Ok(is_new)
-    }
-
-    /// Begins the feed anew, when node and hub found that they do not hold the same.
-    pub async fn rewind(&self) -> Result<(), StoreError> {
-        self.0.store.write(|tx| row::set_meta(tx, CURSOR, 0_u64)).await
     }
 }
 
 fn held(connection: &Connection) -> Result<Held, StoreError> {
-    let sql = "SELECT digest FROM scope WHERE NOT EXISTS (
-                 SELECT 1 FROM resident WHERE resident.id = substr(scope.subject, 2) AND state <> 'granted')";
-    let mut statement = connection.prepare_cached(sql)?;
-    let mut rows = statement.query([])?;
-    let (mut scopes, mut digest) = (0, Digest::default());
-    while let Some(found) = rows.next()? {
-        let of_scope =
-            Digest::from_bytes(&found.get::<_, Vec<u8>>(0)?).ok_or_else(|| row::corrupt("digest"))?;
-        // A document that the hub has nothing of is not in its sum.
-        if of_scope.count() > 0 {
-            (scopes, digest) = (scopes + 1, digest.plus(of_scope));
-        }
-    }
+    // A document that the hub has nothing of is not in its sum.
+    let known = repair::digests(connection)?.into_iter().filter(|(_, digest)| digest.count() > 0);
+    let (scopes, digest) =
+        known.fold((0, Digest::default()), |(scopes, sum), (_, digest)| (scopes + 1, sum.plus(digest)));
     let epoch = row::meta(connection, EPOCH)?;
     let cursor = FeedNumber(row::meta(connection, CURSOR)?.unwrap_or(0));
     Ok(Held { epoch, cursor, scopes, digest })
@@ -158,7 +143,11 @@ fn feed_item(tx: &mut Tx<'_>, site: &Site, feed: &Feed) -> Result<(), IntakeErro
     check_scope(site, feed.scope)?;
     let mut row = documents::find_or_make(tx, feed.scope)?;
     let in_snapshot = snapshot_sequence(tx, row.id)?;
-    for item in feed.changes.iter().filter(|item| item.sequence.0 > in_snapshot) {
+    if feed.changes.iter().any(|item| item.sequence.0 <= in_snapshot) {
+        // Told twice, mostly. But a hub that has lost something counts anew, and then it may be missing in the snapshot.
+        repair::take_apart(tx, &row)?;
+    }
+    for item in &feed.changes {
         let checked = document::check(feed.scope.section(), item.change.hash, &item.change.bytes)
             .map_err(|fault| IntakeError::Refused { scope: feed.scope, code: fault.code() })?;
         keep(tx, site, &mut row, &checked, item.sequence.0)?;
@@ -232,9 +221,11 @@ fn take_snapshot(
     sequence: u64,
 ) -> Result<(), IntakeError> {
     let mut row = documents::find_or_make(tx, scope)?;
-    if snapshot_sequence(tx, row.id)? >= sequence {
+    if documents::snapshot(tx, row.id)?.is_some_and(|(known, _)| known.heads == snapshot.heads) {
         return Ok(());
     }
+    // What the hub has lost is not in its document: it must not go with the snapshot that is replaced.
+    repair::take_apart(tx, &row)?;
     metrics::counter!("hearth_documents_opened_total").increment(1);
     let document =
         document::load(snapshot).map_err(|_| IntakeError::Refused { scope, code: "snapshot-damaged" })?;
@@ -281,43 +272,14 @@ fn empty(row: &ScopeRow) -> ScopeRow {
     }
 }
 
-fn note_epoch(tx: &Tx<'_>, site: &Site, epoch: u64) -> Result<bool, StoreError> {
+fn note_epoch(tx: &Tx<'_>, epoch: u64) -> Result<bool, StoreError> {
     let known: Option<u64> = row::meta(tx, EPOCH)?;
     row::set_meta(tx, EPOCH, epoch)?;
     if known.is_none_or(|known| known == epoch) {
         return Ok(false);
     }
     row::set_meta(tx, CURSOR, 0_u64)?;
-    let mut statement = tx.prepare("SELECT key FROM scope")?;
-    let keys: Result<Vec<Vec<u8>>, rusqlite::Error> = statement.query_map([], |row| row.get(0))?.collect();
-    let group = row::count_up(tx, "outbox-group", 1)?;
-    for key in keys? {
-        let row = documents::find(tx, row::scope(&key)?)?.ok_or_else(|| row::corrupt("scope"))?;
-        count_as_not_sent(tx, site, row, group)?;
-    }
+    // The hub may have lost what it had put aside as well: it is judged again.
+    tx.execute("UPDATE outbox SET refused = NULL", [])?;
     Ok(true)
-}
-
-/// Takes a document apart into its changes, none of them known to be at the hub; this installation's go out again.
-fn count_as_not_sent(tx: &Tx<'_>, site: &Site, row: ScopeRow, group: u64) -> Result<(), StoreError> {
-    let document = documents::load(tx, &row)?;
-    for stored in document::changes(&document) {
-        let sql = "INSERT INTO change (scope, hash, bytes) VALUES (?1, ?2, ?3)
-                   ON CONFLICT (scope, hash) DO UPDATE SET sequence = NULL RETURNING id";
-        let values = params![row.id, stored.hash.0, stored.bytes];
-        let id: i64 = tx.prepare_cached(sql)?.query_row(values, |row| row.get(0))?;
-        let checked = document::check(row.scope.section(), stored.hash, &stored.bytes)
-            .map_err(|_| row::corrupt("change"))?;
-        if checked.install == site.install || checked.install == hearth_protocol::id::InstallId::GENESIS {
-            let sql =
-                "INSERT INTO outbox (change, \"group\") VALUES (?1, ?2) ON CONFLICT (change) DO NOTHING";
-            tx.prepare_cached(sql)?.execute(params![id, row::int(group)])?;
-        }
-        for entry in &checked.entries {
-            let sql = "UPDATE entry SET change = ?2 WHERE id = ?1";
-            tx.prepare_cached(sql)?.execute(params![row::entry_key(entry.id), id])?;
-        }
-    }
-    tx.prepare_cached("DELETE FROM snapshot WHERE scope = ?1")?.execute([row.id])?;
-    documents::save(tx, &ScopeRow { sequence: 0, digest: Digest::default(), ..row })
 }

@@ -4,6 +4,7 @@ use hearth_protocol::document::StoredChange;
 use hearth_protocol::id::BlobId;
 use hearth_protocol::sync::node::{OutboxGroup, Settled};
 use hearth_protocol::time::Timestamp;
+use hearth_protocol::wire::limits;
 use hearth_protocol::wire::message::{ChangeGroup, ChangeResult, Delivery, DeliveryState, ScopedChange};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
@@ -11,7 +12,8 @@ use super::{Changed, PENDING, Records, documents, erase, read, row};
 use crate::store::{StoreError, Tx};
 
 impl Records {
-    /// Groups of the outbox after this position, about so many bytes, at least one where there is one.
+    /// Groups of the outbox after this position, about so many bytes and no more changes than one push may have; at
+    /// least one group where there is one.
     pub async fn outbox(&self, after: u64, bytes_max: usize) -> Result<Vec<OutboxGroup>, StoreError> {
         self.0.store.read(move |connection| outbox(connection, after, bytes_max)).await
     }
@@ -66,7 +68,7 @@ fn outbox(connection: &Connection, after: u64, bytes_max: usize) -> Result<Vec<O
                ORDER BY outbox.\"group\", change.id";
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query(params![row::int(after), PENDING])?;
-    let (mut groups, mut bytes): (Vec<OutboxGroup>, usize) = (Vec::new(), 0);
+    let (mut groups, mut bytes, mut changes): (Vec<OutboxGroup>, usize, usize) = (Vec::new(), 0, 0);
     while let Some(found) = rows.next()? {
         let position = row::count(found.get(0)?);
         let is_new = groups.last().is_none_or(|group| group.position != position);
@@ -76,6 +78,15 @@ fn outbox(connection: &Connection, after: u64, bytes_max: usize) -> Result<Vec<O
         let scope = row::scope(&found.get::<_, Vec<u8>>(1)?)?;
         let change = StoredChange { hash: row::hash(&found.get::<_, Vec<u8>>(2)?)?, bytes: found.get(3)? };
         bytes += change.bytes.len();
+        changes += 1;
+        if changes > limits::CHANGES_PER_FRAME_MAX {
+            // A group goes whole or not at all. One alone has a change for each of at most 128 drafts, and their
+            // documents' first changes.
+            if !is_new {
+                groups.pop();
+            }
+            break;
+        }
         if is_new {
             groups.push(OutboxGroup { position, group: ChangeGroup { changes: Vec::new() } });
         }

@@ -45,6 +45,19 @@ impl Sync {
                 self.records.settle(settled).await?;
                 self.send_receipts().await?;
             }
+            NodeEffect::ReadDigests => {
+                let digests = self.records.digests().await?;
+                self.session.handle_digests(digests);
+            }
+            NodeEffect::ReadHashes(scopes) => {
+                let held = self.records.hashes(scopes).await?;
+                self.session.handle_hashes(held);
+            }
+            NodeEffect::Lacked(lacks) => self.records.push_back(lacks).await?,
+            NodeEffect::Agreed => self.records.update_link(|link| {
+                link.is_diverged = false;
+                link.has_caught_up = true;
+            }),
             NodeEffect::Deliver(message) => self.delivered(message).await?,
             NodeEffect::Refused(refused) => self.refused(&refused),
             NodeEffect::Hangup => self.give_up(CLOSE_DONE),
@@ -74,28 +87,22 @@ impl Sync {
         });
         tracing::info!(epoch = welcome.epoch, digest_ok = welcome.digest_ok, "admitted by the hub");
         if self.records.note_epoch(welcome.epoch).await? {
-            tracing::warn!(epoch = welcome.epoch, "the hub has lost something: everything is offered again");
-            self.session.handle_stop();
-            return Ok(());
+            tracing::warn!(epoch = welcome.epoch, "the hub has lost something: what it lacks is sent again");
+            self.session.handle_mismatch();
         }
         if welcome.digest_ok == Some(false) {
-            return self.diverged().await;
+            self.diverged();
         }
         self.send_receipts().await?;
         self.run_errands().await;
         Ok(())
     }
 
-    /// Node and hub do not hold the same: the feed is begun anew, once a start.
-    async fn diverged(&mut self) -> Result<(), StoreError> {
-        tracing::error!("node and hub do not hold the same");
+    /// Node and hub do not hold the same: they are compared, and each gets what it lacks.
+    fn diverged(&mut self) {
+        tracing::info!("node and hub do not hold the same: they are compared");
         self.records.update_link(|link| link.is_diverged = true);
-        if !self.errands.has_rewound {
-            self.errands.has_rewound = true;
-            self.records.rewind().await?;
-            self.session.handle_stop();
-        }
-        Ok(())
+        self.session.handle_mismatch();
     }
 
     async fn store(&mut self, intake: Intake) -> Result<(), StoreError> {
@@ -104,7 +111,7 @@ impl Sync {
                 self.session.handle_stored();
                 self.note_alive().await?;
                 match agrees {
-                    Some(false) => self.diverged().await?,
+                    Some(false) => self.diverged(),
                     Some(true) => self.records.update_link(|link| link.is_diverged = false),
                     None => {}
                 }

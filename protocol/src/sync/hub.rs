@@ -1,6 +1,10 @@
 //! The hub's half of a session with one node: admits, answers pushes, sends what the site has not got.
 
+mod repair;
+
 use std::collections::{BTreeMap, VecDeque};
+
+use repair::Repair;
 
 use super::digest::Digest;
 use super::{GREETING_MS, VERSIONS, Violation};
@@ -10,8 +14,8 @@ use crate::scope::Scope;
 use crate::time::{Moment, Timestamp};
 use crate::wire::limits;
 use crate::wire::message::{
-    Ack, CaughtUp, ChangeGroup, ChangeResult, Feed, FeedNumber, Grant, Hello, RefusalCode, Refused, RegionId,
-    Revoke, RevokeMode, Sequence, SequencedChange, SnapshotPart, Stored, Welcome,
+    Ack, CaughtUp, ChangeGroup, ChangeResult, Feed, FeedNumber, Grant, HeldScopes, Hello, RefusalCode,
+    Refused, RegionId, Revoke, RevokeMode, Sequence, SequencedChange, SnapshotPart, Stored, Welcome,
 };
 use crate::wire::{Channel, Message};
 
@@ -123,6 +127,11 @@ pub enum HubEffect {
         /// The node's cursor, when it has moved.
         cursor: Option<FeedNumber>,
     },
+    /// Read every scope that the site is to hold, with its digest; answer with `handle_digests`.
+    ReadDigests,
+    /// Find what either side lacks of what the node lists, and put what the node lacks into its feed; answer with
+    /// `handle_reconciled` after the commit.
+    Reconcile(HeldScopes),
     /// A message that the shell itself deals with: receipts, files, audit, health, certificates.
     Deliver(Message),
     /// Close the link with this code, after what was sent before.
@@ -169,6 +178,7 @@ pub struct HubSession {
     /// What is told once nothing is held back: cursor and digest.
     caught_up: Option<(FeedNumber, Option<Digest>)>,
     next_backfill: u8,
+    repair: Repair,
 }
 
 impl HubSession {
@@ -190,6 +200,7 @@ impl HubSession {
             is_revoking: false,
             caught_up: None,
             next_backfill: 0,
+            repair: Repair::default(),
         }
     }
 
@@ -235,6 +246,8 @@ impl HubSession {
                 self.pushed(changes.batch, changes.groups)
             }
             (State::Live, Channel::Control, Message::Stored(stored)) => self.stored(stored),
+            (State::Live, Channel::Control, Message::Compare(compare)) => self.compared(compare),
+            (State::Live, Channel::Control, Message::Held(held)) => self.listed(held),
             (
                 State::Live,
                 Channel::Control,
@@ -253,6 +266,8 @@ impl HubSession {
                 _,
                 Message::Changes(_)
                 | Message::Stored(_)
+                | Message::Compare(_)
+                | Message::Held(_)
                 | Message::Receipt(_)
                 | Message::BlobWant(_)
                 | Message::Audit(_)
@@ -270,6 +285,7 @@ impl HubSession {
                 | Message::Snapshot(_)
                 | Message::CaughtUp(_)
                 | Message::Revoke(_)
+                | Message::Lacks(_)
                 | Message::BlobPart(_)
                 | Message::AuditAck(_)
                 | Message::Renewed(_)
@@ -364,7 +380,7 @@ impl HubSession {
     }
 
     fn read_more(&mut self) {
-        let is_busy = self.is_reading || self.caught_up.is_some();
+        let is_busy = self.is_reading || self.caught_up.is_some() || self.repair.holds_feed();
         if self.state != State::Live
             || is_busy
             || !self.may_have_more
@@ -408,6 +424,7 @@ impl HubSession {
             let caught_up = CaughtUp { cursor, items: self.items, digest };
             self.send(Channel::Feed, Message::CaughtUp(caught_up));
         }
+        self.answer_next();
         self.read_more();
     }
 
@@ -517,6 +534,7 @@ impl HubSession {
         if self.caught_up.is_some() {
             self.release();
         } else {
+            self.answer_next();
             self.read_more();
         }
         Ok(())

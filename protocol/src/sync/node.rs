@@ -1,6 +1,10 @@
 //! The node's half of a session: dials, greets, takes in the feed, pushes what was written here.
 
+mod repair;
+
 use std::collections::{BTreeSet, VecDeque};
+
+use repair::Repair;
 
 use super::backoff::Backoff;
 use super::digest::Digest;
@@ -10,8 +14,8 @@ use crate::scope::Scope;
 use crate::time::Moment;
 use crate::wire::limits;
 use crate::wire::message::{
-    Ack, ChangeGroup, ChangeResult, Changes, Feed, FeedNumber, Grant, Hello, RefusalCode, Refused, Revoke,
-    SnapshotPart, Stored, Welcome,
+    Ack, ChangeGroup, ChangeResult, Changes, Feed, FeedNumber, Grant, Hello, Lacks, RefusalCode, Refused,
+    Revoke, SnapshotPart, Stored, Welcome,
 };
 use crate::wire::{Channel, Message};
 
@@ -95,7 +99,7 @@ pub enum NodeEffect {
     /// Send a message on a stream.
     Send(Channel, Message),
     /// The hub has admitted the node: note epoch and time. When the epoch is not the one held, the hub has lost
-    /// something, and every change of this installation that is still kept counts as not sent.
+    /// something, and when the digests differ, one of the two has: say so with `handle_mismatch`.
     Welcomed(Welcome),
     /// Store in one transaction; answer with `handle_stored` after the commit.
     Store(Intake),
@@ -108,6 +112,15 @@ pub enum NodeEffect {
     },
     /// Note what became of changes.
     Settle(Vec<Settled>),
+    /// Read every scope that is held, with the digest of what is known to be at the hub; answer with `handle_digests`.
+    ReadDigests,
+    /// Read the hashes of all changes that are held of these scopes; answer with `handle_hashes`. A scope that has gone
+    /// meanwhile is left out.
+    ReadHashes(Vec<Scope>),
+    /// The hub lacks these changes: put them into the outbox, each after those on which it depends.
+    Lacked(Lacks),
+    /// Node and hub have been compared and hold the same.
+    Agreed,
     /// A message that the shell itself deals with: files, audit, certificates, deliveries.
     Deliver(Message),
     /// The hub refused; tell people.
@@ -158,6 +171,8 @@ struct Link {
     is_storing: bool,
     /// Items that wait for it.
     intake: Vec<IntakeItem>,
+    /// Numbers of all items that have come, on disk without a gap those aside.
+    came: BTreeSet<u64>,
     /// Cursors that wait for their items.
     caught_up: VecDeque<(u64, FeedNumber, Option<Digest>)>,
     outbox_position: u64,
@@ -165,6 +180,7 @@ struct Link {
     outbox_may_have_more: bool,
     next_batch: u64,
     in_flight: VecDeque<(u64, Vec<(Scope, ChangeHash)>)>,
+    repair: Repair,
     /// What came on other streams before the welcome: between two streams there is no order.
     early: Vec<(Channel, Message)>,
 }
@@ -314,6 +330,8 @@ impl NodeSession {
                 Ok(())
             }
             (Channel::Control, Message::Ack(ack)) => self.acked(ack),
+            (Channel::Control, Message::Compare(compare)) => self.answered(&compare),
+            (Channel::Control, Message::Lacks(lacks)) => self.lacked(lacks),
             (Channel::Blob, message @ Message::BlobPart(_))
             | (
                 Channel::Control,
@@ -328,6 +346,7 @@ impl NodeSession {
                 Message::Hello(_)
                 | Message::Changes(_)
                 | Message::Stored(_)
+                | Message::Held(_)
                 | Message::Receipt(_)
                 | Message::BlobWant(_)
                 | Message::Audit(_)
@@ -343,6 +362,8 @@ impl NodeSession {
                 | Message::Snapshot(_)
                 | Message::CaughtUp(_)
                 | Message::Ack(_)
+                | Message::Compare(_)
+                | Message::Lacks(_)
                 | Message::BlobPart(_)
                 | Message::AuditAck(_)
                 | Message::Renewed(_)
@@ -376,12 +397,7 @@ impl NodeSession {
 
     fn take_in(&mut self, item: IntakeItem) -> Result<(), Violation> {
         let number = item_number(&item);
-        let waiting = self.link.intake.iter().map(item_number);
-        let mut known = waiting.chain(self.link.storing.iter().copied());
-        if number <= self.link.stored
-            || self.link.stored_beyond.contains(&number)
-            || known.any(|n| n == number)
-        {
+        if number <= self.link.stored || !self.link.came.insert(number) {
             return Err(Violation("an item's number twice"));
         }
         self.link.intake.push(item);
@@ -430,7 +446,8 @@ impl NodeSession {
         self.link.stored_beyond.extend(std::mem::take(&mut self.link.storing));
         self.link.stored = contiguous(self.link.stored, &self.link.stored_beyond);
         let stored = self.link.stored;
-        self.link.stored_beyond.retain(|item| *item > stored);
+        self.link.stored_beyond = self.link.stored_beyond.split_off(&(stored + 1));
+        self.link.came = self.link.came.split_off(&(stored + 1));
         let cursor = self.link.storing_cursor.take();
         if self.state == State::Live {
             let message = Message::Stored(Stored { items: stored, cursor });
@@ -484,6 +501,7 @@ impl NodeSession {
         if self.link.outbox_may_have_more {
             self.read_outbox();
         }
+        self.compare_when_quiet();
     }
 
     fn acked(&mut self, ack: Ack) -> Result<(), Violation> {
@@ -500,6 +518,7 @@ impl NodeSession {
         if self.link.outbox_may_have_more {
             self.read_outbox();
         }
+        self.compare_when_quiet();
         Ok(())
     }
 

@@ -61,6 +61,30 @@ pub const FEED_CREDIT_BYTES: u64 = 8 * 1024 * 1024;
 /// Batches of changes that a node sends ahead of the hub's answers.
 pub const PUSH_BATCHES_MAX: usize = 8;
 
+/// Most ranges that a node asks about in one message. Each may come back as 32, so an answer has at most 1,024, about
+/// 1.4 MB; more would not fit a frame.
+pub const COMPARE_RANGES_MAX: usize = 32;
+
+/// Most ranges whose whole content one message lists.
+pub const HELD_RANGES_MAX: usize = 1024;
+
+/// Most hashes in one list of what is held: the longest scope that the hub takes, with room to spare, about 1.1 MB.
+/// Too small and a scope that differs could never be repaired.
+pub const HELD_HASHES_MAX: usize = 32 * 1024;
+
+/// Hashes after which such a list is closed.
+pub const HELD_HASHES_WANTED: usize = 4096;
+
+/// Scopes of a range below which their hashes are listed instead of cutting the range once more.
+pub const HELD_SCOPES_WANTED: usize = 8;
+
+/// Questions of a repair that a node sends ahead of the hub's answers.
+pub const REPAIR_ASKS_MAX: usize = 8;
+
+/// Comparisons on one link. Each either ends with both equal or sends what is missing; when several did not help,
+/// another would not, and people are told.
+pub const REPAIR_ROUNDS_MAX: u32 = 4;
+
 /// Longest audit event, in bytes. It has ids and codes only; the longest is about 220.
 /// Too small loses events of a later version; too large lets a hostile node fill the hub.
 pub const AUDIT_EVENT_BYTES_MAX: usize = 1024;

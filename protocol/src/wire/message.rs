@@ -9,6 +9,7 @@ use crate::document::StoredChange;
 use crate::id::{BlobId, ChangeHash, InstallId, ResidentId, SiteId};
 use crate::scope::{Scope, Section};
 use crate::sync::digest::Digest;
+use crate::sync::repair::ScopeRange;
 use crate::time::Timestamp;
 
 /// Which stream of a session a message goes on. Within one the order holds, between two it does not.
@@ -99,6 +100,12 @@ messages! {
     25 Stored(Stored),
     /// Node to hub: an order to freeze or forget has been carried out.
     26 Receipt(Receipt),
+    /// Both ways: digests of what the sender holds, to find where the two differ.
+    27 Compare(Compare),
+    /// Node to hub: all that it holds where the two differ.
+    28 Held(HeldScopes),
+    /// Hub to node: what the hub lacks of it.
+    29 Lacks(Lacks),
     /// Node to hub: a file is wanted.
     30 BlobWant(BlobWant),
     /// Hub to node: a part of a file.
@@ -425,6 +432,64 @@ pub struct Stored {
     /// The node's cursor, when it has moved.
     #[n(1)]
     pub cursor: Option<FeedNumber>,
+}
+
+/// Digests of what the sender holds.
+///
+/// From the node of ranges that it asks about; from the hub, of those of their parts in which it holds something else,
+/// and so of none where both hold the same.
+#[derive(Clone, Debug, PartialEq, Eq, Default, Encode, Decode)]
+pub struct Compare {
+    /// The ranges.
+    #[n(0)]
+    pub ranges: Vec<RangeDigests>,
+}
+
+/// Digests of a range's parts.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct RangeDigests {
+    /// The range.
+    #[n(0)]
+    pub range: ScopeRange,
+    /// The digest of each of its parts, in order.
+    #[n(1)]
+    pub digests: Vec<Digest>,
+}
+
+/// All that a node holds of some ranges.
+#[derive(Clone, Debug, PartialEq, Eq, Default, Encode, Decode)]
+pub struct HeldScopes {
+    /// The ranges. Of a scope that is in one of them and not named below the node holds nothing.
+    #[n(0)]
+    pub ranges: Vec<ScopeRange>,
+    /// The scopes, whole: what waits to be sent is among it.
+    #[n(1)]
+    pub scopes: Vec<ScopeChanges>,
+}
+
+/// Changes of a scope, by their hashes.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct ScopeChanges {
+    /// The scope.
+    #[n(0)]
+    pub scope: Scope,
+    /// The changes.
+    #[n(1)]
+    pub hashes: Vec<ChangeHash>,
+}
+
+/// What came of a comparison at the hub.
+#[derive(Clone, Debug, PartialEq, Eq, Default, Encode, Decode)]
+pub struct Lacks {
+    /// What the node holds and the hub does not: the node sends it.
+    #[n(0)]
+    pub scopes: Vec<ScopeChanges>,
+    /// Scopes that the node holds and, by what the hub knows, the site is not to hold. They stay where they are.
+    #[n(1)]
+    pub not_granted: Vec<Scope>,
+    /// Of how many scopes the hub holds what the node does not: they come again in the feed.
+    #[n(2)]
+    pub sent_again: u64,
 }
 
 /// An order to freeze or forget has been carried out.

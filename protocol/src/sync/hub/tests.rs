@@ -9,7 +9,7 @@ use crate::id::ChangeHash;
 use crate::scope::{Section, Subject};
 use crate::sync::node::{Held, Intake, IntakeItem, NodeEffect, NodeIdentity, NodeSession, OutboxGroup};
 use crate::wire::frame::{self, FrameDecoder};
-use crate::wire::message::ScopedChange;
+use crate::wire::message::{Lacks, ScopeChanges, ScopedChange};
 use proptest::prelude::*;
 use uuid::Uuid;
 
@@ -36,8 +36,11 @@ struct HubStore {
     scopes: BTreeMap<Scope, Vec<(StoredChange, bool)>>,
     dirty: BTreeMap<Scope, u64>,
     confirmed: BTreeMap<Scope, u64>,
+    /// Up to where the node has lost even its own changes.
+    lost: BTreeMap<Scope, u64>,
     revoked: BTreeMap<ResidentId, u64>,
     head: u64,
+    epoch: u64,
 }
 
 impl HubStore {
@@ -68,10 +71,10 @@ impl HubStore {
         for (feed, scope) in order.into_iter().take(items_max) {
             let from =
                 sent.get(&scope).map_or(0, |s| s.0).max(self.confirmed.get(&scope).copied().unwrap_or(0));
-            let list =
-                self.scopes.get(&scope).unwrap().iter().enumerate().skip(usize::try_from(from).unwrap());
+            let list = self.scopes[&scope].iter().enumerate().skip(usize::try_from(from).unwrap());
+            let gone = self.lost.get(&scope).copied().unwrap_or(0);
             let changes: Vec<SequencedChange> = list
-                .filter(|(_, (_, own))| !own)
+                .filter(|(n, (_, own))| !own || (*n as u64) < gone)
                 .map(|(n, (c, _))| SequencedChange { sequence: Sequence(n as u64 + 1), change: c.clone() })
                 .collect();
             if !changes.is_empty() {
@@ -81,15 +84,84 @@ impl HubStore {
         }
         if !read.more {
             read.read_to = FeedNumber(self.head.max(after.0));
+            read.digest = Some(total(&self.digests()));
         }
         read
     }
+
+    fn is_granted(&self, scope: Scope) -> bool {
+        !self.revoked.contains_key(&scope.resident().unwrap())
+    }
+
+    fn digests(&self) -> Vec<(Scope, Digest)> {
+        let granted = self.scopes.iter().filter(|(scope, _)| self.is_granted(**scope));
+        granted.map(|(scope, list)| (*scope, digest(*scope, list.iter().map(|(c, _)| c.hash)))).collect()
+    }
+
+    fn reconcile(&mut self, held: &HeldScopes) -> Lacks {
+        let mut lacks = Lacks::default();
+        let here: Vec<Scope> = self.digests().into_iter().map(|(scope, _)| scope).collect();
+        for there in &held.scopes {
+            let list = self.scopes.get(&there.scope).cloned().unwrap_or_default();
+            let missing = |hash: &ChangeHash| !list.iter().any(|(change, _)| change.hash == *hash);
+            let hashes: Vec<ChangeHash> = there.hashes.iter().copied().filter(missing).collect();
+            if !self.is_granted(there.scope) {
+                lacks.not_granted.push(there.scope);
+            } else if !hashes.is_empty() {
+                lacks.scopes.push(ScopeChanges { scope: there.scope, hashes });
+            }
+        }
+        for scope in here.into_iter().filter(|scope| held.ranges.iter().any(|r| r.contains(*scope))) {
+            let there = held.scopes.iter().find(|there| there.scope == scope);
+            let there = there.map(|there| there.hashes.clone()).unwrap_or_default();
+            let list = self.scopes[&scope].iter().zip(1..);
+            let missing: Vec<u64> =
+                list.filter(|((c, _), _)| !there.contains(&c.hash)).map(|(_, seq)| seq).collect();
+            if let (Some(first), Some(last)) = (missing.first(), missing.last()) {
+                self.confirmed.insert(scope, first - 1);
+                self.lost.insert(scope, *last);
+                self.head += 1;
+                self.dirty.insert(scope, self.head);
+                lacks.sent_again += 1;
+            }
+        }
+        lacks
+    }
+
+    /// The hub comes back from a backup that has not got one of its changes.
+    fn lose(&mut self, person: u8, place: usize) {
+        let Some(list) = self.scopes.get_mut(&scope(person)).filter(|list| !list.is_empty()) else { return };
+        let place = place % list.len();
+        list.remove(place);
+        for mark in [&mut self.confirmed, &mut self.lost] {
+            if let Some(mark) = mark.get_mut(&scope(person)).filter(|mark| **mark > place as u64) {
+                *mark -= 1;
+            }
+        }
+        self.epoch += 1;
+    }
+}
+
+fn digest(scope: Scope, hashes: impl Iterator<Item = ChangeHash>) -> Digest {
+    hashes.map(|hash| Digest::of(scope, hash)).fold(Digest::default(), Digest::plus)
+}
+
+fn total(digests: &[(Scope, Digest)]) -> Digest {
+    digests.iter().map(|(_, digest)| *digest).fold(Digest::default(), Digest::plus)
+}
+
+/// A change as the node keeps it, and whether it is known to be at the hub.
+#[derive(Clone)]
+struct Kept {
+    change: StoredChange,
+    is_known: bool,
 }
 
 /// The node's store, as the session sees it.
 #[derive(Default)]
 struct NodeStore {
-    changes: BTreeMap<Scope, BTreeSet<ChangeHash>>,
+    changes: BTreeMap<Scope, BTreeMap<ChangeHash, Kept>>,
+    epoch: u64,
     outbox: Vec<(Scope, StoredChange, bool)>,
     cursor: FeedNumber,
     forgotten: BTreeSet<ResidentId>,
@@ -100,8 +172,9 @@ impl NodeStore {
         for item in intake.items {
             match item {
                 IntakeItem::Feed(feed) => {
-                    let hashes = feed.changes.iter().map(|c| c.change.hash);
-                    self.changes.entry(feed.scope).or_default().extend(hashes);
+                    let kept =
+                        |c: SequencedChange| (c.change.hash, Kept { change: c.change, is_known: true });
+                    self.changes.entry(feed.scope).or_default().extend(feed.changes.into_iter().map(kept));
                 }
                 IntakeItem::Revoke(revoke) => {
                     self.changes.retain(|scope, _| scope.resident() != Some(revoke.resident));
@@ -111,6 +184,44 @@ impl NodeStore {
             }
         }
         self.cursor = intake.cursor.unwrap_or(self.cursor);
+    }
+
+    fn digests(&self) -> Vec<(Scope, Digest)> {
+        let known = |kept: &BTreeMap<ChangeHash, Kept>| -> Vec<ChangeHash> {
+            kept.values().filter(|kept| kept.is_known).map(|kept| kept.change.hash).collect()
+        };
+        self.changes.iter().map(|(scope, kept)| (*scope, digest(*scope, known(kept).into_iter()))).collect()
+    }
+
+    fn put_back(&mut self, lacks: Lacks) {
+        for of_scope in lacks.scopes {
+            for hash in of_scope.hashes {
+                // A list that crossed an order to forget names what is gone.
+                let kept = self.changes.get_mut(&of_scope.scope).and_then(|kept| kept.get_mut(&hash));
+                let Some(kept) = kept else { continue };
+                kept.is_known = false;
+                self.outbox.push((of_scope.scope, kept.change.clone(), false));
+            }
+        }
+    }
+
+    fn settle(&mut self, scope: Scope, hash: ChangeHash) {
+        for place in self.outbox.iter_mut().filter(|(_, c, _)| c.hash == hash) {
+            place.2 = true;
+        }
+        if let Some(kept) = self.changes.get_mut(&scope).and_then(|kept| kept.get_mut(&hash)) {
+            kept.is_known = true;
+        }
+    }
+
+    /// The node's disk has lost a change that was at the hub.
+    fn lose(&mut self, person: u8, place: usize) {
+        let Some(kept) = self.changes.get_mut(&scope(person)) else { return };
+        let known: Vec<ChangeHash> =
+            kept.values().filter(|kept| kept.is_known).map(|kept| kept.change.hash).collect();
+        if !known.is_empty() {
+            kept.remove(&known[place % known.len()]);
+        }
     }
 }
 
@@ -124,6 +235,8 @@ struct World {
     decoders: BTreeMap<(bool, Channel), FrameDecoder>,
     now: Moment,
     next: u64,
+    /// How often both were compared and found equal.
+    agreed: u32,
 }
 
 impl World {
@@ -138,6 +251,7 @@ impl World {
             decoders: BTreeMap::new(),
             now: Moment(0),
             next: 1,
+            agreed: 0,
         }
     }
 
@@ -162,7 +276,8 @@ impl World {
             return;
         }
         let change = self.change();
-        self.node.changes.entry(scope(person)).or_default().insert(change.hash);
+        let kept = Kept { change: change.clone(), is_known: false };
+        self.node.changes.entry(scope(person)).or_default().insert(change.hash, kept);
         self.node.outbox.push((scope(person), change, false));
         self.session.handle_local_change();
     }
@@ -187,6 +302,19 @@ impl World {
         self.session.handle_disconnected(self.now, self.next);
     }
 
+    /// What either side holds of records that the site is to hold.
+    fn union(&self) -> BTreeMap<Scope, BTreeSet<ChangeHash>> {
+        let mut union: BTreeMap<Scope, BTreeSet<ChangeHash>> = BTreeMap::new();
+        for (scope, list) in &self.hub.scopes {
+            union.entry(*scope).or_default().extend(list.iter().map(|(change, _)| change.hash));
+        }
+        for (scope, kept) in &self.node.changes {
+            union.entry(*scope).or_default().extend(kept.keys());
+        }
+        union.retain(|scope, hashes| self.hub.is_granted(*scope) && !hashes.is_empty());
+        union
+    }
+
     fn send(&mut self, to_hub: bool, channel: Channel, message: &Message) {
         frame::encode(message, self.streams.entry((to_hub, channel)).or_default()).unwrap();
     }
@@ -199,13 +327,18 @@ impl World {
                 self.session.handle_connected(self.now);
             }
             NodeEffect::ReadHeld => {
-                let held = Held { epoch: Some(1), cursor: self.node.cursor, ..Held::default() };
+                let digest = total(&self.node.digests());
+                let held = Held { epoch: Some(self.node.epoch), cursor: self.node.cursor, scopes: 0, digest };
                 self.session.handle_held(&held, self.now);
             }
             NodeEffect::Send(channel, message) => self.send(true, channel, &message),
             NodeEffect::Store(intake) => {
+                let digest = intake.digest;
                 self.node.store(intake);
                 self.session.handle_stored();
+                if digest.is_some_and(|digest| digest != total(&self.node.digests())) {
+                    self.session.handle_mismatch();
+                }
             }
             NodeEffect::ReadOutbox { after, .. } => {
                 let waiting = self.node.outbox.iter().zip(1u64..);
@@ -221,13 +354,28 @@ impl World {
             }
             NodeEffect::Settle(settled) => {
                 for one in settled {
-                    for place in self.node.outbox.iter_mut().filter(|(_, c, _)| c.hash == one.hash) {
-                        place.2 = true;
-                    }
+                    self.node.settle(one.scope, one.hash);
                 }
             }
+            NodeEffect::Welcomed(welcome) => {
+                if welcome.epoch != self.node.epoch || welcome.digest_ok == Some(false) {
+                    self.node.epoch = welcome.epoch;
+                    self.session.handle_mismatch();
+                }
+            }
+            NodeEffect::ReadDigests => self.session.handle_digests(self.node.digests()),
+            NodeEffect::ReadHashes(scopes) => {
+                // What was forgotten meanwhile is not listed.
+                let held = scopes.into_iter().filter_map(|scope| {
+                    let kept = self.node.changes.get(&scope)?;
+                    Some(ScopeChanges { scope, hashes: kept.keys().copied().collect() })
+                });
+                self.session.handle_hashes(held.collect());
+            }
+            NodeEffect::Lacked(lacks) => self.node.put_back(lacks),
+            NodeEffect::Agreed => self.agreed += 1,
             NodeEffect::Hangup => self.cut(),
-            NodeEffect::Welcomed(_) | NodeEffect::Deliver(_) | NodeEffect::Refused(_) => {}
+            NodeEffect::Deliver(_) | NodeEffect::Refused(_) => {}
         }
         true
     }
@@ -241,9 +389,9 @@ impl World {
         match effect {
             HubEffect::Admit(_) => link.handle_admitted(&Admission {
                 region: RegionId(Uuid::nil()),
-                epoch: 1,
+                epoch: self.hub.epoch,
                 feed_head: FeedNumber(self.hub.head),
-                digest: Digest::default(),
+                digest: total(&self.hub.digests()),
                 time: Timestamp(0),
                 reconnect_spread_ms: 100,
                 certificate_until: Timestamp(0),
@@ -258,6 +406,8 @@ impl World {
             HubEffect::Confirm { scopes, .. } => {
                 self.hub.confirmed.extend(scopes.into_iter().map(|(scope, sequence)| (scope, sequence.0)));
             }
+            HubEffect::ReadDigests => link.handle_digests(self.hub.digests()),
+            HubEffect::Reconcile(held) => link.handle_reconciled(self.hub.reconcile(&held)),
             HubEffect::Deliver(_) => {}
             HubEffect::Hangup(code) => panic!("the hub hung up: {code:?}"),
         }
@@ -307,6 +457,8 @@ enum Step {
     WriteAtHub(u8),
     WriteAtNode(u8),
     Revoke(u8),
+    LoseAtHub(u8, usize),
+    LoseAtNode(u8, usize),
     Node,
     Hub,
     Deliver(usize, usize),
@@ -319,6 +471,8 @@ fn step() -> impl Strategy<Value = Step> {
         4 => (0u8..6).prop_map(Step::WriteAtHub),
         4 => (0u8..6).prop_map(Step::WriteAtNode),
         1 => (0u8..6).prop_map(Step::Revoke),
+        1 => (0u8..6, any::<usize>()).prop_map(|(person, place)| Step::LoseAtHub(person, place)),
+        1 => (0u8..6, any::<usize>()).prop_map(|(person, place)| Step::LoseAtNode(person, place)),
         12 => Just(Step::Node),
         12 => Just(Step::Hub),
         16 => (any::<usize>(), 1usize..400).prop_map(|(pick, bytes)| Step::Deliver(pick, bytes)),
@@ -338,6 +492,14 @@ proptest! {
                 Step::WriteAtHub(person) => world.write_at_hub(person),
                 Step::WriteAtNode(person) => world.write_at_node(person),
                 Step::Revoke(person) => world.revoke(person),
+                Step::LoseAtHub(person, place) => {
+                    world.cut();
+                    world.hub.lose(person, place);
+                }
+                Step::LoseAtNode(person, place) => {
+                    world.cut();
+                    world.node.lose(person, place);
+                }
                 Step::Node => { world.node_effect(); }
                 Step::Hub => { world.hub_effect(); }
                 Step::Deliver(pick, bytes) => { world.deliver(pick, bytes); }
@@ -348,16 +510,23 @@ proptest! {
                 },
             }
         }
+        let somewhere = world.union();
         world.settle();
         prop_assert!(world.node.outbox.iter().all(|(_, _, settled)| *settled));
         prop_assert_eq!(world.node.cursor, FeedNumber(world.hub.head));
+        for (scope, hashes) in &somewhere {
+            let at_hub: BTreeSet<ChangeHash> =
+                world.hub.scopes.get(scope).into_iter().flatten().map(|(c, _)| c.hash).collect();
+            prop_assert_eq!(hashes, &at_hub);
+        }
         for (scope, list) in &world.hub.scopes {
             let at_hub: BTreeSet<ChangeHash> = list.iter().map(|(c, _)| c.hash).collect();
-            let at_node = world.node.changes.get(scope).cloned().unwrap_or_default();
-            if world.hub.revoked.contains_key(&scope.resident().unwrap()) {
-                prop_assert!(at_node.is_empty(), "a forgotten record is still there");
-            } else {
+            let at_node = world.node.changes.get(scope).into_iter().flatten().map(|(hash, _)| *hash);
+            let at_node: BTreeSet<ChangeHash> = at_node.collect();
+            if world.hub.is_granted(*scope) {
                 prop_assert_eq!(at_hub, at_node);
+            } else {
+                prop_assert!(at_node.is_empty(), "a forgotten record is still there");
             }
         }
     }

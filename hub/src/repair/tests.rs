@@ -1,0 +1,131 @@
+use std::collections::BTreeMap;
+
+use super::*;
+use crate::feed::FeedQuery;
+use crate::testing::{Pen, TestHub, resident, scope, site};
+use hearth_protocol::access::SiteKind;
+use hearth_protocol::scope::Section;
+use hearth_protocol::sync::hub::FeedItem;
+use hearth_protocol::sync::repair::ScopeRange;
+use hearth_protocol::wire::message::{FeedNumber, ScopedChange};
+use proptest::prelude::*;
+
+const HOME: &str = "VL1AB";
+const OTHER: &str = "VL1AC";
+
+/// Two homes that hold the same record; the second's installation is the one that is repaired.
+async fn hub() -> TestHub {
+    let hub = TestHub::new().await;
+    hub.add_site(HOME, SiteKind::CareHome, 1).await;
+    hub.add_site(OTHER, SiteKind::CareHome, 2).await;
+    for code in [HOME, OTHER] {
+        hub.assign(code, 1).await;
+    }
+    hub
+}
+
+async fn reconcile(hub: &TestHub, install: u32, held: HeldScopes) -> Lacks {
+    let reconciled = hub.store.write(move |t| {
+        let install = crate::sites::install(t, InstallId(install))?.unwrap();
+        super::reconcile(t, install, &held)
+    });
+    reconciled.await.unwrap()
+}
+
+/// The hashes that the feed of an installation has after a number, and the residents whose grants it has.
+async fn feed(
+    hub: &TestHub,
+    code: &str,
+    install: u32,
+    after: FeedNumber,
+) -> (Vec<ChangeHash>, Vec<ResidentId>) {
+    let query = FeedQuery {
+        site: site(code),
+        install: InstallId(install),
+        after,
+        bytes_max: u64::MAX,
+        sent: BTreeMap::new(),
+    };
+    let read = hub.store.read(move |c| crate::feed::read(c, &query)).await.unwrap();
+    let (mut hashes, mut grants) = (Vec::new(), Vec::new());
+    for item in read.items {
+        match item {
+            FeedItem::Grant { resident, .. } => grants.push(resident),
+            FeedItem::Tail { changes, .. } => hashes.extend(changes.iter().map(|c| c.change.hash)),
+            FeedItem::Revoke { .. } | FeedItem::Document { .. } => panic!("neither is in this test"),
+        }
+    }
+    (hashes, grants)
+}
+
+fn held(scope: Scope, hashes: Vec<ChangeHash>) -> HeldScopes {
+    HeldScopes { ranges: vec![ScopeRange::ALL], scopes: vec![ScopeChanges { scope, hashes }] }
+}
+
+fn hashes(changes: &[ScopedChange]) -> Vec<ChangeHash> {
+    changes.iter().map(|change| change.change.hash).collect()
+}
+
+async fn each_side_gets_what_it_lacks(lost_there: Vec<bool>, never_sent: usize) {
+    let hub = hub().await;
+    let notes = scope(1, Section::Notes);
+    let (mut own, mut other) = (Pen::new(2), Pen::new(1));
+    let mut at_hub = Vec::new();
+    for n in 0..lost_there.len() {
+        let changes = if n % 2 == 0 { own.write(notes) } else { other.write(notes) };
+        hub.push(if n % 2 == 0 { 2 } else { 1 }, changes.clone()).await;
+        at_hub.extend(hashes(&changes).into_iter().filter(|hash| !at_hub.contains(hash)).collect::<Vec<_>>());
+    }
+    let unknown: Vec<ChangeHash> = (0..never_sent).flat_map(|_| hashes(&own.write(notes))).collect();
+    let before = hub.head(OTHER).await;
+    let all = at_hub.iter().zip(lost_there.iter().chain(std::iter::repeat(&false)));
+    let (missing, kept): (Vec<_>, Vec<_>) = all.partition(|(_, is_lost)| **is_lost);
+    let kept: Vec<ChangeHash> = kept.into_iter().map(|(hash, _)| *hash).chain(unknown.clone()).collect();
+
+    let lacks = reconcile(&hub, 2, held(notes, kept)).await;
+    let found: Vec<ChangeHash> = lacks.scopes.into_iter().flat_map(|of_scope| of_scope.hashes).collect();
+    assert_eq!(found, unknown);
+    assert_eq!(lacks.sent_again, u64::from(!missing.is_empty()));
+    let (sent, _) = feed(&hub, OTHER, 2, before).await;
+    assert!(missing.iter().all(|(hash, _)| sent.contains(hash)), "what is missing comes in the feed");
+    let after = hub.head(OTHER).await;
+    assert_eq!(reconcile(&hub, 2, held(notes, at_hub)).await, Lacks::default());
+    assert_eq!(hub.head(OTHER).await, after, "nothing is sent to who lacks nothing");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn whatever_was_lost_on_either_side_is_found(
+        lost_there in prop::collection::vec(any::<bool>(), 1..12), never_sent in 0usize..4,
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(each_side_gets_what_it_lacks(lost_there, never_sent));
+    }
+}
+
+#[tokio::test]
+async fn a_scope_of_which_a_node_has_nothing_comes_again_behind_its_grant() {
+    let hub = hub().await;
+    let written = Pen::new(1).write(scope(1, Section::Notes));
+    hub.push(1, written.clone()).await;
+    let before = hub.head(OTHER).await;
+    let nothing = HeldScopes { ranges: vec![ScopeRange::ALL], scopes: Vec::new() };
+    assert_eq!(reconcile(&hub, 2, nothing).await, Lacks { sent_again: 1, ..Lacks::default() });
+    assert_eq!(feed(&hub, OTHER, 2, before).await, (hashes(&written), vec![resident(1)]));
+    let elsewhere = ScopeRange::ALL.parts().find(|part| !part.contains(scope(1, Section::Notes))).unwrap();
+    let nothing = HeldScopes { ranges: vec![elsewhere], scopes: Vec::new() };
+    assert_eq!(reconcile(&hub, 2, nothing).await, Lacks::default());
+}
+
+#[tokio::test]
+async fn a_document_that_the_hub_has_never_seen_is_asked_for_if_the_site_may_hold_it() {
+    let hub = hub().await;
+    let (known, stranger) = (scope(1, Section::Notes), scope(9, Section::Notes));
+    let hash = ChangeHash([7; 32]);
+    let lacks = reconcile(&hub, 2, held(known, vec![hash])).await;
+    assert_eq!(lacks.scopes, [ScopeChanges { scope: known, hashes: vec![hash] }]);
+    let lacks = reconcile(&hub, 2, held(stranger, vec![hash])).await;
+    assert_eq!(lacks, Lacks { not_granted: vec![stranger], ..Lacks::default() });
+}

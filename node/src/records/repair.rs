@@ -1,0 +1,127 @@
+//! Repair: what the node tells the hub of what it holds, and what it sends when the hub has lost something.
+
+use hearth_protocol::document::{self, CheckedChange, StoredChange};
+use hearth_protocol::id::ChangeHash;
+use hearth_protocol::scope::Scope;
+use hearth_protocol::sync::digest::Digest;
+use hearth_protocol::wire::message::{Lacks, ScopeChanges};
+use rusqlite::{Connection, params};
+
+use super::documents::{self, ScopeRow};
+use super::{Records, row};
+use crate::store::{Changed, StoreError, Tx};
+
+impl Records {
+    /// Every scope that is held, with the digest of what is known to be at the hub.
+    pub async fn digests(&self) -> Result<Vec<(Scope, Digest)>, StoreError> {
+        self.0.store.read(digests).await
+    }
+
+    /// The hashes of all changes of these scopes, those that wait for the hub included; without scopes that are not held.
+    pub async fn hashes(&self, scopes: Vec<Scope>) -> Result<Vec<ScopeChanges>, StoreError> {
+        self.0
+            .store
+            .read(move |connection| {
+                let mut held = Vec::with_capacity(scopes.len());
+                for scope in scopes {
+                    if let Some(row) = documents::find(connection, scope)? {
+                        held.push(ScopeChanges { scope, hashes: hashes(connection, &row)? });
+                    }
+                }
+                Ok(held)
+            })
+            .await
+    }
+
+    /// Puts changes that the hub has lost into the outbox, whoever made them, each after those on which it depends.
+    pub async fn push_back(&self, lacks: Lacks) -> Result<(), StoreError> {
+        for scope in &lacks.not_granted {
+            tracing::warn!(%scope, "the hub does not know that this site holds a document; it stays here");
+        }
+        // A transaction for each document: loading one takes milliseconds, and staff write in between.
+        for of_scope in lacks.scopes {
+            self.0.store.write(move |tx| push_back(tx, &of_scope)).await?;
+        }
+        self.count_waiting().await;
+        Ok(())
+    }
+}
+
+/// What the node holds of records that it may show, by scope.
+pub(super) fn digests(connection: &Connection) -> Result<Vec<(Scope, Digest)>, StoreError> {
+    let sql = "SELECT key, digest FROM scope WHERE NOT EXISTS (
+                 SELECT 1 FROM resident WHERE resident.id = substr(scope.subject, 2) AND state <> 'granted')";
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query([])?;
+    let mut digests = Vec::new();
+    while let Some(found) = rows.next()? {
+        let digest =
+            Digest::from_bytes(&found.get::<_, Vec<u8>>(1)?).ok_or_else(|| row::corrupt("digest"))?;
+        digests.push((row::scope(&found.get::<_, Vec<u8>>(0)?)?, digest));
+    }
+    Ok(digests)
+}
+
+fn hashes(connection: &Connection, row: &ScopeRow) -> Result<Vec<ChangeHash>, StoreError> {
+    let saved = saved(connection, row)?.into_iter().map(|change| change.hash);
+    let tail = documents::tail(connection, row.id)?.into_iter().map(|change| change.stored.hash);
+    Ok(saved.chain(tail).collect())
+}
+
+/// The changes in a document's snapshot, in the hub's order; none where there is no snapshot.
+pub(super) fn saved(connection: &Connection, row: &ScopeRow) -> Result<Vec<StoredChange>, StoreError> {
+    let Some((snapshot, _)) = documents::snapshot(connection, row.id)? else { return Ok(Vec::new()) };
+    metrics::counter!("hearth_documents_opened_total").increment(1);
+    let document = document::load(&snapshot);
+    let document = document.map_err(|fault| StoreError::Corrupt(format!("{}: {fault}", row.scope)))?;
+    Ok(document::changes(&document))
+}
+
+/// Takes a document's snapshot apart, so that each of its changes stands by itself.
+pub(super) fn take_apart(connection: &Connection, row: &ScopeRow) -> Result<(), StoreError> {
+    let saved = saved(connection, row)?;
+    let sql = "INSERT INTO change (scope, hash, sequence, bytes) VALUES (?1, ?2, ?3, ?4)
+               ON CONFLICT (scope, hash) DO NOTHING";
+    let mut insert = connection.prepare_cached(sql)?;
+    for (change, sequence) in saved.into_iter().zip(1_i64..) {
+        insert.execute(params![row.id, change.hash.0, sequence, change.bytes])?;
+    }
+    connection.prepare_cached("DELETE FROM snapshot WHERE scope = ?1")?.execute([row.id])?;
+    Ok(())
+}
+
+fn push_back(tx: &mut Tx<'_>, lacking: &ScopeChanges) -> Result<(), StoreError> {
+    let Some(mut row) = documents::find(tx, lacking.scope)? else { return Ok(()) };
+    let document = documents::load(tx, &row)?;
+    let lost =
+        document::changes(&document).into_iter().filter(|change| lacking.hashes.contains(&change.hash));
+    let lost: Vec<StoredChange> = lost.collect();
+    take_apart(tx, &row)?;
+    for stored in lost {
+        let change = document::check(row.scope.section(), stored.hash, &stored.bytes)
+            .map_err(|_| row::corrupt("change"))?;
+        offer_again(tx, &mut row, &change)?;
+    }
+    documents::save(tx, &row)?;
+    tx.changed.push(Changed { subject: row.scope.subject(), section: Some(row.scope.section()) });
+    Ok(())
+}
+
+/// Counts a change as not at the hub, and puts it into the outbox unless it waits there.
+fn offer_again(tx: &Connection, row: &mut ScopeRow, change: &CheckedChange) -> Result<(), StoreError> {
+    let sql = "UPDATE change SET sequence = NULL WHERE scope = ?1 AND hash = ?2 AND sequence IS NOT NULL RETURNING id";
+    let known: Result<Vec<i64>, rusqlite::Error> =
+        tx.prepare_cached(sql)?.query_map(params![row.id, change.hash.0], |row| row.get(0))?.collect();
+    for id in known? {
+        row.digest = row.digest.minus(Digest::of(row.scope, change.hash));
+        // Groups go out in their order: one a change keeps each behind those on which it depends.
+        let group = row::count_up(tx, "outbox-group", 1)?;
+        let sql = "INSERT INTO outbox (change, \"group\") VALUES (?1, ?2) ON CONFLICT (change) DO NOTHING";
+        tx.prepare_cached(sql)?.execute(params![id, row::int(group)])?;
+        for entry in &change.entries {
+            let sql = "UPDATE entry SET change = ?2 WHERE id = ?1";
+            tx.prepare_cached(sql)?.execute(params![row::entry_key(entry.id), id])?;
+        }
+    }
+    Ok(())
+}
