@@ -17,7 +17,7 @@ use rusqlite::{Connection, Row, Transaction};
 
 pub(crate) use level::Levels;
 pub use level::{FeedLevel, level};
-pub(crate) use tail::snapshot as stored_snapshot;
+pub(crate) use tail::{RAW_TO_PACKED, snapshot as stored_snapshot};
 
 use crate::grants::{self, GrantState};
 use crate::sites::Install;

@@ -8,12 +8,16 @@
 //! Because an entry stands whole in the change that adds it, a change is written from the document's [`Tip`] and read
 //! by itself: neither a site's own entry nor one that arrives needs the document to be loaded.
 
+mod compact;
+
 use std::collections::BTreeSet;
 use std::num::NonZeroU64;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use automerge::legacy::{Key, ObjectId, Op, OpType, SortedVec};
 use automerge::{ActorId, Automerge, Change, ExpandedChange, ObjType, ReadDoc, ScalarValue};
+
+pub use compact::{Compacted, compact, read_back};
 
 use crate::id::{ChangeHash, EntryId, InstallId};
 use crate::record::plan::HEADINGS;
@@ -362,13 +366,9 @@ pub enum SnapshotFault {
     /// Changes that it needs are missing.
     #[error("changes that the document needs are missing")]
     Incomplete,
-}
-
-/// Saves the document of these changes, given in the hub's order, and proves by loading it that it reads back.
-pub fn snapshot(changes: Vec<Change>) -> Result<Snapshot, SnapshotFault> {
-    let mut document = Automerge::new().with_actor(actor_of(InstallId::GENESIS));
-    document.apply_changes(changes).map_err(|_| SnapshotFault::Incomplete)?;
-    save(&document)
+    /// A change does not come out of the saved document as it went in.
+    #[error("a change does not come out of the document as it went in")]
+    ChangeLost,
 }
 
 /// Saves a document and proves by loading it that it reads back.
@@ -417,13 +417,14 @@ pub fn entries(document: &Automerge) -> (Vec<Entry>, Vec<EntryId>) {
     (entries, unreadable)
 }
 
-/// The changes of a loaded document, in an order in which each comes after those it depends on.
+/// The changes of a loaded document, in the order in which they were applied: the hub's, for a document saved in it.
 pub fn changes(document: &Automerge) -> Vec<StoredChange> {
     let stored = |c: &Change| StoredChange { hash: ChangeHash(c.hash().0), bytes: c.raw_bytes().to_vec() };
     document.get_changes(&[]).iter().map(stored).collect()
 }
 
-/// The document of a snapshot, if there is one, and of the changes that came after it, checked one by one.
+/// The document of a snapshot, if there is one, and of the changes that came after it, checked one by one and applied
+/// in their order.
 ///
 /// Never `load_incremental`: it answers "nothing loaded" to a cut or flipped log and loses all of it.
 pub fn rebuild(
@@ -436,14 +437,24 @@ pub fn rebuild(
         None => Automerge::new(),
     };
     document.set_actor(actor_of(InstallId::GENESIS));
-    let mut parsed = Vec::with_capacity(tail.len());
+    let mut chain: Vec<Change> = Vec::new();
     for stored in tail {
         check(section, stored.hash, &stored.bytes).map_err(|_| SnapshotFault::BytesChanged)?;
         let change = Change::from_bytes(stored.bytes.clone()).map_err(|_| SnapshotFault::Unloadable)?;
-        parsed.push(change);
+        // Automerge sorts what it is given at once. Of changes each of which builds on the one before there is but
+        // one order, so these may go together, and the document keeps the order of the tail.
+        let goes_on = chain.last().is_some_and(|last| change.deps().contains(&last.hash()));
+        if !goes_on {
+            apply(&mut document, std::mem::take(&mut chain))?;
+        }
+        chain.push(change);
     }
-    document.apply_changes(parsed).map_err(|_| SnapshotFault::Incomplete)?;
+    apply(&mut document, chain)?;
     if document.get_missing_deps(&[]).is_empty() { Ok(document) } else { Err(SnapshotFault::Incomplete) }
+}
+
+fn apply(document: &mut Automerge, changes: Vec<Change>) -> Result<(), SnapshotFault> {
+    document.apply_changes(changes).map_err(|_| SnapshotFault::Incomplete)
 }
 
 /// Heads of a loaded document, sorted. Two replicas of a scope are equal when their heads are.

@@ -174,6 +174,17 @@ impl Month {
         Self::new(year, month).unwrap_or(if year < 1970 { ends.0 } else { ends.1 })
     }
 
+    /// The first month that is not closed at this moment ([`Scope::is_closed`]).
+    pub fn open_from(now: Timestamp) -> Self {
+        const SETTLES_MS: i64 = 2 * 24 * 60 * 60 * 1000;
+        Self::of(now.plus_ms(-SETTLES_MS))
+    }
+
+    /// The two bytes with which the key of a scope of this month ends. They sort as months do.
+    pub fn to_key(self) -> [u8; 2] {
+        self.0.to_be_bytes()
+    }
+
     /// Year of the month.
     pub fn year(self) -> u16 {
         self.0 / 12
@@ -289,6 +300,12 @@ impl Scope {
         self.month
     }
 
+    /// Whether its month is over for long enough that little is still added: entries may stand a day beyond either end
+    /// of a month, and another is for tablets that are behind.
+    pub fn is_closed(self, now: Timestamp) -> bool {
+        self.month.is_some_and(|month| month < Month::open_from(now))
+    }
+
     /// The key on the wire and on disk: kind, subject (16 bytes), section, month. Sorts by subject, then section.
     pub fn to_key(self) -> [u8; Self::KEY_BYTES] {
         let mut key = [0; Self::KEY_BYTES];
@@ -300,7 +317,7 @@ impl Scope {
             let (code, _) = subject.split_at_mut(SiteId::LENGTH_MAX);
             code.copy_from_slice(&site.to_bytes());
         }
-        let month = self.month.map_or(0, |m| m.0).to_be_bytes();
+        let month = self.month.map_or([0; 2], Month::to_key);
         let parts = [kind].into_iter().chain(subject).chain([self.section.code()]).chain(month);
         for (to, from) in key.iter_mut().zip(parts) {
             *to = from;
@@ -419,6 +436,17 @@ mod tests {
         assert_eq!(Scope::try_new(person, Section::Mar, None), None);
         assert_eq!(Scope::try_new(person, Section::Safety, Month::new(2026, 1)), None);
         assert_eq!(Scope::try_new(person, Section::Roster, None), None);
+    }
+
+    #[test]
+    fn a_month_is_closed_two_days_after_its_end_and_an_open_section_never() {
+        let person = Subject::Resident(ResidentId(Uuid::nil()));
+        let notes = Scope::try_new(person, Section::Notes, Month::new(2026, 10)).unwrap();
+        let at = |text| Timestamp::from_rfc3339(text).unwrap();
+        assert!(!notes.is_closed(at("2026-11-02T23:59:59Z")));
+        assert!(notes.is_closed(at("2026-11-03T00:00:00Z")));
+        let safety = Scope::try_new(person, Section::Safety, None).unwrap();
+        assert!(!safety.is_closed(at("2030-01-01T00:00:00Z")));
     }
 
     #[test]

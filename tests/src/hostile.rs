@@ -270,11 +270,6 @@ impl Forger<'_> {
 
     fn stored(self, scope: Scope) -> anyhow::Result<Vec<StoredChange>> {
         let connection = inspect::hub(self.hub_data)?;
-        let mut select =
-            connection.prepare("SELECT hash, bytes FROM change WHERE scope = ?1 ORDER BY seq")?;
-        let rows = select.query_map([scope.to_key()], |row| {
-            Ok(StoredChange { hash: ChangeHash(row.get(0)?), bytes: row.get(1)? })
-        })?;
-        Ok(rows.collect::<Result<_, _>>()?)
+        Ok(hearth_hub::records::changes(&connection, scope)?)
     }
 }

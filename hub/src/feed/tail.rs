@@ -34,7 +34,8 @@ pub(super) fn read(
     let held = holding.confirmed.max(sent);
     let mut part = Part::default();
     let mut after = held;
-    if let Some(sequence) = better_whole(connection, query, scope, held)? {
+    let missing = Range { after: held, lost: holding.lost, bytes_max };
+    if let Some(sequence) = better_whole(connection, query, scope, missing)? {
         let snapshot = snapshot(connection, scope)?;
         part.bytes += ITEM_BYTES + u64::try_from(snapshot.bytes.len()).unwrap_or(u64::MAX);
         part.items.push(FeedItem::Document { scope, sequence, snapshot });
@@ -65,23 +66,29 @@ fn holding(connection: &Connection, query: &FeedQuery, scope: Scope) -> Result<H
     Ok(found.optional()?.unwrap_or_default())
 }
 
-/// Up to where the document reaches, when sending it whole is less than sending the changes that it replaces.
+/// Bytes of raw changes of one scope that travel together are packed to about one part in so many.
+pub(crate) const RAW_TO_PACKED: u64 = 3;
+
+/// Up to where the document reaches, when sending it whole is less than sending the changes that it replaces, or when
+/// the bytes of one of them have gone.
 fn better_whole(
     connection: &Connection,
     query: &FeedQuery,
     scope: Scope,
-    held: Sequence,
+    missing: Range,
 ) -> Result<Option<Sequence>, StoreError> {
     let sql = "SELECT upto_seq, length(zstd) FROM snapshot WHERE scope = ?1 AND upto_seq > ?2";
     let mut select = connection.prepare_cached(sql)?;
+    let held = missing.after;
     let found = select.query_row((scope.to_key(), held.0), |row| Ok((row.get(0)?, row.get(1)?)));
     let Some((upto, packed)) = found.optional()? else { return Ok(None) };
-    let sql = "SELECT coalesce(sum(length(bytes)), 0) FROM change
-               WHERE scope = ?1 AND seq > ?2 AND seq <= ?3 AND install <> ?4";
+    let sql = "SELECT coalesce(sum(length(bytes)), 0), count(*) - count(bytes) FROM change
+               WHERE scope = ?1 AND seq > ?2 AND seq <= ?3 AND (install <> ?4 OR seq <= ?5)";
     let mut select = connection.prepare_cached(sql)?;
-    let raw: u64 = select.query_row((scope.to_key(), held.0, upto, query.install.0), |row| row.get(0))?;
-    // Changes of one scope that travel together are packed to about a third.
-    Ok((raw / 3 > packed || (held == Sequence(0) && raw > packed)).then_some(Sequence(upto)))
+    let row = (scope.to_key(), held.0, upto, query.install.0, missing.lost.0);
+    let (raw, gone): (u64, u64) = select.query_row(row, |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let is_less = raw / RAW_TO_PACKED > packed || (held == Sequence(0) && raw > packed);
+    Ok((gone > 0 || is_less).then_some(Sequence(upto)))
 }
 
 /// The document of a scope as it was stored; an error when its bytes have changed since.

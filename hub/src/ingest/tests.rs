@@ -30,14 +30,7 @@ fn accepted(place: u64) -> ChangeResult {
 }
 
 async fn stored(hub: &TestHub, scope: Scope) -> Vec<StoredChange> {
-    let read = hub.store.read(move |c| {
-        let mut select = c.prepare("SELECT hash, bytes FROM change WHERE scope = ?1 ORDER BY seq")?;
-        let rows = select.query_map([scope.to_key()], |row| {
-            Ok(StoredChange { hash: ChangeHash(row.get(0)?), bytes: row.get(1)? })
-        })?;
-        Ok(rows.collect::<Result<Vec<_>, _>>()?)
-    });
-    read.await.unwrap()
+    hub.store.read(move |c| crate::records::changes(c, scope)).await.unwrap()
 }
 
 #[tokio::test]
@@ -67,6 +60,29 @@ async fn what_is_sent_again_is_a_duplicate_and_stored_once() {
     let again = hub.push(1, changes).await;
     assert_eq!(again, [ChangeResult::Duplicate(Sequence(1)), ChangeResult::Duplicate(Sequence(2))]);
     assert_eq!(hub.count("change").await, 2);
+}
+
+#[tokio::test]
+async fn everything_is_judged_alike_after_the_raw_changes_have_gone() {
+    let hub = region().await;
+    let notes = scope(1, Section::Notes);
+    let mut original = Pen::new(1);
+    let mut sent = original.write(notes);
+    let mut copy = original.clone();
+    sent.extend(original.write(notes));
+    hub.push(1, sent.clone()).await;
+    crate::compact::compact(&hub.store, notes).await.unwrap();
+    assert_eq!(hub.count("change WHERE bytes IS NOT NULL").await, 0);
+    let again = (1..=3).map(|place| ChangeResult::Duplicate(Sequence(place)));
+    assert_eq!(hub.push(1, sent.clone()).await, again.collect::<Vec<_>>());
+    // What builds on a change without bytes is stored, what another has used the number of is a clone's.
+    sent.extend(original.write(notes));
+    assert_eq!(hub.push(1, sent[3..].to_vec()).await, [accepted(4)]);
+    assert_eq!(stored(&hub, notes).await, sent.into_iter().map(|c| c.change).collect::<Vec<_>>());
+    let mut other = entry(copy.next_id(), NOW);
+    other.happened = NOW.plus_ms(-1);
+    let forked = copy.add(notes, vec![other]);
+    assert_eq!(hub.try_push(1, forked).await, Ok(Pushed::Refused(RefusalCode::Cloned)));
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("core", include_str!("schema/0001_core.sql")),
     ("admin", include_str!("schema/0002_admin.sql")),
     ("gateway", include_str!("schema/0003_gateway.sql")),
+    ("compaction", include_str!("schema/0004_compaction.sql")),
 ];
 
 /// The version of the schema that this software writes.

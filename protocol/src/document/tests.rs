@@ -10,7 +10,7 @@ use proptest::prelude::*;
 const OWN: InstallId = InstallId(0x1234_5678);
 const OTHER: InstallId = InstallId(0x9abc_def0);
 
-fn note(install: InstallId, counter: u64, text: &str) -> Entry {
+pub(super) fn note(install: InstallId, counter: u64, text: &str) -> Entry {
     Entry {
         id: EntryId { install, counter },
         happened: Timestamp(1_790_000_000_000),
@@ -80,7 +80,7 @@ fn every_flipped_bit_of_a_change_is_found() {
 fn every_flipped_bit_of_a_snapshot_is_found() {
     let (first, mut tip) = tip_after_genesis();
     let change = add(OWN, Section::Notes, &mut tip, vec![note(OWN, 1, "ate breakfast")]).unwrap();
-    let good = snapshot(vec![parsed(&first), parsed(&change)]).unwrap();
+    let good = compact(Section::Notes, None, &[first.to_stored(), change.to_stored()]).unwrap().snapshot;
     for bit in 0..good.bytes.len() * 8 {
         let mut bad = good.clone();
         bad.bytes[bit / 8] ^= 1 << (bit % 8);
