@@ -38,14 +38,26 @@ pub struct StoreOptions {
     pub queue: usize,
     /// Most pages (of 4 KiB) that the file may have; none for no limit but the disk's.
     pub pages_max: Option<u32>,
+    /// A write-ahead log that grew beyond this under a long reader shrinks to it once the reader is done.
+    pub log_bytes_kept: u32,
     /// The clock that times batches.
     pub clock: Clock,
 }
 
 impl Default for StoreOptions {
     fn default() -> Self {
-        Self { readers: 4, queue: 1024, pages_max: None, clock: Clock::system() }
+        let log_bytes_kept = 64 * 1024 * 1024;
+        Self { readers: 4, queue: 1024, pages_max: None, log_bytes_kept, clock: Clock::system() }
     }
+}
+
+/// What a database takes of its disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DiskUse {
+    /// Bytes of the database file, those free for use again included.
+    pub database_bytes: u64,
+    /// Bytes of its write-ahead log.
+    pub log_bytes: u64,
 }
 
 /// A handle to the database, cheap to clone.
@@ -126,6 +138,14 @@ impl Store {
     /// take every site as dirty.
     pub fn dirtied(&self) -> broadcast::Receiver<Arc<BTreeSet<SiteId>>> {
         self.inner.dirtied.subscribe()
+    }
+
+    /// What the database takes of its disk.
+    pub fn disk_use(&self) -> DiskUse {
+        let bytes = |path: &Path| std::fs::metadata(path).map_or(0, |file| file.len());
+        let mut log = self.inner.path.clone().into_os_string();
+        log.push("-wal");
+        DiskUse { database_bytes: bytes(&self.inner.path), log_bytes: bytes(Path::new(&log)) }
     }
 
     /// Where the database is.

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use crate::lease::LeaseStage;
 use crate::records::{Line, Records, Transport};
 use crate::store::StoreError;
-use crate::sync::SOFTWARE;
+use crate::sync::{SOFTWARE, disk_free};
 
 /// How a node is, as `hearth-node status` shows it. Names of fields are for ever; new ones may be added.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,6 +51,15 @@ pub struct Status {
     pub clock_off_ms: Option<i64>,
     /// Residents whose records the node holds.
     pub residents: u64,
+    /// Bytes of the database file.
+    #[serde(default)]
+    pub database_bytes: u64,
+    /// Bytes of its write-ahead log.
+    #[serde(default)]
+    pub log_bytes: u64,
+    /// Bytes that are free on its disk.
+    #[serde(default)]
+    pub disk_free_bytes: u64,
 }
 
 /// Reads the status of a running node.
@@ -58,6 +67,7 @@ pub async fn status(records: &Records) -> Result<Status, StoreError> {
     let residents = records.residents().await?.len();
     let link = records.link().borrow().clone();
     let site = records.site();
+    let (database_bytes, log_bytes) = records.store().disk_use();
     let text = |moment: Option<Timestamp>| moment.map(Timestamp::to_rfc3339);
     let (transport, refusal) = match &link.line {
         Line::Up { transport, .. } => (Some(transport_name(*transport).to_owned()), None),
@@ -79,6 +89,9 @@ pub async fn status(records: &Records) -> Result<Status, StoreError> {
         certificate_until: text(link.certificate_until),
         clock_off_ms: link.clock_off_ms,
         residents: u64::try_from(residents).unwrap_or(u64::MAX),
+        database_bytes,
+        log_bytes,
+        disk_free_bytes: disk_free(records.store().path()),
     })
 }
 
@@ -137,6 +150,9 @@ fn describe() {
     metrics::describe_gauge!("hearth_sync_diverged", "1 when node and hub do not hold the same");
     metrics::describe_counter!("hearth_sync_bytes_total", "bytes of frames, without what QUIC adds");
     metrics::describe_counter!("hearth_documents_opened_total", "documents loaded whole into memory");
+    metrics::describe_gauge!("hearth_database_bytes", "bytes of the database file");
+    metrics::describe_gauge!("hearth_log_bytes", "bytes of its write-ahead log; a long reader makes it grow");
+    metrics::describe_gauge!("hearth_disk_free_bytes", "bytes free on the disk of the database");
     metrics::describe_gauge!("hearth_certificate_seconds", "seconds until the node's certificate ends");
     metrics::describe_gauge!("hearth_clock_off_seconds", "wall clock less hub time, where over five minutes");
 }
@@ -160,6 +176,15 @@ async fn scrape(State(ops): State<Arc<Ops>>) -> String {
     let seconds = |ms: i64| ms as f64 / 1000.0;
     let flag = |is: bool| if is { 1.0 } else { 0.0 };
     let count = |n: u64| f64::from(u32::try_from(n).unwrap_or(u32::MAX));
+    let (database, log) = ops.records.store().disk_use();
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "a gauge is a float; bytes of a disk stay far below its precision"
+    )]
+    let bytes = |n: u64| n as f64;
+    metrics::gauge!("hearth_database_bytes").set(bytes(database));
+    metrics::gauge!("hearth_log_bytes").set(bytes(log));
+    metrics::gauge!("hearth_disk_free_bytes").set(bytes(disk_free(ops.records.store().path())));
     metrics::gauge!("hearth_sync_connected").set(flag(matches!(link.line, Line::Up { .. })));
     metrics::gauge!("hearth_sync_waiting").set(count(link.waiting));
     metrics::gauge!("hearth_sync_refused").set(count(link.refused));

@@ -149,6 +149,14 @@ impl Store {
         self.0.changed.subscribe()
     }
 
+    /// Bytes of the database file, and of its write-ahead log.
+    pub fn disk_use(&self) -> (u64, u64) {
+        let bytes = |path: &Path| std::fs::metadata(path).map_or(0, |file| file.len());
+        let mut log = self.0.path.clone().into_os_string();
+        log.push("-wal");
+        (bytes(&self.0.path), bytes(Path::new(&log)))
+    }
+
     /// Where the file is.
     pub fn path(&self) -> &Path {
         &self.0.path

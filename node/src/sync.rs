@@ -23,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use dial::DialError;
+pub(crate) use errands::disk_free;
 use link::{Link, LinkEvent};
 pub use tls::TlsError;
 

@@ -36,6 +36,11 @@ pub(super) async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
 fn describe() {
     metrics::describe_counter!("hearth_sync_bytes_total", "bytes of frames, without what QUIC adds");
     metrics::describe_counter!("hearth_documents_opened_total", "documents loaded whole into memory");
+    metrics::describe_gauge!("hearth_hub_database_bytes", "bytes of the database file");
+    metrics::describe_gauge!(
+        "hearth_hub_log_bytes",
+        "bytes of its write-ahead log; a long reader makes it grow"
+    );
 }
 
 /// Serves until it is stopped.
@@ -64,7 +69,18 @@ async fn render(State(hub): State<Arc<Hub>>) -> Response {
     if let Err(error) = hub.store.read(measure).await {
         tracing::warn!(code = error.code(), "the database could not be measured");
     }
+    let used = hub.store.disk_use();
+    metrics::gauge!("hearth_hub_database_bytes").set(to_f64(used.database_bytes));
+    metrics::gauge!("hearth_hub_log_bytes").set(to_f64(used.log_bytes));
     RECORDER.get().map(PrometheusHandle::render).unwrap_or_default().into_response()
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "a gauge is a float; bytes of a disk stay far below its precision"
+)]
+fn to_f64(bytes: u64) -> f64 {
+    bytes as f64
 }
 
 /// Sets the gauges that are read from the database. A site that is behind and stays behind is the alarm for a feed

@@ -33,6 +33,7 @@ pub(super) fn open_writer(path: &Path, options: &StoreOptions) -> Result<Connect
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "secure_delete", "ON")?;
     connection.pragma_update(None, "temp_store", "MEMORY")?;
+    connection.pragma_update_and_check(None, "journal_size_limit", options.log_bytes_kept, |_| Ok(()))?;
     if let Some(pages) = options.pages_max {
         connection.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()))?;
     }

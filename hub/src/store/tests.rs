@@ -124,3 +124,39 @@ fn a_write_is_on_disk_when_it_is_answered_even_if_the_process_dies_then() {
         }
     });
 }
+
+#[tokio::test]
+async fn a_log_that_grew_under_a_long_reader_shrinks_once_the_reader_is_done() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = StoreOptions { log_bytes_kept: 100_000, ..StoreOptions::default() };
+    let store = Store::open(folder.path().join("hub.db"), &options).unwrap();
+    let fill = || {
+        store.write(|t| Ok(t.execute("INSERT INTO blob VALUES (randomblob(32), zeroblob(50000), 0)", [])?))
+    };
+    let (reading, begun) = std::sync::mpsc::channel();
+    let (done, end) = std::sync::mpsc::channel::<()>();
+    let reader = tokio::spawn({
+        let store = store.clone();
+        async move {
+            let read = store.read(move |c| {
+                let count: u64 = c.query_row("SELECT count(*) FROM blob", [], |row| row.get(0))?;
+                reading.send(()).unwrap();
+                end.recv().unwrap();
+                Ok((count, c.query_row("SELECT count(*) FROM blob", [], |row| row.get::<_, u64>(0))?))
+            });
+            read.await.unwrap()
+        }
+    });
+    tokio::task::spawn_blocking(move || begun.recv().unwrap()).await.unwrap();
+    for _ in 0..200 {
+        fill().await.unwrap();
+    }
+    assert!(store.disk_use().log_bytes > 9_000_000, "{:?}", store.disk_use());
+    done.send(()).unwrap();
+    assert_eq!(reader.await.unwrap(), (0, 0), "a reader sees one moment");
+    // The first write after the reader moves the log into the database, the next begins it anew.
+    fill().await.unwrap();
+    fill().await.unwrap();
+    assert!(store.disk_use().log_bytes <= 100_000, "{:?}", store.disk_use());
+    assert!(store.disk_use().database_bytes > 9_000_000, "{:?}", store.disk_use());
+}

@@ -63,8 +63,18 @@ fn told(status: &ops::Status) -> String {
         format!("last contact      {}", or(&status.last_contact)),
         format!("waiting           {} changes ({} refused by the hub)", status.waiting, status.refused),
         format!("residents         {}", status.residents),
+        format!(
+            "disk              database {}, log {}, free {}",
+            megabytes(status.database_bytes),
+            megabytes(status.log_bytes),
+            megabytes(status.disk_free_bytes)
+        ),
         format!("lease             {}", status.lease),
         format!("certificate until {}", or(&status.certificate_until)),
     ]
     .join("\n")
+}
+
+fn megabytes(bytes: u64) -> String {
+    format!("{}.{} MB", bytes / 1_000_000, bytes / 100_000 % 10)
 }

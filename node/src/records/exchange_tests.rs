@@ -242,6 +242,57 @@ async fn a_long_tail_is_saved_whole_once_it_is_at_the_hub() {
 }
 
 #[tokio::test]
+async fn what_is_not_at_the_hub_stays_raw_behind_a_snapshot_of_what_is() {
+    let (a, b) = (Sample::of_install(7).await, Sample::of_install(8).await);
+    let mut order = Order::default();
+    for n in 0..150 {
+        write(&a, 1, n, "a").await;
+        write(&b, 2, n, "b").await;
+    }
+    order.pull(&b.records).await;
+    order.pull(&a.records).await;
+    b.records.take_in(order.intake()).await.unwrap();
+    let own = write(&b, 2, 999, "not sent").await;
+    assert_eq!(b.records.compact().await, Ok(1));
+    assert_eq!(dump(&b.records, "change").await.len(), 1);
+    let (scope, changes) = order.0.iter().next().unwrap();
+    let hubs = document::compact(scope.section(), None, changes).unwrap().snapshot;
+    let kept = b.records.store().read(|connection| documents::snapshot(connection, 1));
+    assert_eq!(kept.await.unwrap(), Some((hubs, 301)), "the hub's own bytes");
+    assert_eq!(b.records.entry_states(&[own]).await.unwrap()[&own], EntryState::Saved);
+    let kept = dump(&b.records, "entry").await;
+    b.records.rebuild_read_model().await.unwrap();
+    assert_eq!(dump(&b.records, "entry").await, kept);
+    order.pull(&b.records).await;
+    assert_eq!(b.records.held().await.unwrap().digest, order.digest());
+}
+
+#[tokio::test]
+async fn a_closed_month_is_one_snapshot_and_takes_late_entries() {
+    let (a, b) = (Sample::of_install(7).await, Sample::of_install(8).await);
+    let mut order = Order::default();
+    for n in 0..3 {
+        write(&a, 1, n, "a").await;
+    }
+    write(&b, 2, 1, "written with the line down").await;
+    order.pull(&a.records).await;
+    assert_eq!(a.records.compact().await, Ok(0), "the month is not over");
+    a.time.pass(std::time::Duration::from_hours(24 * 33));
+    b.time.pass(std::time::Duration::from_hours(24 * 33));
+    assert_eq!(a.records.compact().await, Ok(1));
+    assert_eq!(b.records.compact().await, Ok(0), "it is not at the hub");
+    assert!(dump(&a.records, "change").await.is_empty());
+    order.pull(&b.records).await;
+    for sample in [&a, &b] {
+        assert_eq!(sample.records.take_in(order.intake()).await, Ok(Some(true)));
+        assert_eq!(sample.records.compact().await, Ok(1));
+        assert_eq!(sample.records.compact().await, Ok(0));
+        assert_eq!(dump(&sample.records, "entry").await.len(), 4);
+    }
+    assert_eq!(dump(&a.records, "snapshot").await, dump(&b.records, "snapshot").await);
+}
+
+#[tokio::test]
 async fn what_a_hub_lost_goes_out_again_whoever_made_it() {
     let (a, b) = (Sample::of_install(7).await, Sample::of_install(8).await);
     let mut order = Order::default();

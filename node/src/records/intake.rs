@@ -9,7 +9,7 @@ use hearth_protocol::sync::node::{Held, Intake, IntakeItem};
 use hearth_protocol::time::Timestamp;
 use hearth_protocol::wire::limits;
 use hearth_protocol::wire::message::{Feed, FeedNumber, Revoke, RevokeMode, SnapshotPart};
-use rusqlite::{Connection, OptionalExtension as _, params};
+use rusqlite::{Connection, params};
 
 use super::documents::{self, ScopeRow};
 use super::{Records, Site, erase, model, repair, row};
@@ -142,7 +142,7 @@ fn check_scope(site: &Site, scope: Scope) -> Result<(), IntakeError> {
 fn feed_item(tx: &mut Tx<'_>, site: &Site, feed: &Feed) -> Result<(), IntakeError> {
     check_scope(site, feed.scope)?;
     let mut row = documents::find_or_make(tx, feed.scope)?;
-    let in_snapshot = snapshot_sequence(tx, row.id)?;
+    let in_snapshot = documents::base_sequence(tx, row.id)?;
     if feed.changes.iter().any(|item| item.sequence.0 <= in_snapshot) {
         // Told twice, mostly. But a hub that has lost something counts anew, and then it may be missing in the snapshot.
         repair::take_apart(tx, &row)?;
@@ -170,12 +170,6 @@ fn keep(
         }
     }
     Ok(())
-}
-
-fn snapshot_sequence(tx: &Connection, scope_id: i64) -> Result<u64, StoreError> {
-    let sql = "SELECT sequence FROM snapshot WHERE scope = ?1";
-    let found: Option<i64> = tx.prepare_cached(sql)?.query_row([scope_id], |row| row.get(0)).optional()?;
-    Ok(found.map_or(0, row::count))
 }
 
 fn snapshot_part(tx: &mut Tx<'_>, site: &Site, part: &SnapshotPart) -> Result<(), IntakeError> {

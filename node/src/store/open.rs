@@ -11,6 +11,9 @@ use crate::keys::DataKey;
 /// Before this version a write-ahead log may corrupt the database when two connections check-point at once.
 const SQLITE_OLDEST: i32 = 3_051_003;
 
+/// A log that grew beyond this under a long reader shrinks to it once the reader is done.
+const LOG_BYTES_KEPT: u32 = 16 * 1024 * 1024;
+
 /// How long a reader waits for the moment in which the log is swapped.
 const BUSY_TIMEOUT_MS: u32 = 5_000;
 
@@ -29,6 +32,7 @@ pub(super) fn writer(path: &Path, key: &DataKey) -> Result<Connection, StoreErro
 /// The settings of a connection that writes, and the proof that they hold.
 pub(super) fn make_durable(connection: &Connection) -> Result<(), StoreError> {
     connection.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON; PRAGMA foreign_keys = ON;")?;
+    connection.execute_batch(&format!("PRAGMA journal_size_limit = {LOG_BYTES_KEPT};"))?;
     let mode: String = connection.query_row("PRAGMA journal_mode", [], |row| row.get(0))?;
     if mode != "wal" {
         return Err(StoreError::ReadOnly);

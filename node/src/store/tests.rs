@@ -164,3 +164,40 @@ async fn a_newer_file_is_left_alone() {
     let opened = Store::open(&directory.path().join("node.db"), &key(), &Clock::system());
     assert!(matches!(opened.err(), Some(StoreError::TooNew { found: 99, .. })));
 }
+
+#[tokio::test]
+async fn a_log_that_grew_under_a_long_reader_shrinks_once_the_reader_is_done() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path());
+    let fill = |n: i64| {
+        store.write(move |tx| {
+            let sql = "INSERT INTO meta (key, value) VALUES (?1, zeroblob(200000))";
+            tx.execute(sql, [n.to_string()])?;
+            Ok::<_, StoreError>(())
+        })
+    };
+    let (reading, begun) = std::sync::mpsc::channel();
+    let (done, end) = std::sync::mpsc::channel::<()>();
+    let reader = tokio::spawn({
+        let store = store.clone();
+        async move {
+            let read = store.read(move |connection| {
+                let count: i64 = connection.query_row("SELECT count(*) FROM meta", [], |row| row.get(0))?;
+                reading.send(()).unwrap();
+                end.recv().unwrap();
+                Ok::<_, StoreError>(count)
+            });
+            read.await.unwrap()
+        }
+    });
+    tokio::task::spawn_blocking(move || begun.recv().unwrap()).await.unwrap();
+    for n in 0..100 {
+        fill(n).await.unwrap();
+    }
+    assert!(store.disk_use().1 > 18_000_000, "{:?}", store.disk_use());
+    done.send(()).unwrap();
+    assert_eq!(reader.await.unwrap(), 0);
+    fill(100).await.unwrap();
+    fill(101).await.unwrap();
+    assert!(store.disk_use().1 <= 16 * 1024 * 1024, "{:?}", store.disk_use());
+}
