@@ -35,13 +35,13 @@ use hearth_provisioning::region::Administrator;
 pub use auth::Administrators;
 pub use backup::{BackupError, copy as copy_database};
 pub use call::{Admin, Seen};
-pub use main_records::main_record_routes;
 pub use openapi::document as openapi_document;
 pub use refusal::Refusal;
 pub use server::{AdminServer, tls_config};
 
 use crate::clock::Clock;
 use crate::enrol::Certifier;
+use crate::gateway::Gateway;
 use crate::import::Importer;
 use crate::random::Random;
 use crate::store::Store;
@@ -77,6 +77,8 @@ pub struct Parts {
     pub certifier: Arc<Certifier>,
     /// What imports files; the same that the gateway imports with.
     pub importer: Importer,
+    /// What speaks with the main care records.
+    pub gateway: Gateway,
     /// The live links.
     pub links: Arc<dyn Links>,
     /// Who may use the API.
@@ -117,13 +119,23 @@ impl Api {
     }
 }
 
-/// The routes of the API, behind its guards. Further routes of the same API are merged before [`guarded`].
+/// The API behind its guards: token, audit, limits, headers. Health and the API's description need no token.
 pub fn router(api: &Api) -> Router {
-    guarded(api, routes())
+    let open = Router::new()
+        .route("/health/live", get(health::live))
+        .route("/health/ready", get(health::ready))
+        .route(openapi::PATH, get(openapi::serve));
+    routes()
+        .layer(DefaultBodyLimit::max(REQUEST_BYTES_MAX))
+        .fallback(guard::no_such_path)
+        .method_not_allowed_fallback(guard::no_such_method)
+        .layer(middleware::from_fn_with_state(api.clone(), auth::authenticate))
+        .merge(open)
+        .layer(middleware::from_fn_with_state(api.clone(), guard::protect))
+        .with_state(api.clone())
 }
 
-/// The API's own routes, without guards.
-pub fn routes() -> Router<Api> {
+fn routes() -> Router<Api> {
     Router::new()
         .route(Path::WHOAMI, get(status::whoami))
         .route(Path::STATUS, get(status::fleet))
@@ -142,22 +154,8 @@ pub fn routes() -> Router<Api> {
         .route(Path::AUDIT_SEARCH, post(audit::search))
         .route(Path::AUDIT_VERIFY, post(audit::verify))
         .route(Path::BACKUP, post(backup::make))
-}
-
-/// Puts routes behind the guards: token, audit, limits, headers. Health and the API's description need no token.
-pub fn guarded(api: &Api, routes: Router<Api>) -> Router {
-    let open = Router::new()
-        .route("/health/live", get(health::live))
-        .route("/health/ready", get(health::ready))
-        .route(openapi::PATH, get(openapi::serve));
-    routes
-        .layer(DefaultBodyLimit::max(REQUEST_BYTES_MAX))
-        .fallback(guard::no_such_path)
-        .method_not_allowed_fallback(guard::no_such_method)
-        .layer(middleware::from_fn_with_state(api.clone(), auth::authenticate))
-        .merge(open)
-        .layer(middleware::from_fn_with_state(api.clone(), guard::protect))
-        .with_state(api.clone())
+        .route(Path::MAIN_RECORDS, get(main_records::list))
+        .route(Path::MAIN_RECORD_ITEMS, get(main_records::items).post(main_records::act))
 }
 
 #[cfg(test)]

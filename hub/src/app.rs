@@ -173,13 +173,13 @@ fn start_admin(
         random: hub.random.clone(),
         certifier: Arc::clone(&hub.certifier),
         importer,
+        gateway,
         links: Arc::new(hub.links.clone()),
         administrators: config.administrators.clone(),
         backup_folder: config.backup.folder.clone(),
         backups_kept: config.backup.keep,
     });
-    let router = api::guarded(&api, api::routes().merge(api::main_record_routes(gateway)));
-    Ok(AdminServer::start(config.listen.admin, admin_tls(hub, config)?, router)?)
+    Ok(AdminServer::start(config.listen.admin, admin_tls(hub, config)?, api::router(&api))?)
 }
 
 fn admin_tls(hub: &Hub, config: &HubConfig) -> anyhow::Result<Arc<rustls::ServerConfig>> {

@@ -7,6 +7,7 @@ pub mod client;
 mod export;
 mod link;
 pub mod owed;
+mod person;
 mod plan;
 mod read;
 
@@ -108,8 +109,9 @@ impl Gateway {
                 writing: Mutex::new(()),
             }));
         }
-        let systems: Vec<String> = configs.iter().map(|config| config.name.clone()).collect();
-        parts.store.write(move |t| link::configure(t, &systems)).await?;
+        let asked_by = |config: &MainRecordConfig| (config.name.clone(), config.identifier_system.clone());
+        let records: Vec<(String, String)> = configs.iter().map(asked_by).collect();
+        parts.store.write(move |t| link::configure(t, &records)).await?;
         Ok(Self { contacts: Arc::new(contacts), importer: parts.importer, wake: Arc::new(Notify::new()) })
     }
 

@@ -4,6 +4,7 @@
 //! that cannot be used is parked with its reason and never stops the rest; what came before unchanged does nothing,
 //! so the same input may be imported any number of times.
 
+pub(crate) mod identifiers;
 mod known;
 mod people;
 mod plan;
@@ -20,7 +21,9 @@ use hearth_protocol::time::Timestamp;
 use tokio::sync::Mutex;
 
 pub use known::original;
+pub(crate) use people::may_be;
 pub use people::person_of;
+pub(crate) use write::park;
 
 use crate::audit;
 use crate::clock::Clock;
@@ -79,6 +82,15 @@ pub struct Parked {
 }
 
 impl Parked {
+    /// The code of a person who is not the resident whom their number points to.
+    pub(crate) const MISMATCH: &str = "identity-mismatch";
+
+    pub(crate) fn identity_mismatch(reference: &str) -> Self {
+        let reason = "The person's number, name or birth date is not that of the resident whom it points to. \
+                      Compare the two, correct the wrong one, and import again.";
+        Self::new(reference, Self::MISMATCH, reason)
+    }
+
     fn new(resource: impl Into<String>, code: &'static str, reason: impl Into<String>) -> Self {
         Self { resource: resource.into(), code, reason: reason.into() }
     }

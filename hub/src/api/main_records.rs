@@ -1,53 +1,46 @@
 //! The main care records: how contact with each stands, what waits or is kept aside, and what is to be done about it.
 
+use axum::Json;
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{Extension, Path as Segments, Query, State};
-use axum::routing::get;
-use axum::{Json, Router};
+use axum::extract::{Path as Segments, Query, State};
 use hearth_protocol::audit::{Action, Code, What};
 use hearth_protocol::time::Timestamp;
 use hearth_provisioning::api::{
-    ItemAction, ItemChange, MainRecordItems, MainRecordItemsQuery, MainRecords, PAGE_MAX, Path,
+    ItemAction, ItemChange, MainRecordItems, MainRecordItemsQuery, MainRecordState, MainRecords, PAGE_MAX,
 };
-use rusqlite::Transaction;
+use rusqlite::{Connection, Transaction};
 
 use super::call::{Admin, Answer, Audited, Done, Write};
 use super::refusal::fault;
 use super::{Api, Refusal};
-use crate::gateway::{Gateway, owed};
+use crate::gateway::owed;
+use crate::store::StoreError;
 
 /// Longest reason for a release, in characters.
 const REASON_CHARS_MAX: usize = 200;
 
-/// The routes of the main care records, for [`super::guarded`].
-pub fn main_record_routes(gateway: Gateway) -> Router<Api> {
-    Router::new()
-        .route(Path::MAIN_RECORDS, get(list))
-        .route(Path::MAIN_RECORD_ITEMS, get(items).post(act))
-        .layer(Extension(gateway))
+pub(super) async fn list(State(api): State<Api>, _: Admin) -> Result<Json<MainRecords>, Refusal> {
+    Ok(Json(MainRecords { main_records: states(&api).await? }))
 }
 
-async fn list(
-    State(api): State<Api>,
-    _: Admin,
-    Extension(gateway): Extension<Gateway>,
-) -> Result<Json<MainRecords>, Refusal> {
+/// The state of every configured main care record.
+pub(super) async fn states(api: &Api) -> Result<Vec<MainRecordState>, StoreError> {
+    let records = api.parts().gateway.records();
     let known: Vec<(String, String)> =
-        gateway.records().map(|record| (record.name.clone(), record.base_url.clone())).collect();
-    let read = api.parts().store.read(move |c| {
+        records.map(|record| (record.name.clone(), record.base_url.clone())).collect();
+    let read = move |c: &Connection| {
         known.iter().map(|(name, base_url)| owed::states(c, name, base_url)).collect::<Result<Vec<_>, _>>()
-    });
-    Ok(Json(MainRecords { main_records: read.await? }))
+    };
+    api.parts().store.read(read).await
 }
 
-async fn items(
+pub(super) async fn items(
     State(api): State<Api>,
     _: Admin,
-    Extension(gateway): Extension<Gateway>,
     Segments(record): Segments<String>,
     query: Result<Query<MainRecordItemsQuery>, QueryRejection>,
 ) -> Result<Json<MainRecordItems>, Refusal> {
-    require(&gateway, &record)?;
+    require(&api, &record)?;
     let Ok(Query(query)) = query else {
         let detail = format!("The query may have state, after, and limit up to {PAGE_MAX}.");
         return Err(Refusal::invalid(vec![fault("", detail)]));
@@ -55,13 +48,12 @@ async fn items(
     Ok(Json(api.parts().store.read(move |c| owed::items(c, &record, &query)).await?))
 }
 
-async fn act(
+pub(super) async fn act(
     State(api): State<Api>,
-    Extension(gateway): Extension<Gateway>,
     Segments(record): Segments<String>,
     Write(call, action): Write<ItemAction>,
 ) -> Result<Answer<ItemChange>, Audited> {
-    let (who, known) = (call.admin.who(), require(&gateway, &record));
+    let (who, known) = (call.admin.who(), require(&api, &record));
     let work = move |t: &Transaction<'_>, now: Timestamp| {
         known?;
         check(&action)?;
@@ -74,12 +66,12 @@ async fn act(
         Ok(Done::ok(ItemChange { changed }, vec![what]))
     };
     let answer = api.commit(call, Action::MainRecord, work).await?;
-    gateway.wake();
+    api.parts().gateway.wake();
     Ok(answer)
 }
 
-fn require(gateway: &Gateway, record: &str) -> Result<(), Refusal> {
-    if gateway.records().any(|known| known.name == record) {
+fn require(api: &Api, record: &str) -> Result<(), Refusal> {
+    if api.parts().gateway.records().any(|known| known.name == record) {
         return Ok(());
     }
     Err(Refusal::not_found("The configuration names no main care record like this. List them."))

@@ -27,7 +27,7 @@ const fn operation(
     Operation { method, path, status, summary, request, answer }
 }
 
-/// Every operation of [`super::routes`].
+/// Every operation of the API.
 pub(super) const OPERATIONS: &[Operation] = &[
     operation(("get", Path::WHOAMI), "Who the token is, and which hub answers", None, (200, Some("Whoami"))),
     operation(("get", Path::STATUS), "The hub and every site", None, (200, Some("Fleet"))),
@@ -84,7 +84,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
     ),
     operation(
         ("post", Path::RESIDENTS_IMPORT),
-        "Imports a FHIR file or a part of one; query: name, part, site, dry_run",
+        "Imports a FHIR file or a part of one; query: name, part, site, system, dry_run",
         None,
         (200, Some("ImportReport")),
     ),
@@ -117,6 +117,24 @@ pub(super) const OPERATIONS: &[Operation] = &[
         "Makes a backup of the hub and reads it back",
         None,
         (200, Some("BackupReport")),
+    ),
+    operation(
+        ("get", Path::MAIN_RECORDS),
+        "How contact with each main care record stands",
+        None,
+        (200, Some("MainRecords")),
+    ),
+    operation(
+        ("get", Path::MAIN_RECORD_ITEMS),
+        "What waits for a main care record or is kept aside; query: state, after, limit",
+        None,
+        (200, Some("MainRecordItems")),
+    ),
+    operation(
+        ("post", Path::MAIN_RECORD_ITEMS),
+        "Tries items again, or gives them up",
+        Some("ItemAction"),
+        (200, Some("ItemChange")),
     ),
 ];
 

@@ -9,7 +9,7 @@ use hearth_provisioning::api::{Alarm, Fleet, HubStatus, SiteStatus, Whoami};
 use rusqlite::{Connection, Row};
 
 use super::call::Admin;
-use super::{Api, Refusal};
+use super::{Api, Refusal, main_records};
 use crate::region;
 use crate::store::{StoreError, columns};
 
@@ -62,7 +62,7 @@ pub(super) async fn fleet(State(api): State<Api>) -> Result<Json<Fleet>, Refusal
     let is_online = |install: InstallId| api.parts().links.is_online(install);
     let mut sites: Vec<SiteStatus> = seen.into_iter().map(|seen| status(seen, now, &is_online)).collect();
     sites.sort_by_key(|site| (site.alarms.is_empty(), site.ods));
-    Ok(Json(Fleet { hub, sites, main_records: Vec::new() }))
+    Ok(Json(Fleet { hub, sites, main_records: main_records::states(&api).await? }))
 }
 
 fn hub(

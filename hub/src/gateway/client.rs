@@ -3,10 +3,12 @@
 mod answer;
 mod capability;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
+use hearth_provisioning::authority::TrustBundle;
 use hearth_provisioning::region::{MainRecordAuth, MainRecordConfig};
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, IF_MATCH};
 use reqwest::{Method, RequestBuilder, Response, Url};
@@ -36,8 +38,6 @@ pub struct ClientOptions {
     pub request: Duration,
     /// Most bytes of an answer, unpacked.
     pub body_max: usize,
-    /// The roots to trust; the system's when absent.
-    pub roots: Option<rustls::RootCertStore>,
     /// Headers that the server asks for, such as one that names a tenant.
     pub headers: Vec<(String, String)>,
 }
@@ -48,7 +48,6 @@ impl Default for ClientOptions {
             connect: Duration::from_secs(10),
             request: Duration::from_secs(40),
             body_max: 64 * 1024 * 1024,
-            roots: None,
             headers: Vec::new(),
         }
     }
@@ -63,6 +62,14 @@ pub enum ClientError {
     /// A header is none.
     #[error("the header {0} is not valid")]
     Header(String),
+    /// The roots that are to vouch for the server cannot be read.
+    #[error("the root_certificates of main record {name} cannot be read: {why}")]
+    Roots {
+        /// The main record's name.
+        name: String,
+        /// What is wrong with the file.
+        why: String,
+    },
     /// TLS or HTTP could not be set up.
     #[error("the HTTP client could not be set up: {0}")]
     Http(#[from] reqwest::Error),
@@ -116,8 +123,8 @@ impl Client {
             .redirect(reqwest::redirect::Policy::none())
             .default_headers(headers(&options.headers)?)
             .user_agent(concat!("hearth-hub/", env!("CARGO_PKG_VERSION")));
-        if let Some(roots) = &options.roots {
-            builder = builder.tls_backend_preconfigured(tls(roots.clone())?);
+        if let Some(file) = &config.root_certificates {
+            builder = builder.tls_backend_preconfigured(tls(roots(config, file)?)?);
         }
         let (auth, body_max) = (config.auth.clone(), options.body_max);
         Ok(Self { http: builder.build()?, base, auth, body_max, random })
@@ -257,9 +264,88 @@ fn headers(list: &[(String, String)]) -> Result<HeaderMap, ClientError> {
     list.iter().map(one).collect()
 }
 
+fn roots(config: &MainRecordConfig, file: &Path) -> Result<rustls::RootCertStore, ClientError> {
+    let fault = |why: String| ClientError::Roots { name: config.name.clone(), why };
+    let pem = std::fs::read_to_string(file).map_err(|error| fault(error.to_string()))?;
+    let bundle = TrustBundle::from_pem(&pem).map_err(|error| fault(error.to_string()))?;
+    bundle.root_store().map_err(|error| fault(error.to_string()))
+}
+
 fn tls(roots: rustls::RootCertStore) -> Result<rustls::ClientConfig, rustls::Error> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let builder =
         rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
     Ok(builder.with_root_certificates(roots).with_no_client_auth())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use axum::{Json, Router, routing::get};
+    use hearth_provisioning::authority::{Region, WebAuthority, WebKey, WebNames};
+    use hearth_provisioning::file::{self, Readers};
+    use rand::SeedableRng;
+    use rand::rngs::StdRng;
+    use serde_json::json;
+
+    use super::*;
+    use crate::api::{AdminServer, tls_config};
+    use crate::clock::Clock;
+
+    fn config(base_url: String, roots: &Path) -> MainRecordConfig {
+        MainRecordConfig {
+            name: "main".to_owned(),
+            base_url,
+            auth: MainRecordAuth::None,
+            root_certificates: Some(roots.to_owned()),
+            identifier_system: "urn:x".to_owned(),
+            poll_seconds: 60,
+        }
+    }
+
+    fn client(config: &MainRecordConfig) -> Result<Client, ClientError> {
+        Client::new(config, &ClientOptions::default(), Random::seeded(1))
+    }
+
+    #[tokio::test]
+    async fn a_server_is_believed_where_the_configured_roots_vouch_for_it_and_nowhere_else() {
+        let (mut rng, clock) = (StdRng::seed_from_u64(8), Clock::system());
+        let region = Region { id: Uuid::from_u128(5), name: "Vale".to_owned() };
+        let names = WebNames { domain: "vale.hearth.internal".into(), hosts: vec![], addresses: vec![] };
+        let mut authority = || WebAuthority::create(&region, &names, &mut rng, clock.now()).unwrap();
+        let (ours, other) = (authority(), authority());
+        let key = WebKey::generate().unwrap();
+        let chain = ours.hub_chain(&key, &["localhost".to_owned()], &mut rng, clock.now()).unwrap();
+        let statement = json!({"resourceType": "CapabilityStatement", "software": {"name": "Private"}});
+        let routes = Router::new().route("/R4/metadata", get(|| async { Json(statement) }));
+        let tls = tls_config(chain, key.to_der(), &clock).unwrap();
+        let server = AdminServer::start((Ipv4Addr::LOCALHOST, 0).into(), tls, routes).unwrap();
+        let url = format!("https://localhost:{}/R4", server.address().port());
+        let folder = tempfile::tempdir().unwrap();
+        let (right, wrong) = (folder.path().join("right.pem"), folder.path().join("wrong.pem"));
+        file::write(&right, ours.certificate_pem().as_bytes(), Readers::Everybody).unwrap();
+        file::write(&wrong, other.certificate_pem().as_bytes(), Readers::Everybody).unwrap();
+        let capability = client(&config(url.clone(), &right)).unwrap().capability().await.unwrap();
+        assert_eq!(capability.software.as_deref(), Some("Private"));
+        let refused = client(&config(url, &wrong)).unwrap().capability().await;
+        assert_eq!(refused, Err(Failure::retry("no connection")));
+    }
+
+    #[test]
+    fn roots_that_cannot_be_read_are_told_with_the_records_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("roots.pem");
+        let url = "https://localhost/R4".to_owned();
+        for text in [None, Some("no certificate")] {
+            if let Some(text) = text {
+                file::write(&path, text.as_bytes(), Readers::Everybody).unwrap();
+            }
+            let error = client(&config(url.clone(), &path)).unwrap_err().to_string();
+            assert!(
+                error.starts_with("the root_certificates of main record main cannot be read: "),
+                "{error}"
+            );
+        }
+    }
 }

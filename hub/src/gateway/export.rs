@@ -14,6 +14,7 @@ use uuid::Uuid;
 use super::client::{Answer, Failure, Write};
 use super::link::{self, Contact};
 use super::owed::{self, Owed, Refused, Written};
+use super::person;
 use super::plan::{self, Addressee, Patch, Plan};
 use crate::store::StoreError;
 
@@ -132,7 +133,7 @@ enum Delivered {
 }
 
 async fn deliver(contact: &Contact, owed: &Owed) -> Result<Delivered, Stop> {
-    let to = match link::addressee(contact, owed.resident).await? {
+    let to = match person::addressee(contact, owed.resident).await? {
         Ok(to) => to,
         Err(refused) => return Err(Stop::Refused(refused)),
     };

@@ -17,6 +17,7 @@ use super::client::{Failure, own_name};
 use super::export::Stop;
 use super::link::{self, Contact};
 use super::owed;
+use super::person::{self, Person};
 use crate::import::{Importer, Options};
 use crate::store::{StoreError, columns};
 
@@ -46,6 +47,9 @@ const TYPES: [&str; 19] = [
 const OVERLAP_MS: i64 = 5_000;
 /// Resources that a set may fetch because others refer to them.
 const REFERRED_MAX: usize = 500;
+/// How often everything of a resident is read again where the server has no history of everything: only so are
+/// deletions seen there.
+const WHOLE_EVERY_MS: i64 = 24 * 60 * 60 * 1000;
 const PAGE: (&str, &str) = ("_count", "200");
 
 /// What a read found.
@@ -132,9 +136,10 @@ async fn newest(contact: &Contact) -> Result<Option<Timestamp>, Stop> {
     Ok(Some(entries.iter().filter_map(changed).max().unwrap_or(Timestamp(0))))
 }
 
-/// The residents whom some site holds and who are not read yet, or are not known there.
-async fn residents(contact: &Contact) -> Result<Vec<ResidentId>, StoreError> {
+/// The residents whom some site holds and who are to be read whole or looked for.
+async fn residents(contact: &Contact) -> Result<Vec<ResidentId>, Stop> {
     let (system, now) = (contact.system().to_owned(), contact.clock.now());
+    let is_told_all = contact.capability().await?.history;
     let read = move |c: &Connection| {
         let sql = "SELECT DISTINCT resident FROM grant_ WHERE state = 'active' ORDER BY resident";
         let mut select = c.prepare_cached(sql)?;
@@ -142,15 +147,16 @@ async fn residents(contact: &Contact) -> Result<Vec<ResidentId>, StoreError> {
         let mut wanted = Vec::new();
         for resident in rows {
             let resident = resident?;
-            let person = link::person(c, &system, resident)?;
-            let is_unread = |p: &link::Person| p.reference.is_some() && p.read_at.is_none();
+            let person = person::person(c, &system, resident)?;
+            let is_due = |at: Timestamp| !is_told_all && at.plus_ms(WHOLE_EVERY_MS) <= now;
+            let is_unread = |p: &Person| p.reference.is_some() && p.read_at.is_none_or(is_due);
             if person.is_none_or(|p| is_unread(&p) || p.is_to_be_looked_for(now)) {
                 wanted.push(resident);
             }
         }
         Ok(wanted)
     };
-    contact.store.read(read).await
+    Ok(contact.store.read(read).await?)
 }
 
 async fn read_whole(
@@ -159,11 +165,14 @@ async fn read_whole(
     resident: ResidentId,
     found: &mut Found,
 ) -> Result<(), Stop> {
-    let Some(reference) = link::look_for(contact, resident).await? else { return Ok(()) };
+    let Ok(reference) = person::look_for(contact, resident).await? else { return Ok(()) };
     let resources = everything(contact, &reference).await?;
+    let gone = gone(contact, resident, &resources).await?;
     let own = own(contact, &resources).await?;
     let set = set(contact, &reference, resources.into_iter().filter(|r| !own.is_own(r)).collect()).await?;
-    give(contact, importer, vec![set], Vec::new(), found).await?;
+    if !give(contact, importer, Some((&reference, set)), gone, found).await? {
+        return Ok(());
+    }
     found.residents += 1;
     let (system, now) = (contact.system().to_owned(), contact.clock.now());
     let noted = contact.store.write(move |t| {
@@ -186,6 +195,32 @@ async fn everything(contact: &Contact, reference: &str) -> Result<Vec<Value>, Fa
         all.extend(resources(contact.client.search(kind, &[("patient", reference), PAGE]).await?));
     }
     Ok(all)
+}
+
+/// What the hub holds of a resident and the server has no more: nobody told of its deletion.
+async fn gone(contact: &Contact, resident: ResidentId, there: &[Value]) -> Result<Vec<String>, Stop> {
+    let system = contact.system().to_owned();
+    let there: BTreeSet<String> = there.iter().filter_map(own_name).collect();
+    let held = contact.store.read(move |c| names(c, &system, resident)).await?;
+    let mut gone = Vec::new();
+    for name in held.into_iter().filter(|name| !there.contains(name)).take(REFERRED_MAX) {
+        // A search may leave out what is there all the same.
+        match contact.client.read(&name).await {
+            Err(Failure::Absent) => gone.push(name),
+            Ok(_) | Err(Failure::Rejected { .. }) => {}
+            Err(failure) => return Err(failure.into()),
+        }
+    }
+    Ok(gone)
+}
+
+/// The resources of a resident that were read and became entries, or are to.
+fn names(connection: &Connection, system: &str, resident: ResidentId) -> Result<Vec<String>, StoreError> {
+    let sql =
+        "SELECT resource FROM original WHERE system = ?1 AND resident = ?2 AND state IN ('mapped', 'parked')";
+    let mut select = connection.prepare_cached(sql)?;
+    let rows = select.query_map(params![system, resident.0.as_bytes()], |row| row.get(0))?;
+    Ok(rows.collect::<Result<_, _>>()?)
 }
 
 /// What changed since the mark, oldest first, and the mark after it.
@@ -215,15 +250,15 @@ async fn changes(
             splitter.add(resource.take());
         }
     });
-    let mut sets = Vec::new();
     for changed in splitter.finish().patients {
         let Some(reference) = changed.patient_reference().map(str::to_owned) else { continue };
         if people.contains(&reference) {
             let resources = changed.shared().iter().map(|r| Value::clone(r)).collect();
-            sets.push(set(contact, &reference, resources).await?);
+            let set = set(contact, &reference, resources).await?;
+            give(contact, importer, Some((&reference, set)), Vec::new(), found).await?;
         }
     }
-    give(contact, importer, sets, deleted, found).await?;
+    give(contact, importer, None, deleted, found).await?;
     Ok(next)
 }
 
@@ -441,15 +476,18 @@ fn is_shared(reference: &str) -> bool {
     kinds.iter().any(|kind| reference.starts_with(kind))
 }
 
+/// Gives a person's resources, and names of deleted ones, to the importer; false where it finds that the person is not
+/// the resident whom they were taken for.
 async fn give(
     contact: &Contact,
     importer: &Importer,
-    patients: Vec<ResourceSet>,
+    person: Option<(&str, ResourceSet)>,
     deleted: Vec<String>,
     found: &mut Found,
-) -> Result<(), StoreError> {
-    if patients.is_empty() && deleted.is_empty() {
-        return Ok(());
+) -> Result<bool, StoreError> {
+    let (reference, set) = person.unzip();
+    if set.is_none() && deleted.is_empty() {
+        return Ok(true);
     }
     let options = Options {
         system: contact.system().to_owned(),
@@ -457,11 +495,18 @@ async fn give(
         dry_run: false,
         who: Who::Client(Code::near(contact.system())),
     };
+    let patients: Vec<ResourceSet> = set.into_iter().collect();
     let report = importer.split(options, Split { patients, deleted, problems: Vec::new() }).await?;
     found.resources += report.resources;
     found.entries += report.entries;
     found.parked += report.parked_total;
-    Ok(())
+    match reference {
+        Some(reference) if report.residents.is_empty() => {
+            person::disown(contact, reference).await?;
+            Ok(false)
+        }
+        _ => Ok(true),
+    }
 }
 
 fn resources(entries: Vec<Value>) -> Vec<Value> {

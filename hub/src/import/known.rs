@@ -107,7 +107,7 @@ pub(super) fn pack(json: &str) -> Result<Vec<u8>, StoreError> {
     zstd::bulk::compress(json.as_bytes(), 3).map_err(|_| StoreError::logic("a resource was not packed"))
 }
 
-fn unpack(packed: &[u8]) -> Result<Value, StoreError> {
+pub(super) fn unpack(packed: &[u8]) -> Result<Value, StoreError> {
     let bytes = zstd::bulk::decompress(packed, RESOURCE_BYTES_MAX).map_err(|_| StoreError::Corrupt)?;
     serde_json::from_slice(&bytes).map_err(|_| StoreError::Corrupt)
 }

@@ -1,4 +1,5 @@
-//! Whose record it is: found by what the outside system calls the person, then by NHS number, else new.
+//! Whose record it is: found by what the outside system calls the person, then by NHS number or by the identifier that
+//! a main care record is asked by, else new.
 
 use hearth_protocol::clinical::NhsNumber;
 use hearth_protocol::fhir::{Context, ResourceSet, import};
@@ -9,7 +10,9 @@ use hearth_protocol::record::identity::{Demographics, NhsNumberStatus};
 use hearth_protocol::scope::{Scope, Section, Subject};
 use hearth_protocol::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use serde_json::Value;
 
+use super::identifiers::{self, Identifier};
 use super::{Options, Parked};
 use crate::store::{StoreError, columns};
 use crate::{grants, records};
@@ -20,12 +23,14 @@ pub(super) struct Person {
     pub(super) resident: ResidentId,
     pub(super) is_new: bool,
     number: Option<NhsNumber>,
+    identifiers: Vec<Identifier>,
 }
 
 /// A person who was looked for.
 pub(super) struct Looked {
     resident: Option<ResidentId>,
     number: Option<NhsNumber>,
+    identifiers: Vec<Identifier>,
 }
 
 impl Looked {
@@ -35,6 +40,7 @@ impl Looked {
             resident: self.resident.unwrap_or(fresh),
             is_new: self.resident.is_none(),
             number: self.number,
+            identifiers: self.identifiers,
         }
     }
 }
@@ -62,14 +68,17 @@ pub(super) fn find(
     let number = said.as_ref().and_then(linking_number);
     let reference = set.patient_reference().unwrap_or("Patient");
     let by_name = person_of(connection, system, reference)?;
-    let by_number = number.map(|number| by_nhs_number(connection, number)).transpose()?.flatten();
-    let resident = by_name.or(by_number);
-    let conflict = || {
-        let reason = "The person's number, name or birth date is not that of the resident whom it points to. \
-                      Compare the two, correct the wrong one, and import again.";
-        Ok(Err(Parked::new(reference, "identity-mismatch", reason)))
-    };
-    if by_name.zip(by_number).is_some_and(|(a, b)| a != b) {
+    let mut claimed: Vec<ResidentId> = by_name.into_iter().collect();
+    if let Some(number) = number {
+        claimed.extend(by_nhs_number(connection, number)?);
+    }
+    let identifiers = identifiers::of(connection, set.patient())?;
+    for identifier in &identifiers {
+        claimed.extend(identifiers::holder(connection, identifier)?);
+    }
+    let resident = claimed.first().copied();
+    let conflict = || Ok(Err(Parked::identity_mismatch(reference)));
+    if claimed.iter().any(|other| Some(*other) != resident) {
         return conflict();
     }
     if let (Some(resident), Some(said)) = (resident, &said)
@@ -78,7 +87,21 @@ pub(super) fn find(
     {
         return conflict();
     }
-    Ok(Ok(Looked { resident, number }))
+    Ok(Ok(Looked { resident, number, identifiers }))
+}
+
+/// Whether a Patient that an outside system has under a resident's number can be that resident.
+pub(crate) fn may_be(
+    connection: &Connection,
+    system: &str,
+    resident: ResidentId,
+    patient: &Value,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let set = ResourceSet::of([patient.clone()]);
+    let said = demographics(system, &set, now);
+    let known = known(connection, resident)?;
+    Ok(!known.zip(said).is_some_and(|(known, said)| differ(&known, &said, true)))
 }
 
 /// Makes the resident known by the system's reference and by number, and assigns them where that was asked for.
@@ -99,10 +122,15 @@ pub(super) fn make_known(
             reference,
             resident.0.as_bytes()
         ])?;
+        let sql = "DELETE FROM parked WHERE system = ?1 AND resource = ?2 AND code = ?3";
+        transaction.prepare_cached(sql)?.execute((&options.system, reference, Parked::MISMATCH))?;
     }
     if let Some(number) = person.number {
         let sql = "INSERT INTO nhs_number (number, resident) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
         transaction.prepare_cached(sql)?.execute(params![number.to_plain(), resident.0.as_bytes()])?;
+    }
+    for identifier in &person.identifiers {
+        identifiers::bind(transaction, identifier, resident)?;
     }
     match options.site {
         Some(site) => grants::assign(transaction, site, resident, now),

@@ -340,3 +340,56 @@ async fn real_bundles_import_and_import_again_without_a_change() {
         );
     }
 }
+
+/// Somebody without an NHS number, as some other file tells of them.
+fn stranger(id: &str, number: &str, born: &str) -> Value {
+    json!({"resourceType": "Patient", "id": id, "identifier": [{"system": "urn:region", "value": number},
+               {"system": "urn:elsewhere", "value": "1"}],
+           "name": [{"family": "Example", "given": ["Ann"]}], "birthDate": born})
+}
+
+async fn asked_by(hub: &Hub, system: &str) {
+    let sql = "INSERT INTO main_record (system, configured, identifier_system) VALUES ('main', 1, ?1)
+               ON CONFLICT (system) DO UPDATE SET identifier_system = ?1";
+    let system = system.to_owned();
+    hub.hub.store.write(move |t| Ok(t.execute(sql, [system])?)).await.unwrap();
+}
+
+async fn from(hub: &Hub, system: &str, resource: Value) -> Report {
+    let options = Options { system: system.to_owned(), ..options() };
+    hub.importer.json(options, bundle(&[resource])).await.unwrap()
+}
+
+async fn values(hub: &Hub, resident: ResidentId) -> Vec<String> {
+    hub.hub.store.read(move |c| identifiers::values(c, "urn:region", resident)).await.unwrap()
+}
+
+#[tokio::test]
+async fn whoever_has_no_nhs_number_is_known_by_what_the_main_care_record_is_asked_by() {
+    let hub = Hub::new().await;
+    asked_by(&hub, "urn:region").await;
+    let ann = from(&hub, "one", stranger("a", "R-1", "1938-08-14")).await.residents[0];
+    assert_eq!(values(&hub, ann).await, ["R-1"]);
+    assert_eq!(from(&hub, "two", stranger("b", "R-1", "1938-08-14")).await.residents, [ann]);
+    let other = from(&hub, "two", stranger("c", "R-2", "1938-08-14")).await;
+    assert_eq!(other.created, 1, "the identifiers that nobody is asked by link nobody");
+    let wrong = from(&hub, "three", stranger("d", "R-1", "1940-01-01")).await;
+    assert_eq!((wrong.residents.len(), wrong.parked[0].code), (0, "identity-mismatch"));
+    let moved = from(&hub, "one", stranger("a", "R-2", "1938-08-14")).await;
+    assert_eq!((moved.residents.len(), moved.parked[0].code), (0, "identity-mismatch"));
+    let parked = "SELECT count(*) FROM parked WHERE system = 'one'";
+    let count = |sql: &'static str| hub.hub.store.read(move |c| Ok(c.query_row(sql, [], |row| row.get(0))?));
+    let before: u64 = count(parked).await.unwrap();
+    from(&hub, "one", stranger("a", "R-1", "1938-08-14")).await;
+    let after: u64 = count(parked).await.unwrap();
+    assert_eq!((before, after), (1, 0), "a person who fits again is kept aside no more");
+}
+
+#[tokio::test]
+async fn residents_who_came_before_the_main_care_record_was_configured_are_bound_when_it_is() {
+    let hub = Hub::new().await;
+    let ann = from(&hub, "file", stranger("a", "R-1", "1938-08-14")).await.residents[0];
+    assert!(values(&hub, ann).await.is_empty());
+    hub.hub.store.write(|t| identifiers::bind_kept(t, "urn:region")).await.unwrap();
+    assert_eq!(values(&hub, ann).await, ["R-1"]);
+}

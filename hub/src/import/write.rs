@@ -73,10 +73,11 @@ struct Writer<'a> {
 impl Writer<'_> {
     fn original(&self, step: &Step) -> Result<(), StoreError> {
         let sql = "INSERT INTO original (system, resource, resident, version, blake3, zstd, length, read_at, \
-                   state, reason) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) \
+                   state, reason, detail) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) \
                    ON CONFLICT (system, resource, resident) DO UPDATE SET version = excluded.version, \
                    blake3 = excluded.blake3, zstd = excluded.zstd, length = excluded.length, \
-                   read_at = excluded.read_at, state = excluded.state, reason = excluded.reason";
+                   read_at = excluded.read_at, state = excluded.state, reason = excluded.reason, \
+                   detail = excluded.detail";
         let kept = &step.kept;
         self.t.prepare_cached(sql)?.execute(params![
             self.system,
@@ -88,7 +89,8 @@ impl Writer<'_> {
             kept.length,
             self.now.0,
             kept.state,
-            kept.reason
+            kept.reason,
+            step.parked.as_ref().map(|parked| &parked.reason)
         ])?;
         Ok(())
     }
@@ -232,15 +234,15 @@ pub(super) fn deleted(
     Ok(count)
 }
 
-/// Notes what could not even be sorted, once.
-pub(super) fn park(
+/// Notes what could not even be sorted, once. What a person has given up stays given up.
+pub(crate) fn park(
     t: &Transaction<'_>,
     system: &str,
     parked: &Parked,
     now: Timestamp,
 ) -> Result<(), StoreError> {
     let sql = "INSERT INTO parked (system, resource, code, reason, at) VALUES (?1, ?2, ?3, ?4, ?5) \
-               ON CONFLICT (system, resource, code) DO UPDATE SET reason = excluded.reason, at = excluded.at";
+               ON CONFLICT (system, resource, code) DO UPDATE SET reason = excluded.reason";
     t.prepare_cached(sql)?.execute(params![system, parked.resource, parked.code, parked.reason, now.0])?;
     Ok(())
 }

@@ -10,6 +10,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("admin", include_str!("schema/0002_admin.sql")),
     ("gateway", include_str!("schema/0003_gateway.sql")),
     ("compaction", include_str!("schema/0004_compaction.sql")),
+    ("identifiers", include_str!("schema/0005_identifiers.sql")),
 ];
 
 /// The version of the schema that this software writes.

@@ -81,6 +81,8 @@ pub struct MainRecordConfig {
     pub base_url: String,
     /// How the hub signs in.
     pub auth: MainRecordAuth,
+    /// The file (PEM) of the roots that vouch for its HTTPS certificate, and no others; the system's when absent.
+    pub root_certificates: Option<PathBuf>,
     /// The system of the identifier by which residents are asked for.
     pub identifier_system: String,
     /// How often changes are asked for, in seconds. 60 by default.
@@ -206,6 +208,7 @@ const MAIN_RECORD_EXAMPLE: &str = r#"# [[main_record]]
 # base_url = "https://fhir.example.nhs.uk/R4"
 # auth = "bearer"                     # or "none"
 # token_file = "main-record-token"    # with "bearer"
+# root_certificates = "main-record-roots.pem"    # where a private authority vouches for it
 # identifier_system = "https://fhir.nhs.uk/Id/nhs-number"
 # poll_seconds = 60
 "#;
@@ -218,6 +221,9 @@ fn write_main_record(f: &mut fmt::Formatter<'_>, record: &MainRecordConfig) -> f
         MainRecordAuth::Bearer { token_file } => {
             writeln!(f, "auth = \"bearer\"\ntoken_file = {}", quoted(&token_file.display().to_string()))?;
         }
+    }
+    if let Some(file) = &record.root_certificates {
+        writeln!(f, "root_certificates = {}", quoted(&file.display().to_string()))?;
     }
     writeln!(f, "identifier_system = {}", quoted(&record.identifier_system))?;
     writeln!(f, "poll_seconds = {}", record.poll_seconds)
@@ -333,10 +339,14 @@ fn main_record(
         "an http or https URL without a query, such as \"https://fhir.example/R4\"",
     );
     let auth = main_record_auth(reader, section, folder);
+    let roots: Option<PathBuf> = reader.optional(section, "root_certificates", "the path of a PEM file");
     let system: Option<Name> =
         reader.optional(section, "identifier_system", "the URI of an identifier system");
     let poll_seconds = reader.number(section, "poll_seconds", &(1..=86_400)).unwrap_or(60);
     reader.close(section);
+    if roots.is_some() && url.as_ref().is_some_and(|url| !url.is_https()) {
+        reader.fault(section, "root_certificates", "is of no use without https in base_url");
+    }
     let (url, auth) = (url?, auth?);
     if matches!(auth, MainRecordAuth::Bearer { .. }) && !url.keeps_a_secret() {
         reader.fault(section, "base_url", "sends the token unencrypted: use https");
@@ -345,6 +355,7 @@ fn main_record(
         name: name?.0,
         base_url: url.0,
         auth,
+        root_certificates: roots.map(|file| folder.join(file)),
         identifier_system: system.map_or_else(|| NHS_NUMBER_SYSTEM.to_owned(), |system| system.0),
         poll_seconds,
     })

@@ -11,6 +11,7 @@
 )]
 
 mod bodies;
+mod lives;
 mod proxy;
 mod world;
 
@@ -263,6 +264,7 @@ async fn nothing_is_lost_or_sent_twice_when_the_record_is_killed_in_the_middle()
             notes.push((index, world.write(index, Section::Notes, bodies::note(&text)).await));
         }
     }
+    let before = totals(&world).await;
     let gateway = world.gateway.clone();
     let sending = tokio::spawn(async move { gateway.pass().await.unwrap() });
     while world.count("SELECT count(*) FROM owed WHERE state = 'accepted'").await < 5 {
@@ -280,13 +282,30 @@ async fn nothing_is_lost_or_sent_twice_when_the_record_is_killed_in_the_middle()
     world.server.restart().await.unwrap();
     world.time.advance(Duration::from_mins(10));
     world.settle().await;
-    for (_, note) in &notes {
+    let mut texts = Vec::new();
+    for (index, note) in &notes {
         assert_eq!(world.state(*note).await, DeliveryState::Accepted);
         let there = world.there("DocumentReference", *note).await;
         assert_eq!(there.len(), 1);
+        assert_eq!(there[0]["meta"]["versionId"], json!("1"), "written again");
+        let patient = format!("Patient/{}", world.resident(*index).patient);
+        assert_eq!(there[0]["subject"]["reference"], json!(patient));
+        texts.push(name(&there[0]));
         assert_eq!(world.provenance(&there[0]).await.len(), 1);
     }
+    texts.sort();
+    texts.dedup();
+    assert_eq!(texts.len(), 30, "two entries are one resource");
+    // The server's own count, whatever the resources carry: nothing that nobody owns.
+    let after = totals(&world).await;
+    assert_eq!(after, (before.0 + 30, before.1 + 30));
     assert_eq!(world.pass().await.entries, 0);
+}
+
+/// All documents and all statements of provenance that the server holds.
+async fn totals(world: &World) -> (usize, usize) {
+    let all = async |kind| world.tenant.search(kind, &[]).await.unwrap().len();
+    (all("DocumentReference").await, all("Provenance").await)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -388,6 +407,143 @@ async fn a_running_gateway_sends_what_comes_and_reads_who_is_assigned() {
     until(&world, "SELECT count(*) FROM main_record_person WHERE read_at IS NOT NULL", 2).await;
     stop.cancel();
     tokio::time::timeout(Duration::from_secs(5), running).await.unwrap().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_record_without_a_history_is_read_by_date_and_whole_once_a_day() {
+    let proxy = Proxy::new().await;
+    proxy.be_plain();
+    let address = proxy.address();
+    let mut world = World::through(2, Settings::default(), |base| {
+        proxy.forward_to(&base);
+        address
+    })
+    .await;
+    let first = world.pass().await;
+    assert_eq!((first.residents, first.parked), (2, 0), "{first:?}");
+    for index in 0..2 {
+        let medicines = world.newest(index, Section::Medicines).await;
+        assert_eq!(orders(&medicines).len(), of_type(&world, index, "MedicationRequest").count());
+    }
+    assert_eq!(world.pass().await.entries, 0, "what was read is read again");
+
+    // A change, a new resource, and a lost answer to a write, which is not made twice.
+    let patient = format!("Patient/{}", world.resident(0).patient);
+    let request = of_type(&world, 0, "MedicationRequest").next().unwrap()["id"].as_str().unwrap().to_owned();
+    let mut request = world.tenant.read("MedicationRequest", &request).await.unwrap().unwrap();
+    request["status"] = "stopped".into();
+    world.tenant.put(&request).await.unwrap();
+    let nuts = json!({"resourceType": "AllergyIntolerance", "id": "nuts", "code": {"text": "Nuts"},
+        "patient": {"reference": patient}});
+    world.tenant.put(&nuts).await.unwrap();
+    let changed = world.pass().await;
+    assert_eq!((changed.entries, changed.residents), (2, 0), "{changed:?}");
+    assert_eq!(world.pass().await.entries, 0, "the overlap is read as something new");
+    let note = world.write(0, Section::Notes, bodies::note("Slept well.")).await;
+    proxy.break_with(Some(Fault::HalfBody));
+    assert_eq!(world.gateway.pass().await.unwrap().sent, 0);
+    proxy.break_with(None);
+    world.time.advance(Duration::from_mins(10));
+    world.settle().await;
+    assert_eq!(world.there("DocumentReference", note).await.len(), 1);
+    assert_eq!(world.pass().await.entries, 0, "what Hearth wrote was read as somebody else's");
+
+    // Nobody tells of a deletion: it is seen when everything is read again.
+    let gone = world.tenant.request(reqwest::Method::DELETE, "AllergyIntolerance/nuts").send().await.unwrap();
+    assert!(gone.status().is_success());
+    let stands = |entry: &Entry| matches!(&entry.body, Body::Allergy(a) if a.substance.display == "Nuts");
+    assert_eq!(world.pass().await.entries, 0);
+    assert!(world.newest(0, Section::Safety).await.iter().any(stands));
+    world.time.advance(Duration::from_hours(25));
+    let next_day = world.pass().await;
+    assert_eq!((next_day.residents, next_day.entries), (2, 1), "{next_day:?}");
+    assert!(!world.newest(0, Section::Safety).await.iter().any(stands));
+    assert_eq!(proxy.refused(), 0, "asked for what the server says it cannot do");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_deleted_while_nobody_held_the_record_is_taken_back_when_somebody_does() {
+    let world = World::new(1, Settings::default()).await;
+    let (resident, patient) = (world.ids[0], format!("Patient/{}", world.resident(0).patient));
+    let nuts = json!({"resourceType": "AllergyIntolerance", "id": "nuts", "code": {"text": "Nuts"},
+        "patient": {"reference": patient}});
+    world.tenant.put(&nuts).await.unwrap();
+    world.pass().await;
+    let now = world.clock.now();
+    let left =
+        world.store.write(move |t| grants::revoke(t, world::site(), resident, RevokeMode::Forget, now));
+    left.await.unwrap();
+    world.tenant.request(reqwest::Method::DELETE, "AllergyIntolerance/nuts").send().await.unwrap();
+    // The feed tells of it while the resident is nobody's; then all else is read again.
+    world.pass().await;
+    world.store.write(move |t| grants::assign(t, world::site(), resident, now)).await.unwrap();
+    world.pass().await;
+    let stands = |entry: &Entry| matches!(&entry.body, Body::Allergy(a) if a.substance.display == "Nuts");
+    assert!(!world.newest(0, Section::Safety).await.iter().any(stands));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_number_that_leads_to_somebody_else_reads_and_writes_nothing_and_is_shown() {
+    let mut world = World::new(1, Settings::default()).await;
+    let resident = world.ids[0];
+    // Somebody typed a number at admission, and it is another person's.
+    let patient = of_type(&world, 0, "Patient").next().unwrap().clone();
+    let mut admitted = patient.clone();
+    admitted["birthDate"] = "1921-01-01".into();
+    admitted["id"] = "elsewhere".into();
+    world.import("admissions", &admitted).await;
+    let note = world.write(0, Section::Notes, bodies::note("Slept well.")).await;
+    let pass = world.pass().await;
+    assert_eq!((pass.residents, pass.entries), (0, 0), "{pass:?}");
+    let DeliveryState::Rejected(reason) = world.state(note).await else { panic!("written to somebody else") };
+    assert!(reason.contains("somebody else"), "{reason}");
+    assert!(world.there("DocumentReference", note).await.is_empty());
+    let list = || world.store.read(|c| owed::items(c, world::SYSTEM, &MainRecordItemsQuery::default()));
+    let items = list().await.unwrap().items;
+    let shown = items.iter().find(|item| item.inbound).unwrap();
+    assert_eq!(shown.resource, name(&patient));
+    assert!(shown.reason.as_ref().unwrap().contains("birth date"), "{shown:?}");
+
+    // The birth date was wrong and the number right: once that is mended, all goes on by itself.
+    admitted["birthDate"] = patient["birthDate"].clone();
+    world.import("admissions", &admitted).await;
+    let (again, now) = (ItemAction::Retry { items: vec![shown.item] }, world.clock.now());
+    world.store.write(move |t| owed::act(t, world::SYSTEM, &again, now)).await.unwrap();
+    assert_eq!(world.pass().await.residents, 1);
+    world.settle().await;
+    assert_eq!(world.state(note).await, DeliveryState::Accepted);
+    assert!(list().await.unwrap().items.is_empty());
+    assert_eq!(world.ids, [resident]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_kept_aside_is_read_again_or_given_up() {
+    let world = World::new(1, Settings::default()).await;
+    let patient = format!("Patient/{}", world.resident(0).patient);
+    for id in ["first", "second"] {
+        let bad = json!({"resourceType": "AllergyIntolerance", "id": id, "patient": {"reference": patient}});
+        world.tenant.put(&bad).await.unwrap();
+    }
+    assert_eq!(world.pass().await.parked, 2);
+    let query = MainRecordItemsQuery::default();
+    let list = || world.store.read(move |c| owed::items(c, world::SYSTEM, &MainRecordItemsQuery::default()));
+    let items = list().await.unwrap().items;
+    assert!(items.iter().all(|item| item.inbound && item.resident == Some(world.ids[0])), "{items:?}");
+    assert_eq!(items[0].reason.as_deref(), Some("The element code is absent or cannot be read."));
+    let now = world.clock.now();
+    let act = |action| world.store.write(move |t| owed::act(t, world::SYSTEM, &action, now));
+    let retried = act(ItemAction::Retry { items: Vec::new() }).await.unwrap();
+    assert_eq!(retried, items.iter().map(|item| item.item).collect::<Vec<_>>());
+    let pass = world.pass().await;
+    assert_eq!((pass.residents, pass.entries, pass.parked), (1, 0, 2), "read again, and no better");
+    let released = ItemAction::Release { items: vec![items[0].item], reason: "The surgery knows.".into() };
+    act(released).await.unwrap();
+    assert_eq!(list().await.unwrap().items, items[1..]);
+    act(ItemAction::Retry { items: Vec::new() }).await.unwrap();
+    assert_eq!(world.pass().await.parked, 1, "what was given up is left alone");
+    let query = MainRecordItemsQuery { state: Some(ItemState::Released), ..query };
+    let given_up = world.store.read(move |c| owed::items(c, world::SYSTEM, &query)).await.unwrap().items;
+    assert_eq!(given_up.iter().map(|item| item.item).collect::<Vec<_>>(), [items[0].item]);
 }
 
 /// Waits until a count is reached.

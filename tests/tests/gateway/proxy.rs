@@ -1,8 +1,10 @@
-//! A small HTTP proxy that lets everything through, or makes of it what a bad line and a server under load make.
+//! A small HTTP proxy that lets everything through, or makes of it what a bad line and a server under load make, or what
+//! a server makes that can do less.
 
 use std::sync::{Arc, Mutex};
 
 use reqwest::Client;
+use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -21,6 +23,8 @@ pub(crate) enum Fault {
 struct Shared {
     target: String,
     fault: Option<Fault>,
+    is_plain: bool,
+    refused: usize,
 }
 
 /// A proxy that runs until the test ends.
@@ -53,6 +57,17 @@ impl Proxy {
         base.clone_into(&mut self.shared.lock().unwrap().target);
     }
 
+    /// Stands for a server that has neither a history of everything, nor everything of a patient at once, nor creates
+    /// on a condition, and says so.
+    pub(crate) fn be_plain(&self) {
+        self.shared.lock().unwrap().is_plain = true;
+    }
+
+    /// How often something was asked for that the plain server cannot do.
+    pub(crate) fn refused(&self) -> usize {
+        self.shared.lock().unwrap().refused
+    }
+
     pub(crate) fn break_with(&self, fault: Option<Fault>) {
         self.shared.lock().unwrap().fault = fault;
     }
@@ -79,10 +94,20 @@ async fn serve(stream: TcpStream, shared: &Mutex<Shared>) -> anyhow::Result<()> 
     }
     let mut body = vec![0; length];
     read.read_exact(&mut body).await?;
-    let (target, fault) = {
+    let (target, fault, is_plain) = {
         let shared = shared.lock().unwrap();
-        (shared.target.clone(), shared.fault)
+        (shared.target.clone(), shared.fault, shared.is_plain)
     };
+    let is_conditional = headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("if-none-exist"));
+    if is_plain && (path.starts_with("/_history") || path.contains("$everything")) {
+        shared.lock().unwrap().refused += 1;
+        write.write_all(b"HTTP/1.1 400 No\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").await?;
+        return Ok(());
+    }
+    if is_plain && is_conditional {
+        // A header that a server does not know is passed over.
+        headers.retain(|(name, _)| !name.eq_ignore_ascii_case("if-none-exist"));
+    }
     if let Some(Fault::Status(status)) = fault {
         let answer = format!(
             "HTTP/1.1 {status} No\r\nretry-after: 120\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
@@ -102,7 +127,10 @@ async fn serve(stream: TcpStream, shared: &Mutex<Shared>) -> anyhow::Result<()> 
         }
     }
     // Further pages are asked for here too.
-    let body = answer.text().await?.replace(&target, &format!("http://{}", write.local_addr()?));
+    let mut body = answer.text().await?.replace(&target, &format!("http://{}", write.local_addr()?));
+    if is_plain && path.starts_with("/metadata") {
+        body = plain(&body)?;
+    }
     let (length, sent) = match fault {
         Some(Fault::HalfBody) => (body.len(), body.get(..body.len() / 2).unwrap_or_default().to_owned()),
         Some(Fault::WrongJson) => (13, "{\"wrong\": [1}".to_owned()),
@@ -113,4 +141,17 @@ async fn serve(stream: TcpStream, shared: &Mutex<Shared>) -> anyhow::Result<()> 
     write.write_all(sent.as_bytes()).await?;
     write.shutdown().await?;
     Ok(())
+}
+
+/// A server's statement without what a plain one cannot do.
+fn plain(statement: &str) -> anyhow::Result<String> {
+    let mut statement: Value = serde_json::from_str(statement)?;
+    let rest = statement["rest"][0].as_object_mut().unwrap();
+    rest.remove("interaction");
+    for resource in rest.get_mut("resource").unwrap().as_array_mut().unwrap() {
+        let resource = resource.as_object_mut().unwrap();
+        resource.remove("operation");
+        resource.insert("conditionalCreate".to_owned(), false.into());
+    }
+    Ok(statement.to_string())
 }

@@ -7,12 +7,13 @@ use std::time::Duration;
 use hearth_hub::clock::{Clock, ManualTime};
 use hearth_hub::gateway::owed::{self, NewStates};
 use hearth_hub::gateway::{ClientOptions, Gateway, Parts, Pass};
-use hearth_hub::import::Importer;
+use hearth_hub::import::{self, Importer, Report};
 use hearth_hub::ingest::{self, Push, Pushed};
 use hearth_hub::random::Random;
 use hearth_hub::store::{Store, StoreOptions};
 use hearth_hub::{grants, records, region, sites};
 use hearth_protocol::access::SiteKind;
+use hearth_protocol::audit::Who;
 use hearth_protocol::clinical::NhsNumber;
 use hearth_protocol::document::{self, Tip};
 use hearth_protocol::id::{EntryId, InstallId, ResidentId, SiteId, StaffId};
@@ -21,8 +22,9 @@ use hearth_protocol::scope::{Scope, Section};
 use hearth_protocol::time::Timestamp;
 use hearth_protocol::wire::message::{ChangeGroup, ChangeResult, DeliveryState, RegionId, ScopedChange};
 use hearth_provisioning::region::{MainRecordAuth, MainRecordConfig};
-use hearth_tests::generate::region::{Region, Resident, region as made_up};
+use hearth_tests::generate::region::region as made_up;
 use hearth_tests::main_record::{MainRecord, Settings, Software, Tenant};
+use hearth_tests::outside::Life;
 use serde_json::Value;
 use tempfile::TempDir;
 use uuid::Uuid;
@@ -30,7 +32,19 @@ use uuid::Uuid;
 pub(crate) const SITE: &str = "VL1AB";
 pub(crate) const NODE: InstallId = InstallId(7);
 pub(crate) const REGION: Uuid = Uuid::from_u128(0x5eed);
+/// How long the hub waits for an answer where a test holds the server still.
+const PATIENCE: Duration = Duration::from_secs(5);
 pub(crate) const SYSTEM: &str = "main";
+pub(crate) const NHS_NUMBER: &str = "https://fhir.nhs.uk/Id/nhs-number";
+
+/// Somebody whom the main care record knows.
+pub(crate) struct Person {
+    /// The id of the Patient there.
+    pub(crate) patient: String,
+    /// What was sent there.
+    pub(crate) bundle: Value,
+    pub(crate) nhs_number: Option<NhsNumber>,
+}
 
 /// Everything that a test of the gateway needs.
 pub(crate) struct World {
@@ -40,8 +54,11 @@ pub(crate) struct World {
     pub(crate) gateway: Gateway,
     pub(crate) time: Arc<ManualTime>,
     pub(crate) clock: Clock,
-    pub(crate) people: Region,
+    pub(crate) people: Vec<Person>,
     pub(crate) ids: Vec<ResidentId>,
+    importer: Importer,
+    config: MainRecordConfig,
+    patience: Duration,
     folder: TempDir,
     pens: BTreeMap<Scope, Tip>,
     counter: u64,
@@ -59,6 +76,23 @@ impl World {
         settings: Settings,
         address: impl FnOnce(String) -> String,
     ) -> Self {
+        let mut world = Self::empty(settings, NHS_NUMBER, PATIENCE, address).await;
+        for resident in made_up(11, 1, residents, world.clock.now()).residents {
+            world.tenant.transaction(&resident.bundle).await.unwrap();
+            let (patient, bundle, nhs_number) = (resident.patient, resident.bundle, resident.nhs_number);
+            world.people.push(Person { patient, bundle, nhs_number });
+        }
+        world.assign().await;
+        world
+    }
+
+    /// A home and its node, with nobody in it, and a main care record that is empty too.
+    pub(crate) async fn empty(
+        settings: Settings,
+        asked_by: &str,
+        patience: Duration,
+        address: impl FnOnce(String) -> String,
+    ) -> Self {
         let software = Software::ready().unwrap();
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path().join("record");
@@ -66,15 +100,21 @@ impl World {
         let server = MainRecord::start(&software, &data, settings).await.unwrap();
         let tenant = server.tenant("gateway");
         let now = Clock::system().now();
-        let people = made_up(11, 1, residents, now);
-        for resident in &people.residents {
-            tenant.transaction(&resident.bundle).await.unwrap();
-        }
         let time = ManualTime::at(now);
         let clock = Clock::new(Arc::clone(&time) as Arc<_>);
         let store = Store::open(folder.path().join("hub.db"), &StoreOptions::default()).unwrap();
-        let ids = begin(&store, &people, now).await;
-        let gateway = gateway(&store, &clock, address(server.base_url())).await;
+        begin(&store, now).await;
+        let config = MainRecordConfig {
+            name: SYSTEM.into(),
+            base_url: address(server.base_url()),
+            auth: MainRecordAuth::None,
+            root_certificates: None,
+            identifier_system: asked_by.into(),
+            poll_seconds: 1,
+        };
+        let gateway = gateway(&store, &clock, &config, patience).await;
+        let importer = Importer::new(store.clone(), clock.clone(), Random::seeded(6));
+        let (people, ids, pens) = (Vec::new(), Vec::new(), BTreeMap::new());
         Self {
             server,
             tenant,
@@ -84,17 +124,66 @@ impl World {
             clock,
             people,
             ids,
+            importer,
+            config,
+            patience,
             folder,
-            pens: BTreeMap::new(),
+            pens,
             counter: 0,
         }
+    }
+
+    /// Assigns everybody, who so far are only numbers.
+    async fn assign(&mut self) {
+        let numbers: Vec<Option<NhsNumber>> = self.people.iter().map(|one| one.nhs_number).collect();
+        self.ids = (1..).map(|n| ResidentId(Uuid::from_u128(n))).take(numbers.len()).collect();
+        let (residents, now) = (self.ids.clone(), self.clock.now());
+        let assigned = self.store.write(move |t| {
+            for (resident, number) in residents.iter().zip(numbers) {
+                grants::add_resident(t, *resident, now)?;
+                if let Some(number) = number {
+                    let sql = "INSERT INTO nhs_number (number, resident) VALUES (?1, ?2)";
+                    t.execute(sql, (number.to_plain(), resident.0.as_bytes()))?;
+                }
+                grants::assign(t, site(), *resident, now)?;
+            }
+            Ok(())
+        });
+        assigned.await.unwrap();
+    }
+
+    /// Brings somebody else's life to the main care record, and to the hub nothing but the Patient, as the home's own
+    /// system exports it.
+    pub(crate) async fn admit(&mut self, life: &Life) {
+        for bundle in &life.bundles {
+            let answers = self.tenant.transaction(bundle).await.unwrap();
+            for answer in answers["entry"].as_array().unwrap() {
+                let status = answer["response"]["status"].as_str().unwrap();
+                assert!(status.starts_with("20"), "{status}");
+            }
+        }
+        let asked_by = &self.config.identifier_system;
+        let identifier = format!("{asked_by}|{}", life.identifier(asked_by).unwrap());
+        let there = self.tenant.search("Patient", &[("identifier", &identifier)]).await.unwrap();
+        let patient = there[0]["id"].as_str().unwrap().to_owned();
+        self.people.push(Person { patient, bundle: Value::Null, nhs_number: None });
+        let report = self.import("admissions", &life.patient).await;
+        assert_eq!((report.created, report.parked_total), (1, 0), "{report:?}");
+        self.ids.extend(report.residents);
+    }
+
+    /// Imports a file for the home.
+    pub(crate) async fn import(&self, system: &str, resource: &Value) -> Report {
+        let (system, site) = (system.to_owned(), Some(site()));
+        let options = import::Options { system, site, dry_run: false, who: Who::System };
+        self.importer.json(options, resource.to_string()).await.unwrap()
     }
 
     /// Closes the hub's database and opens it again, as another process would after a kill.
     pub(crate) async fn restart_hub(&mut self) {
         self.store.close().await;
         self.store = Store::open(self.folder.path().join("hub.db"), &StoreOptions::default()).unwrap();
-        self.gateway = gateway(&self.store, &self.clock, self.server.base_url()).await;
+        self.gateway = gateway(&self.store, &self.clock, &self.config, self.patience).await;
     }
 
     /// One pass that has to succeed.
@@ -121,12 +210,23 @@ impl World {
         self.store.read(move |c| Ok(c.query_row(sql, [], |row| row.get(0))?)).await.unwrap()
     }
 
+    /// Why those are not found who are not.
+    pub(crate) async fn troubles(&self) -> Vec<String> {
+        let read = |c: &rusqlite::Connection| {
+            let sql = "SELECT trouble FROM main_record_person WHERE trouble IS NOT NULL ORDER BY resident";
+            let mut select = c.prepare(sql)?;
+            let rows = select.query_map([], |row| row.get(0))?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        };
+        self.store.read(read).await.unwrap()
+    }
+
     pub(crate) async fn count(&self, sql: &'static str) -> u64 {
         self.store.read(move |c| Ok(c.query_row(sql, [], |row| row.get(0))?)).await.unwrap()
     }
 
-    pub(crate) fn resident(&self, index: usize) -> &Resident {
-        &self.people.residents[index]
+    pub(crate) fn resident(&self, index: usize) -> &Person {
+        &self.people[index]
     }
 
     /// The scope of a section of a resident, of this month where it has months.
@@ -223,16 +323,9 @@ pub(crate) fn site() -> SiteId {
     SITE.parse().unwrap()
 }
 
-async fn gateway(store: &Store, clock: &Clock, base_url: String) -> Gateway {
-    let config = MainRecordConfig {
-        name: SYSTEM.into(),
-        base_url,
-        auth: MainRecordAuth::None,
-        identifier_system: "https://fhir.nhs.uk/Id/nhs-number".into(),
-        poll_seconds: 1,
-    };
+async fn gateway(store: &Store, clock: &Clock, config: &MainRecordConfig, patience: Duration) -> Gateway {
     let options = ClientOptions {
-        request: Duration::from_secs(5),
+        request: patience,
         headers: vec![("X-Tenant-ID".into(), "gateway".into())],
         ..ClientOptions::default()
     };
@@ -240,29 +333,15 @@ async fn gateway(store: &Store, clock: &Clock, base_url: String) -> Gateway {
     let importer = Importer::new(store.clone(), clock.clone(), random.clone());
     let (store, clock) = (store.clone(), clock.clone());
     let parts = Parts { store, clock, random, importer, region: REGION };
-    Gateway::new(&[config], &options, parts).await.unwrap()
+    Gateway::new(std::slice::from_ref(config), &options, parts).await.unwrap()
 }
 
-/// The home, its node, and its residents, who so far are only numbers.
-async fn begin(store: &Store, people: &Region, now: Timestamp) -> Vec<ResidentId> {
-    let numbers: Vec<Option<NhsNumber>> = people.residents.iter().map(|one| one.nhs_number).collect();
-    let ids: Vec<ResidentId> =
-        (1..=numbers.len()).map(|n| ResidentId(Uuid::from_u128(u128::try_from(n).unwrap()))).collect();
-    let residents = ids.clone();
+/// The home and its node.
+async fn begin(store: &Store, now: Timestamp) {
     let begun = store.write(move |t| {
         region::begin(t, RegionId(REGION), InstallId(0xffff_0001))?;
         sites::add(t, site(), SiteKind::CareHome, "Home", now)?;
-        sites::add_install(t, NODE, site(), &[0; 32], now)?;
-        for (resident, number) in residents.iter().zip(numbers) {
-            grants::add_resident(t, *resident, now)?;
-            if let Some(number) = number {
-                let sql = "INSERT INTO nhs_number (number, resident) VALUES (?1, ?2)";
-                t.execute(sql, (number.to_plain(), resident.0.as_bytes()))?;
-            }
-            grants::assign(t, site(), *resident, now)?;
-        }
-        Ok(())
+        sites::add_install(t, NODE, site(), &[0; 32], now)
     });
     begun.await.unwrap();
-    ids
 }

@@ -4,6 +4,7 @@ use hearth_protocol::time::Timestamp;
 use hearth_provisioning::api::{
     ItemAction, ItemState, MainRecordItem, MainRecordItems, MainRecordItemsQuery, MainRecordState, PAGE_MAX,
 };
+use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use super::{delivery, mark};
@@ -40,16 +41,33 @@ pub fn states(connection: &Connection, name: &str, base_url: &str) -> Result<Mai
     state.waiting = count("SELECT count(*) FROM owed WHERE system = ?1 AND state = 'queued'")?;
     state.parked = count("SELECT count(*) FROM owed WHERE system = ?1 AND state = 'rejected'")?
         + count("SELECT count(*) FROM original WHERE system = ?1 AND state = 'parked'")?
-        + count("SELECT count(*) FROM parked WHERE system = ?1")?;
+        + count("SELECT count(*) FROM parked WHERE system = ?1 AND released_at IS NULL")?;
     let sql = "SELECT min(received_at) FROM owed WHERE system = ?1 AND state = 'queued'";
     let since: Option<i64> = connection.prepare_cached(sql)?.query_row([name], |row| row.get(0))?;
     state.waiting_since = since.map(Timestamp);
     Ok(state)
 }
 
-/// Numbers of items: writes have even ones, what was read and kept aside odd ones, so that one number names one item.
-fn number_of_write(id: u64) -> u64 {
-    id * 2
+/// What an item is: the remainder of its number by three, so that one number names one item of any kind.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// To be written.
+    Write = 0,
+    /// A resource that was read.
+    Read = 1,
+    /// A person who was found and is not who they should be.
+    Person = 2,
+}
+
+impl Kind {
+    fn number(self, id: u64) -> u64 {
+        id * 3 + self as u64
+    }
+
+    /// The rows of this kind that some numbers name.
+    fn ids(self, items: &[u64]) -> impl Iterator<Item = u64> {
+        items.iter().filter(move |item| *item % 3 == self as u64).map(|item| item / 3)
+    }
 }
 
 /// A page of the items of a main care record, oldest number first.
@@ -68,13 +86,20 @@ pub fn items(
             state == ItemState::Released,
         ),
     };
-    let sql = "SELECT id * 2 AS item, state, 0, coalesce(remote, ''), scope, resident, received_at, attempts,
+    let sql = "SELECT id * 3 AS item, state, 0, coalesce(remote, ''), scope, resident, received_at, attempts,
                       not_before, code FROM owed
-               WHERE system = ?1 AND id * 2 > ?2 AND ((?3 AND state = 'queued') OR (?4 AND state = 'rejected')
+               WHERE system = ?1 AND id * 3 > ?2 AND ((?3 AND state = 'queued') OR (?4 AND state = 'rejected')
                      OR (?5 AND state IN ('accepted', 'not-supported')) OR (?6 AND state = 'released'))
                UNION ALL
-               SELECT id * 2 + 1 AS item, 'rejected', 1, resource, NULL, resident, read_at, 1, NULL, reason
-               FROM original WHERE system = ?1 AND id * 2 + 1 > ?2 AND ?4 AND state = 'parked'
+               SELECT id * 3 + 1 AS item, iif(state = 'parked', 'rejected', 'released'), 1, resource, NULL, resident,
+                      read_at, 1, NULL, coalesce(detail, reason)
+               FROM original WHERE system = ?1 AND id * 3 + 1 > ?2
+                     AND ((?4 AND state = 'parked') OR (?6 AND state = 'kept' AND reason = 'released'))
+               UNION ALL
+               SELECT id * 3 + 2 AS item, iif(released_at IS NULL, 'rejected', 'released'), 1, resource, NULL, NULL,
+                      at, 1, NULL, reason
+               FROM parked WHERE system = ?1 AND id * 3 + 2 > ?2
+                     AND ((?4 AND released_at IS NULL) OR (?6 AND released_at IS NOT NULL))
                ORDER BY item LIMIT ?7";
     let mut select = connection.prepare_cached(sql)?;
     let after = query.after.unwrap_or(0);
@@ -107,7 +132,7 @@ fn item(row: &Row<'_>) -> rusqlite::Result<MainRecordItem> {
         },
         inbound,
         resource,
-        resident: Some(columns::resident(row, 5)?),
+        resident: if row.get_ref(5)? == ValueRef::Null { None } else { Some(columns::resident(row, 5)?) },
         since: Timestamp(row.get(6)?),
         attempts: row.get(7)?,
         next_attempt: row.get::<_, Option<i64>>(8)?.filter(|_| waits).map(Timestamp),
@@ -126,36 +151,67 @@ pub fn act(
         ItemAction::Release { items, .. } if items.is_empty() => return Ok(Vec::new()),
         ItemAction::Release { items, .. } | ItemAction::Retry { items } => items,
     };
-    let (writes, reads) = (chosen(transaction, name, items)?, chosen_reads(transaction, name, items)?);
-    for id in &writes {
+    let mut changed = Vec::new();
+    for id in chosen(transaction, name, items)? {
         match action {
-            ItemAction::Retry { .. } => requeue(transaction, *id, now)?,
-            ItemAction::Release { reason, .. } => release(transaction, *id, reason, now)?,
+            ItemAction::Retry { .. } => requeue(transaction, id, now)?,
+            ItemAction::Release { reason, .. } => release(transaction, id, reason, now)?,
+        }
+        changed.push(Kind::Write.number(id));
+    }
+    for kind in [Kind::Read, Kind::Person] {
+        for id in kept_aside(transaction, name, kind, items)? {
+            match action {
+                ItemAction::Retry { .. } => look_again(transaction, kind, id)?,
+                ItemAction::Release { .. } => forgive(transaction, kind, id, now)?,
+            }
+            changed.push(kind.number(id));
         }
     }
-    for id in &reads {
-        // What is read again whole is looked at anew where it was kept aside.
-        let sql = match action {
-            ItemAction::Retry { .. } => {
-                "UPDATE main_record_person SET read_at = NULL WHERE (system, resident) IN
-                 (SELECT system, resident FROM original WHERE id = ?1)"
-            }
-            ItemAction::Release { .. } => {
-                "UPDATE original SET state = 'kept', reason = 'released' WHERE id = ?1"
-            }
-        };
-        transaction.prepare_cached(sql)?.execute([id])?;
-    }
-    let writes = writes.into_iter().map(number_of_write);
-    Ok(writes.chain(reads.into_iter().map(|id| id * 2 + 1)).collect())
+    Ok(changed)
 }
 
-/// The resources kept aside among these numbers; all of them when none is named.
-fn chosen_reads(connection: &Connection, name: &str, items: &[u64]) -> Result<Vec<u64>, StoreError> {
-    let sql = "SELECT id FROM original WHERE system = ?1 AND state = 'parked' ORDER BY id";
+/// What was read and kept aside, of these numbers; all of the kind when none is named.
+fn kept_aside(
+    connection: &Connection,
+    name: &str,
+    kind: Kind,
+    items: &[u64],
+) -> Result<Vec<u64>, StoreError> {
+    let sql = if kind == Kind::Read {
+        "SELECT id FROM original WHERE system = ?1 AND state = 'parked' ORDER BY id"
+    } else {
+        "SELECT id FROM parked WHERE system = ?1 AND released_at IS NULL ORDER BY id"
+    };
     let mut select = connection.prepare_cached(sql)?;
-    let parked: Vec<u64> = select.query_map([name], |row| row.get(0))?.collect::<Result<_, _>>()?;
-    Ok(parked.into_iter().filter(|id| items.is_empty() || items.contains(&(id * 2 + 1))).collect())
+    let all: Vec<u64> = select.query_map([name], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    let named: Vec<u64> = kind.ids(items).collect();
+    Ok(all.into_iter().filter(|id| items.is_empty() || named.contains(id)).collect())
+}
+
+/// Lets what was kept aside be read again at the next look, whole: it is judged anew then.
+fn look_again(transaction: &Transaction<'_>, kind: Kind, id: u64) -> Result<(), StoreError> {
+    let sql = if kind == Kind::Read {
+        "UPDATE main_record_person SET read_at = NULL WHERE (system, resident) IN
+         (SELECT system, resident FROM original WHERE id = ?1)"
+    } else {
+        // Whose number led to the wrong person is not noted with it, so all who were not found are looked for.
+        "UPDATE main_record_person SET looked_at = 0 WHERE reference IS NULL AND system IN
+         (SELECT system FROM parked WHERE id = ?1)"
+    };
+    transaction.prepare_cached(sql)?.execute([id])?;
+    Ok(())
+}
+
+fn forgive(transaction: &Transaction<'_>, kind: Kind, id: u64, now: Timestamp) -> Result<(), StoreError> {
+    if kind == Kind::Read {
+        let sql = "UPDATE original SET state = 'kept', reason = 'released' WHERE id = ?1";
+        transaction.prepare_cached(sql)?.execute([id])?;
+    } else {
+        let sql = "UPDATE parked SET released_at = ?2 WHERE id = ?1";
+        transaction.prepare_cached(sql)?.execute((id, now.0))?;
+    }
+    Ok(())
 }
 
 /// The writes among these numbers that wait or are kept aside; all that are kept aside when none is named.
@@ -168,8 +224,8 @@ fn chosen(connection: &Connection, name: &str, items: &[u64]) -> Result<Vec<u64>
     }
     let sql = "SELECT id FROM owed WHERE system = ?1 AND id = ?2 AND state IN ('rejected', 'queued')";
     let mut select = connection.prepare_cached(sql)?;
-    let writes = items.iter().filter(|item| *item % 2 == 0);
-    let found = writes.map(|item| select.query_row(params![name, item / 2], |row| row.get(0)).optional());
+    let found =
+        Kind::Write.ids(items).map(|id| select.query_row(params![name, id], |row| row.get(0)).optional());
     Ok(found.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
 }
 

@@ -30,11 +30,14 @@ fn what_is_not_said_has_its_default() {
 fn a_configuration_reads_back_from_the_text_it_writes() {
     let text = least()
         + "[[main_record]]\nname = \"main\"\nbase_url = \"https://fhir.example.test/R4/\"\nauth = \"bearer\"\n\
-           token_file = \"token\"\n\
+           token_file = \"token\"\nroot_certificates = \"roots/main.pem\"\n\
            [[main_record]]\nname = \"other\"\nbase_url = \"http://10.0.0.5:8080/fhir\"\nauth = \"none\"\n\
            poll_seconds = 5\n";
     let config = HubConfig::from_toml(&text, Path::new("/region")).unwrap();
     assert_eq!(config.main_records[0].base_url, "https://fhir.example.test/R4");
+    let roots = config.main_records[0].root_certificates.as_deref();
+    assert_eq!(roots, Some(Path::new("/region/roots/main.pem")));
+    assert_eq!(config.main_records[1].root_certificates, None);
     let written = config.to_string();
     assert_eq!(HubConfig::from_toml(&written, Path::new("/region")).unwrap(), config, "{written}");
 }
@@ -72,6 +75,25 @@ fn a_token_is_not_sent_unencrypted() {
         ["line 11: main_record[1].base_url sends the token unencrypted: use https"]
     );
     assert!(HubConfig::from_toml(&record("http://localhost:8080/R4"), Path::new(".")).is_ok());
+}
+
+#[test]
+fn roots_are_a_file_and_of_no_use_where_nothing_is_encrypted() {
+    let record = |url: &str, roots: &str| {
+        let least = least();
+        format!("{least}[[main_record]]\nname = \"m\"\nbase_url = \"{url}\"\nauth = \"none\"\n{roots}\n")
+    };
+    let unencrypted =
+        record("http://fhir.example.test/R4", "root_certificates = \"r.pem\"\npoll_seconds = 0");
+    assert_eq!(
+        faults(&unencrypted),
+        [
+            "line 13: main_record[1].root_certificates is of no use without https in base_url",
+            "line 14: main_record[1].poll_seconds is to be a number from 1 to 86400"
+        ]
+    );
+    let list = record("https://fhir.example.test/R4", "root_certificates = [\"r.pem\"]");
+    assert_eq!(faults(&list), ["line 13: main_record[1].root_certificates is to be the path of a PEM file"]);
 }
 
 #[test]

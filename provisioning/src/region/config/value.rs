@@ -59,10 +59,14 @@ impl FromStr for Digest {
 pub(super) struct BaseUrl(pub(super) String);
 
 impl BaseUrl {
+    pub(super) fn is_https(&self) -> bool {
+        self.0.starts_with("https://")
+    }
+
     /// Whether what is sent there is encrypted, or stays on this computer.
     pub(super) fn keeps_a_secret(&self) -> bool {
         let local = ["http://localhost", "http://127.0.0.1", "http://[::1]"];
-        self.0.starts_with("https://") || local.iter().any(|start| self.0.starts_with(start))
+        self.is_https() || local.iter().any(|start| self.0.starts_with(start))
     }
 }
 
