@@ -11,6 +11,7 @@
 )]
 
 mod bodies;
+#[expect(clippy::print_stdout, reason = "what became of every resource is for whoever runs the test")]
 mod lives;
 mod proxy;
 mod world;
