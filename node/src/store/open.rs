@@ -1,6 +1,8 @@
 //! How a connection is opened: the key first, then every setting on which durability rests.
 
 use std::path::Path;
+use std::sync::Once;
+use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 use zeroize::Zeroizing;
@@ -16,6 +18,11 @@ const LOG_BYTES_KEPT: u32 = 16 * 1024 * 1024;
 
 /// How long a reader waits for the moment in which the log is swapped.
 const BUSY_TIMEOUT_MS: u32 = 5_000;
+
+/// How often SQLCipher is looked at before it counts as broken, and how long is waited in between; it needs
+/// milliseconds.
+const CIPHER_LOOKS: u32 = 2_000;
+const CIPHER_WAIT: Duration = Duration::from_millis(1);
 
 /// The connection that writes. Makes the file where there is none.
 pub(super) fn writer(path: &Path, key: &DataKey) -> Result<Connection, StoreError> {
@@ -40,8 +47,8 @@ pub(super) fn make_durable(connection: &Connection) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// A connection that only reads.
-pub(super) fn reader(path: &Path, key: &DataKey) -> Result<Connection, StoreError> {
+/// A connection that only reads, beside a node that may be running.
+pub fn reader(path: &Path, key: &DataKey) -> Result<Connection, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = keyed(path, key, flags)?;
     connection.execute_batch("PRAGMA query_only = ON;")?;
@@ -49,6 +56,7 @@ pub(super) fn reader(path: &Path, key: &DataKey) -> Result<Connection, StoreErro
 }
 
 fn keyed(path: &Path, key: &DataKey, flags: OpenFlags) -> Result<Connection, StoreError> {
+    wait_for_cipher();
     let connection = Connection::open_with_flags(path, flags)?;
     let pragma = Zeroizing::new(format!("PRAGMA key = \"x'{}'\";", *key.to_hex()));
     connection.execute_batch(&pragma)?;
@@ -59,4 +67,20 @@ fn keyed(path: &Path, key: &DataKey, flags: OpenFlags) -> Result<Connection, Sto
     connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, i64>(0))?;
     connection.set_prepared_statement_cache_capacity(128);
     Ok(connection)
+}
+
+/// Waits until SQLCipher takes keys. The first connection of a process makes it ready, but only after SQLite has said
+/// that it is: a connection that another thread opens in between would be refused its key.
+fn wait_for_cipher() {
+    static READY: Once = Once::new();
+    READY.call_once(|| {
+        let takes_a_key = || Connection::open_in_memory()?.execute_batch("PRAGMA key = 'any';");
+        for _ in 0..CIPHER_LOOKS {
+            if takes_a_key().is_ok() {
+                return;
+            }
+            std::thread::sleep(CIPHER_WAIT);
+        }
+        // Whoever opens a database next is told that it takes no key.
+    });
 }
