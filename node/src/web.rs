@@ -17,6 +17,7 @@ pub mod guard;
 pub mod health;
 pub mod note;
 pub mod observation;
+pub mod one_entry;
 pub mod page;
 pub mod pin;
 pub mod record;
@@ -123,9 +124,9 @@ impl Web {
             .route("/alive", post(unlock::alive))
             .route("/residents", get(residents::list))
             .route("/r/{resident}", get(record::show))
-            .route("/r/{resident}/obs/new", get(observation::ask).post(observation::save))
-            .route("/r/{resident}/notes/new", get(note::ask).post(note::save))
-            .route("/r/{resident}/allergies/new", get(allergy::ask).post(allergy::save))
+            .route("/r/{resident}/obs/new", one_entry::route::<observation::ObservationPage>())
+            .route("/r/{resident}/notes/new", one_entry::route::<note::NotePage>())
+            .route("/r/{resident}/allergies/new", one_entry::route::<allergy::AllergyPage>())
             .route("/round", get(round::index))
             .route("/round/{resident}", get(round::show))
             .route("/round/{resident}/given", get(dose::check).post(dose::given))

@@ -131,6 +131,11 @@ impl Sheet {
         Self { fields, problems, ..Self::new(web, requester) }
     }
 
+    /// The frame of the page with this form, whose title says so where something is wrong.
+    pub(super) fn frame(&self, frame: Frame) -> Frame {
+        if self.problems.is_empty() { frame } else { frame.with_problem() }
+    }
+
     /// What was typed in a field.
     pub fn value(&self, name: &str) -> &str {
         self.fields.text(name)

@@ -23,7 +23,7 @@ use super::unlock::Tile;
 use super::view::banner::Banner;
 use super::view::doses::{DoseCard, Doses, NOT_GIVEN, PrnCard};
 use super::{Web, page};
-use crate::records::AddError;
+use crate::records::{AddError, IdempotencyKey};
 
 /// Longest reason.
 const REASON_CHARS_MAX: usize = 500;
@@ -108,13 +108,69 @@ impl Bedside {
         care::frame(web, &self.requester, &self.banner, page, Place::Round)
     }
 
-    /// The address of the page that stops a mistake.
-    fn check_path(&self, card: &DoseCard) -> String {
-        format!("/round/{}/given?order={}&due={}", self.resident, card.order, card.due.0)
-    }
-
     fn draft(&self, at: Timestamp, dose: Administration) -> crate::records::Draft {
         care::draft(self.resident, Section::Mar, at, Body::Administration(dose))
+    }
+}
+
+/// A form about a due dose, as it came.
+struct PostedDose {
+    bedside: Bedside,
+    fields: Fields,
+    key: IdempotencyKey,
+    order: EntryId,
+    due: Timestamp,
+}
+
+impl PostedDose {
+    async fn open(web: &Web, posted: Posted, resident: &str) -> Result<Self, PageError> {
+        let Posted { requester, fields, key } = posted;
+        let bedside = Bedside::open(web, requester, resident).await?;
+        let order = fields.parse("order").ok_or(PageError::Form)?;
+        let due = fields.parse("due").map(Timestamp).ok_or(PageError::Form)?;
+        Ok(Self { bedside, fields, key, order, due })
+    }
+
+    fn card(&self) -> Result<&DoseCard, PageError> {
+        self.bedside.card(self.order, self.due)
+    }
+
+    /// Leads to the page that stops a mistake.
+    fn stop(&self, headers: &HeaderMap) -> Response {
+        let resident = self.bedside.resident;
+        go(headers, &format!("/round/{resident}/given?order={}&due={}", self.order, self.due.0))
+    }
+
+    /// Saves what became of the dose; where somebody else was faster, leads to the page that stops a mistake.
+    async fn record(
+        self,
+        web: &Web,
+        headers: &HeaderMap,
+        dose: Administration,
+    ) -> Result<Response, PageError> {
+        let draft = self.bedside.draft(self.fields.recorded_at(web.now()), dose);
+        match web.records().add(&self.bedside.requester.who(), self.key.clone(), vec![draft]).await {
+            Ok(added) => self.recorded(web, headers, added.ids.first().copied()).await,
+            Err(AddError::AlreadyRecorded { .. } | AddError::HeldByAnother(_)) => Ok(self.stop(headers)),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The page, or its piece, after something was recorded.
+    async fn recorded(
+        self,
+        web: &Web,
+        headers: &HeaderMap,
+        entry: Option<EntryId>,
+    ) -> Result<Response, PageError> {
+        let Bedside { resident, requester, .. } = self.bedside;
+        if !headers.contains_key("hx-request") {
+            return Ok(page::see(&round_path(resident, entry)));
+        }
+        let fresh = Bedside::open(web, requester, &resident.to_string()).await?;
+        let card = fresh.card(self.order, self.due)?.clone();
+        let sheet = Sheet::new(web, &fresh.requester);
+        Ok(page::html(&DosePiece { banner: fresh.banner, card, sheet, may_give: true }))
     }
 }
 
@@ -125,36 +181,28 @@ pub(super) async fn given(
     headers: HeaderMap,
     posted: Posted,
 ) -> Result<Response, PageError> {
-    let Posted { requester, fields, key } = posted;
-    let bedside = Bedside::open(&web, requester, &resident).await?;
-    let (order, due) = which(&fields)?;
-    let card = bedside.card(order, due)?;
+    let posted = PostedDose::open(&web, posted, &resident).await?;
+    let PostedDose { bedside, fields, .. } = &posted;
+    let card = posted.card()?;
     let warnings = warnings(card);
     let confirmed = fields.is_ticked("confirm");
     let is_stopped = matches!(card.kind, "held" | "later") || (!warnings.is_empty() && !confirmed);
     if is_stopped || (card.controlled && !confirmed) {
-        return Ok(go(&headers, &bedside.check_path(card)));
+        return Ok(posted.stop(&headers));
     }
     let mut problems = Problems::default();
     let witness =
-        if card.controlled { witness(&web, &bedside.requester, &fields, &mut problems).await? } else { None };
+        if card.controlled { witness(&web, &bedside.requester, fields, &mut problems).await? } else { None };
     if !problems.is_empty() {
-        let sheet = Sheet::again(&web, &bedside.requester, fields, problems);
-        return Ok(page::unprocessable(&check_page(&web, &bedside, card, sheet).await?));
+        let sheet = Sheet::again(&web, &bedside.requester, fields.clone(), problems);
+        return Ok(page::unprocessable(&check_page(&web, bedside, card, sheet).await?));
     }
     let dose = Administration {
         witness,
         overridden: Some(warnings.join(" ")).filter(|words| !words.is_empty()),
-        ..administration(card, &fields, Outcome::Given)
+        ..administration(card, fields, Outcome::Given)
     };
-    let draft = bedside.draft(fields.recorded_at(web.now()), dose);
-    match web.records().add(&bedside.requester.who(), key, vec![draft]).await {
-        Ok(added) => recorded(&web, bedside, &headers, order, due, added.ids.first().copied()).await,
-        Err(AddError::AlreadyRecorded { .. } | AddError::HeldByAnother(_)) => {
-            Ok(go(&headers, &bedside.check_path(card)))
-        }
-        Err(error) => Err(error.into()),
-    }
+    posted.record(&web, &headers, dose).await
 }
 
 /// The page that stops a mistake: what speaks against giving this dose, and whether a person may go on.
@@ -193,13 +241,12 @@ pub(super) async fn not_given(
     headers: HeaderMap,
     posted: Posted,
 ) -> Result<Response, PageError> {
-    let Posted { requester, fields, key } = posted;
-    let bedside = Bedside::open(&web, requester, &resident).await?;
-    let (order, due) = which(&fields)?;
-    let card = bedside.card(order, due)?;
+    let posted = PostedDose::open(&web, posted, &resident).await?;
+    let PostedDose { bedside, fields, .. } = &posted;
+    let card = posted.card()?;
     let mut problems = Problems::default();
     let chosen = NOT_GIVEN.iter().find(|(name, _, _)| *name == fields.text("outcome"));
-    let reason = problems.optional(&fields, "reason", REASON_CHARS_MAX);
+    let reason = problems.optional(fields, "reason", REASON_CHARS_MAX);
     if chosen.is_none() {
         problems.add("outcome", "Choose why the dose was not given");
     }
@@ -208,18 +255,11 @@ pub(super) async fn not_given(
         problems.add("reason", "Say who advised it, or what the reason was");
     }
     let Some((_, outcome, _)) = chosen.filter(|_| problems.is_empty()) else {
-        let sheet = Sheet::again(&web, &bedside.requester, fields, problems);
-        return Ok(page::unprocessable(&not_given_page(&web, &bedside, card, sheet)));
+        let sheet = Sheet::again(&web, &bedside.requester, fields.clone(), problems);
+        return Ok(page::unprocessable(&not_given_page(&web, bedside, card, sheet)));
     };
-    let dose = Administration { reason, ..administration(card, &fields, *outcome) };
-    let draft = bedside.draft(fields.recorded_at(web.now()), dose);
-    match web.records().add(&bedside.requester.who(), key, vec![draft]).await {
-        Ok(added) => recorded(&web, bedside, &headers, order, due, added.ids.first().copied()).await,
-        Err(AddError::AlreadyRecorded { .. } | AddError::HeldByAnother(_)) => {
-            Ok(go(&headers, &bedside.check_path(card)))
-        }
-        Err(error) => Err(error.into()),
-    }
+    let dose = Administration { reason, ..administration(card, fields, *outcome) };
+    posted.record(&web, &headers, dose).await
 }
 
 /// Asks what a when-required dose is given for.
@@ -275,23 +315,13 @@ pub(super) async fn give_prn(
 }
 
 /// Whether this very form was saved before: a second press must not look like a second dose.
-async fn already_saved(
-    web: &Web,
-    bedside: &Bedside,
-    key: &crate::records::IdempotencyKey,
-) -> Result<bool, PageError> {
+async fn already_saved(web: &Web, bedside: &Bedside, key: &IdempotencyKey) -> Result<bool, PageError> {
     // Nothing to write: a key that was seen answers with what it saved, a new one is refused before anything is kept.
     match web.records().add(&bedside.requester.who(), key.clone(), Vec::new()).await {
         Ok(_) => Ok(true),
         Err(AddError::Count) => Ok(false),
         Err(error) => Err(error.into()),
     }
-}
-
-fn which(fields: &Fields) -> Result<(EntryId, Timestamp), PageError> {
-    let order = fields.parse("order").ok_or(PageError::Form)?;
-    let due = fields.parse("due").map(Timestamp).ok_or(PageError::Form)?;
-    Ok((order, due))
 }
 
 fn administration(card: &DoseCard, fields: &Fields, outcome: Outcome) -> Administration {
@@ -337,16 +367,14 @@ async fn check_page(
     }
     let may_go_on = matches!(card.kind, "due" | "overdue");
     let witnesses = if card.controlled { witnesses(web, &bedside.requester).await? } else { Vec::new() };
-    let frame = bedside.frame(web, "Stop and check");
-    let frame = if sheet.problems.is_empty() { frame } else { frame.with_problem() };
+    let frame = sheet.frame(bedside.frame(web, "Stop and check"));
     let (banner, card) = (bedside.banner.clone(), card.clone());
     Ok(CheckPage { frame, banner, card, sheet, warnings, may_go_on, witnesses })
 }
 
 fn not_given_page(web: &Web, bedside: &Bedside, card: &DoseCard, sheet: Sheet) -> NotGivenPage {
     const COMMON: usize = 5;
-    let frame = bedside.frame(web, "Not given");
-    let frame = if sheet.problems.is_empty() { frame } else { frame.with_problem() };
+    let frame = sheet.frame(bedside.frame(web, "Not given"));
     let choices = |from: usize, most: usize| -> Vec<(&'static str, &'static str)> {
         NOT_GIVEN.iter().skip(from).take(most).map(|(key, _, words)| (*key, *words)).collect()
     };
@@ -361,29 +389,9 @@ fn not_given_page(web: &Web, bedside: &Bedside, card: &DoseCard, sheet: Sheet) -
 }
 
 async fn prn_page(web: &Web, bedside: &Bedside, card: &PrnCard, sheet: Sheet) -> Result<PrnPage, PageError> {
-    let frame = bedside.frame(web, "When required");
-    let frame = if sheet.problems.is_empty() { frame } else { frame.with_problem() };
+    let frame = sheet.frame(bedside.frame(web, "When required"));
     let witnesses = if card.controlled { witnesses(web, &bedside.requester).await? } else { Vec::new() };
     Ok(PrnPage { frame, banner: bedside.banner.clone(), card: card.clone(), sheet, witnesses })
-}
-
-/// The page, or its piece, after something was recorded.
-async fn recorded(
-    web: &Web,
-    bedside: Bedside,
-    headers: &HeaderMap,
-    order: EntryId,
-    due: Timestamp,
-    entry: Option<EntryId>,
-) -> Result<Response, PageError> {
-    if !headers.contains_key("hx-request") {
-        return Ok(page::see(&round_path(bedside.resident, entry)));
-    }
-    let Bedside { resident, requester, .. } = bedside;
-    let fresh = Bedside::open(web, requester, &resident.to_string()).await?;
-    let card = fresh.card(order, due)?.clone();
-    let sheet = Sheet::new(web, &fresh.requester);
-    Ok(page::html(&DosePiece { banner: fresh.banner, card, sheet, may_give: true }))
 }
 
 fn round_path(resident: ResidentId, entry: Option<EntryId>) -> String {

@@ -1,22 +1,16 @@
 //! A daily note.
 
 use askama::Template;
-use axum::extract::{Path, State};
-use axum::response::Response;
-use hearth_protocol::access::Action;
-use hearth_protocol::id::ResidentId;
 use hearth_protocol::record::Body;
 use hearth_protocol::record::notes::Note;
 use hearth_protocol::scope::Section;
 
-use super::care::{self, Sheet};
-use super::error::PageError;
+use super::care::Sheet;
 use super::form::{Fields, Problems};
-use super::frame::{Frame, Place};
-use super::requester::{Posted, Requester};
+use super::frame::Frame;
+use super::one_entry::OneEntry;
 use super::view::banner::Banner;
 use super::view::item::NOTE_KINDS;
-use super::{Web, page};
 
 #[derive(Template)]
 #[template(path = "note.html")]
@@ -30,53 +24,18 @@ pub(super) struct NotePage {
 /// Longest note.
 const NOTE_CHARS_MAX: usize = 8_000;
 
-/// The empty form.
-pub(super) async fn ask(
-    State(web): State<Web>,
-    requester: Requester,
-    Path(resident): Path<String>,
-) -> Result<Response, PageError> {
-    let resident = resident.parse().map_err(|_| PageError::NotFound)?;
-    let sheet = Sheet::new(&web, &requester);
-    let shown = page_of(&web, &requester, resident, sheet).await?;
-    requester.saw(resident, "note-new").await?;
-    Ok(page::html(&shown))
-}
+impl OneEntry for NotePage {
+    const SECTION: Section = Section::Notes;
+    const TITLE: &'static str = "New note";
+    const SEEN_AS: &'static str = "note-new";
 
-/// Saves the note, or shows the form again with what is wrong.
-pub(super) async fn save(
-    State(web): State<Web>,
-    Path(resident): Path<String>,
-    posted: Posted,
-) -> Result<Response, PageError> {
-    let resident: ResidentId = resident.parse().map_err(|_| PageError::NotFound)?;
-    let Posted { requester, fields, key } = posted;
-    requester.require(resident, Section::Notes, Action::Record).await?;
-    let mut problems = Problems::default();
-    let note = read(&fields, &mut problems);
-    if !problems.is_empty() {
-        let sheet = Sheet::again(&web, &requester, fields, problems);
-        return Ok(page::unprocessable(&page_of(&web, &requester, resident, sheet).await?));
+    fn read(fields: &Fields, problems: &mut Problems) -> Body {
+        Body::Note(read(fields, problems))
     }
-    let at = fields.recorded_at(web.now());
-    let draft = care::draft(resident, Section::Notes, at, Body::Note(note));
-    let added = web.records().add(&requester.who(), key, vec![draft]).await?;
-    let id = added.ids.first().map(ToString::to_string).unwrap_or_default();
-    Ok(page::see(&format!("/r/{resident}?saved={id}")))
-}
 
-async fn page_of(
-    web: &Web,
-    requester: &Requester,
-    resident: ResidentId,
-    sheet: Sheet,
-) -> Result<NotePage, PageError> {
-    requester.require(resident, Section::Notes, Action::Record).await?;
-    let chart = care::chart(web, requester, resident, &[]).await?;
-    let banner = Banner::of(&chart);
-    let frame = care::frame(web, requester, &banner, "New note", Place::Residents);
-    let frame = if sheet.problems.is_empty() { frame } else { frame.with_problem() };
-    Ok(NotePage { frame, banner, sheet, kinds: NOTE_KINDS })
+    fn of(frame: Frame, banner: Banner, sheet: Sheet) -> Self {
+        Self { frame, banner, sheet, kinds: NOTE_KINDS }
+    }
 }
 
 fn read(fields: &Fields, problems: &mut Problems) -> Note {

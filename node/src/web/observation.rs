@@ -1,23 +1,17 @@
 //! A set of vital signs: typed, checked for what cannot be, saved, and scored at once.
 
 use askama::Template;
-use axum::extract::{Path, State};
-use axum::response::Response;
-use hearth_protocol::access::Action;
 use hearth_protocol::clinical::codes::Vital;
 use hearth_protocol::clinical::plausible;
-use hearth_protocol::id::ResidentId;
 use hearth_protocol::record::Body;
 use hearth_protocol::record::observations::{Breathing, Consciousness, VitalSigns};
 use hearth_protocol::scope::Section;
 
-use super::care::{self, Sheet};
-use super::error::PageError;
+use super::care::Sheet;
 use super::form::{Fields, Problems};
-use super::frame::{Frame, Place};
-use super::requester::{Posted, Requester};
+use super::frame::Frame;
+use super::one_entry::OneEntry;
 use super::view::banner::Banner;
-use super::{Web, page};
 
 #[derive(Template)]
 #[template(path = "observation.html")]
@@ -40,54 +34,19 @@ const LEVELS: [(&str, Consciousness); 5] = [
 /// Longest free text.
 const NOTE_CHARS_MAX: usize = 2_000;
 
-/// The empty form.
-pub(super) async fn ask(
-    State(web): State<Web>,
-    requester: Requester,
-    Path(resident): Path<String>,
-) -> Result<Response, PageError> {
-    let resident = resident.parse().map_err(|_| PageError::NotFound)?;
-    let sheet = Sheet::new(&web, &requester);
-    let shown = page_of(&web, &requester, resident, sheet).await?;
-    requester.saw(resident, "obs-new").await?;
-    Ok(page::html(&shown))
-}
+impl OneEntry for ObservationPage {
+    const SECTION: Section = Section::Observations;
+    const TITLE: &'static str = "New observations";
+    const SEEN_AS: &'static str = "obs-new";
 
-/// Saves the set, or shows the form again with what is wrong.
-pub(super) async fn save(
-    State(web): State<Web>,
-    Path(resident): Path<String>,
-    posted: Posted,
-) -> Result<Response, PageError> {
-    let resident: ResidentId = resident.parse().map_err(|_| PageError::NotFound)?;
-    let Posted { requester, fields, key } = posted;
-    requester.require(resident, Section::Observations, Action::Record).await?;
-    let mut problems = Problems::default();
-    let signs = read(&fields, &mut problems);
-    if !problems.is_empty() {
-        let sheet = Sheet::again(&web, &requester, fields, problems);
-        return Ok(page::unprocessable(&page_of(&web, &requester, resident, sheet).await?));
+    fn read(fields: &Fields, problems: &mut Problems) -> Body {
+        Body::VitalSigns(read(fields, problems))
     }
-    let at = fields.recorded_at(web.now());
-    let draft = care::draft(resident, Section::Observations, at, Body::VitalSigns(signs));
-    let added = web.records().add(&requester.who(), key, vec![draft]).await?;
-    let id = added.ids.first().map(ToString::to_string).unwrap_or_default();
-    Ok(page::see(&format!("/r/{resident}?saved={id}")))
-}
 
-async fn page_of(
-    web: &Web,
-    requester: &Requester,
-    resident: ResidentId,
-    sheet: Sheet,
-) -> Result<ObservationPage, PageError> {
-    requester.require(resident, Section::Observations, Action::Record).await?;
-    let chart = care::chart(web, requester, resident, &[]).await?;
-    let banner = Banner::of(&chart);
-    let frame = care::frame(web, requester, &banner, "New observations", Place::Residents);
-    let frame = if sheet.problems.is_empty() { frame } else { frame.with_problem() };
-    let levels = LEVELS.map(|(key, level)| (key, level.label()));
-    Ok(ObservationPage { frame, banner, sheet, levels })
+    fn of(frame: Frame, banner: Banner, sheet: Sheet) -> Self {
+        let levels = LEVELS.map(|(key, level)| (key, level.label()));
+        Self { frame, banner, sheet, levels }
+    }
 }
 
 /// Reads the form; what is wrong is told by field, in the form's order.
