@@ -16,6 +16,7 @@ use rusqlite::Connection;
 use tokio::sync::{Semaphore, broadcast, mpsc, oneshot};
 
 pub use error::StoreError;
+pub use open::reader;
 pub use writer::Tx;
 use writer::{Action, Done, Job};
 

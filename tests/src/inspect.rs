@@ -4,10 +4,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::Context as _;
-use hearth_node::clock::Clock;
 use hearth_node::keys::{KeyFile, PlatformKey};
 use hearth_node::random::Random;
-use hearth_node::store::{Store, StoreError};
+use hearth_node::store;
 use hearth_protocol::id::SiteId;
 use hearth_protocol::scope::Scope;
 use rusqlite::{Connection, OpenFlags};
@@ -34,23 +33,20 @@ pub fn hub(hub_data: &Path) -> anyhow::Result<Connection> {
     Connection::open_with_flags(&path, flags).with_context(|| format!("cannot open {}", path.display()))
 }
 
-/// The node's database, opened with the machine's own key as the node itself opens it.
-pub fn node(data: &Path) -> anyhow::Result<Store> {
+/// A connection to a node's database that only reads, opened with the machine's own key.
+pub fn node(data: &Path) -> anyhow::Result<Connection> {
     let random = Random::system()?;
     let platform = PlatformKey::load(None, data, &random)?;
     let key = KeyFile::load(data)?.context("the node has no key file")?.open_platform(&platform)?;
-    Ok(Store::open(&data.join("node.db"), &key, &Clock::system())?)
+    Ok(store::reader(&data.join("node.db"), &key)?)
 }
 
 /// What a node holds.
-pub async fn node_heads(data: &Path) -> anyhow::Result<Heads> {
-    let store = node(data)?;
-    let rows = store.read(|connection| {
-        let mut statement = connection.prepare("SELECT key, heads FROM scope WHERE changes > 0")?;
-        let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        Ok::<_, StoreError>(rows.collect::<Result<Vec<_>, _>>()?)
-    });
-    heads(rows.await?)
+pub fn node_heads(data: &Path) -> anyhow::Result<Heads> {
+    let connection = node(data)?;
+    let mut statement = connection.prepare("SELECT key, heads FROM scope WHERE changes > 0")?;
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    heads(rows.collect::<Result<_, _>>()?)
 }
 
 fn heads(rows: Vec<(Vec<u8>, Vec<u8>)>) -> anyhow::Result<Heads> {

@@ -38,8 +38,8 @@ async fn send(nurse: &Person, form: &Page, path: &str, number: usize) -> Page {
     nurse.send(form, path, &[("kind", "general"), ("text", &text(number))]).await.unwrap()
 }
 
-async fn count(region: &Region, number: usize) -> usize {
-    notes(region, HOME).await.iter().filter(|held| **held == text(number)).count()
+fn count(region: &Region, number: usize) -> usize {
+    notes(region, HOME).iter().filter(|held| **held == text(number)).count()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -74,15 +74,15 @@ async fn a_node_whose_disk_is_full_says_that_nothing_was_saved_and_saves_the_sam
     assert_eq!(refused.status.as_u16(), 507, "{}", refused.text());
     assert!(refused.text().contains("Nothing was saved: the node's disk is full."), "{}", refused.text());
     for number in 0..acknowledged {
-        assert_eq!(count(&region, number).await, 1, "what was acknowledged is there");
+        assert_eq!(count(&region, number), 1, "what was acknowledged is there");
     }
-    assert_eq!(count(&region, acknowledged).await, 0, "what was refused is not");
+    assert_eq!(count(&region, acknowledged), 0, "what was refused is not");
 
     disk.free().unwrap();
     for _ in 0..2 {
         saved(&send(&nurse, &forms[acknowledged], &path, acknowledged).await);
     }
-    assert_eq!(count(&region, acknowledged).await, 1, "the same form saves once, however often it is sent");
+    assert_eq!(count(&region, acknowledged), 1, "the same form saves once, however often it is sent");
     equal(&region).await;
 }
 
@@ -132,7 +132,7 @@ async fn a_hub_whose_disk_is_full_acknowledges_nothing_and_takes_everything_in_o
         }
         assert!(written < NOTES_MAX, "the disk never refuses");
     }
-    let node = inspect::node_heads(&region.site(HOME).unwrap().data()).await.unwrap();
+    let node = inspect::node_heads(&region.site(HOME).unwrap().data()).unwrap();
     assert_ne!(inspect::hub_heads(&region.hub_data(), HOME).unwrap(), node, "the hub lacks what waits");
     let status = region.site(HOME).unwrap().status().unwrap();
     assert_eq!(status["refused"], 0, "no change was judged: {status}");
@@ -143,6 +143,6 @@ async fn a_hub_whose_disk_is_full_acknowledges_nothing_and_takes_everything_in_o
     equal(&region).await;
     assert!(is_delivered(&region).await, "nothing waits any more");
     for number in 0..written {
-        assert_eq!(count(&region, number).await, 1);
+        assert_eq!(count(&region, number), 1);
     }
 }

@@ -64,7 +64,7 @@ async fn no_acknowledged_entry_is_lost_in_twenty_power_cuts() {
         acknowledged.extend(writing.await.unwrap());
     }
     equal(&region).await;
-    let texts = common::notes(&region, HOME).await;
+    let texts = common::notes(&region, HOME);
     let lost: Vec<&String> = acknowledged.iter().filter(|text| !texts.contains(text)).collect();
     assert!(lost.is_empty(), "{} of {} acknowledged notes are lost", lost.len(), acknowledged.len());
     assert!(acknowledged.len() > 20, "the test wrote enough to mean something: {}", acknowledged.len());
@@ -84,5 +84,5 @@ async fn a_node_notices_at_its_next_word_that_the_hub_was_killed_and_is_back() {
     assert_eq!(write(nurse, record, 1).await.len(), 6);
     // The home's first word comes with the notes; the pharmacy's with its next sign of life.
     equal(&region).await;
-    assert_eq!(common::notes(&region, HOME).await.len(), 6);
+    assert_eq!(common::notes(&region, HOME).len(), 6);
 }

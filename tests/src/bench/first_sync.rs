@@ -58,8 +58,7 @@ impl Bench {
         self.region.enrol_site(&ods, &invite).await?;
         let first = Cost::of_start(&mut self.region, &ods).await?;
         let data = self.region.site(&ods)?.data();
-        let (hub, node) =
-            (inspect::hub_heads(&self.region.hub_data(), &ods)?, inspect::node_heads(&data).await?);
+        let (hub, node) = (inspect::hub_heads(&self.region.hub_data(), &ods)?, inspect::node_heads(&data)?);
         ensure!(!hub.is_empty() && hub == node, "{ods} does not hold what the hub has for it");
         self.region.site_mut(&ods)?.stop().await?;
         let reconnect = Cost::of_start(&mut self.region, &ods).await?;

@@ -9,7 +9,6 @@
 
 use std::time::{Duration, Instant};
 
-use hearth_node::store::StoreError;
 use hearth_protocol::access::SiteKind;
 use hearth_protocol::id::{EntryId, InstallId};
 use hearth_protocol::record::{Body, Entry};
@@ -49,10 +48,10 @@ pub async fn started_with(folder: &std::path::Path, made: &made::Region, options
 }
 
 /// Whether both sites hold what the hub has for them.
-pub async fn are_equal(region: &Region) -> bool {
+pub fn are_equal(region: &Region) -> bool {
     for site in [HOME, PHARMACY] {
         let hub = inspect::hub_heads(&region.hub_data(), site).unwrap();
-        let node = inspect::node_heads(&region.site(site).unwrap().data()).await.unwrap();
+        let node = inspect::node_heads(&region.site(site).unwrap().data()).unwrap();
         if hub.is_empty() || hub != node {
             return false;
         }
@@ -63,7 +62,7 @@ pub async fn are_equal(region: &Region) -> bool {
 /// Waits until both sites hold what the hub has for them.
 pub async fn equal(region: &Region) {
     let deadline = Instant::now() + Duration::from_mins(1);
-    while !are_equal(region).await {
+    while !are_equal(region) {
         assert!(Instant::now() < deadline, "the sites and the hub do not become equal\n{}", log_ends(region));
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
@@ -113,14 +112,11 @@ pub async fn records(person: &Person) -> Vec<String> {
 }
 
 /// The texts of every note that a site's node holds.
-pub async fn notes(region: &Region, site: &str) -> Vec<String> {
-    let store = inspect::node(&region.site(site).unwrap().data()).unwrap();
-    let rows = store.read(|connection| {
-        let mut statement = connection.prepare("SELECT bytes FROM entry WHERE kind = 100")?;
-        let rows = statement.query_map([], |row| row.get::<_, Vec<u8>>(0))?;
-        Ok::<_, StoreError>(rows.collect::<Result<Vec<_>, _>>()?)
-    });
+pub fn notes(region: &Region, site: &str) -> Vec<String> {
+    let connection = inspect::node(&region.site(site).unwrap().data()).unwrap();
+    let mut statement = connection.prepare("SELECT bytes FROM entry WHERE kind = 100").unwrap();
+    let rows = statement.query_map([], |row| row.get::<_, Vec<u8>>(0)).unwrap();
     let id = EntryId { install: InstallId(1), counter: 1 };
-    let bodies = rows.await.unwrap().into_iter().map(|bytes| Entry::from_bytes(id, &bytes).unwrap().body);
+    let bodies = rows.map(|bytes| Entry::from_bytes(id, &bytes.unwrap()).unwrap().body);
     bodies.filter_map(|body| if let Body::Note(note) = body { Some(note.text) } else { None }).collect()
 }
