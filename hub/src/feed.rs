@@ -9,7 +9,7 @@ mod tail;
 use std::collections::BTreeMap;
 
 use hearth_protocol::id::{InstallId, ResidentId, SiteId};
-use hearth_protocol::scope::Scope;
+use hearth_protocol::scope::{Month, Scope};
 use hearth_protocol::sync::hub::{FeedItem, FeedRead};
 use hearth_protocol::wire::message::{FeedNumber, Sequence};
 use rusqlite::types::ValueRef;
@@ -20,6 +20,7 @@ pub use level::{FeedLevel, level};
 pub(crate) use tail::{RAW_TO_PACKED, snapshot as stored_snapshot};
 
 use crate::grants::{self, GrantState};
+use crate::scopes;
 use crate::sites::Install;
 use crate::store::{StoreError, columns};
 
@@ -36,6 +37,8 @@ pub struct FeedQuery {
     pub bytes_max: u64,
     /// Scopes of which something is on its way, each to which place.
     pub sent: BTreeMap<Scope, Sequence>,
+    /// The oldest month that the installation keeps; of those before it goes the outline. None for all.
+    pub oldest: Option<Month>,
 }
 
 /// A row of the dirty index.
@@ -104,7 +107,8 @@ pub fn confirm(
     let sql = "INSERT INTO holding (install, scope, confirmed_seq)
                SELECT ?1, u.scope, min(?3, s.head_seq) FROM subscription u JOIN scope s ON s.key = u.scope
                WHERE u.scope = ?2 AND u.site = ?4
-               ON CONFLICT (install, scope) DO UPDATE SET confirmed_seq = max(confirmed_seq, excluded.confirmed_seq)";
+               ON CONFLICT (install, scope) DO UPDATE SET confirmed_seq = max(confirmed_seq, excluded.confirmed_seq),
+               wanted = 0";
     let mut upsert = transaction.prepare_cached(sql)?;
     for (scope, sequence) in scopes {
         upsert.execute((install.id.0, scope.to_key(), sequence.0, install.site.as_str()))?;
@@ -144,6 +148,22 @@ pub(crate) fn holds_only(
     let row = (install.0, scope.to_key(), upto.0, lost.0);
     transaction.prepare_cached(sql)?.execute(row)?;
     Ok(())
+}
+
+/// Somebody at an installation has opened a month that it does not keep: the document is sent to it with the feed.
+///
+/// False, and nothing is sent, when its site does not hold the scope.
+pub fn want(transaction: &Transaction<'_>, install: Install, scope: Scope) -> Result<bool, StoreError> {
+    if !scopes::is_subscribed(transaction, scope, install.site)? {
+        return Ok(false);
+    }
+    lost(transaction, install.id, scope)?;
+    let sql = "UPDATE holding SET wanted = 1 WHERE install = ?1 AND scope = ?2";
+    transaction.prepare_cached(sql)?.execute((install.id.0, scope.to_key()))?;
+    let mut levels = Levels::default();
+    scopes::send_again(transaction, &mut levels, install.site, scope)?;
+    levels.save(transaction)?;
+    Ok(true)
 }
 
 fn dirty(row: &Row<'_>) -> Result<Dirty, StoreError> {

@@ -21,6 +21,7 @@ use hearth_protocol::wire::message::{ChangeGroup, ChangeResult, RefusalCode};
 use rusqlite::Transaction;
 
 pub use append::append;
+pub(crate) use judge::own_changes;
 pub use quarantine::{Settlement, retry, settle};
 
 use crate::scopes::{self, Added};

@@ -137,6 +137,13 @@ pub(crate) fn subscribe(
     Ok(())
 }
 
+/// Whether a site is to hold a scope.
+pub(crate) fn is_subscribed(connection: &Connection, scope: Scope, site: SiteId) -> Result<bool, StoreError> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM subscription WHERE scope = ?1 AND site = ?2)";
+    let row = (scope.to_key(), site.as_str());
+    Ok(connection.prepare_cached(sql)?.query_row(row, |row| row.get(0))?)
+}
+
 /// Puts a scope at the end of a site's feed, if the site subscribes to it.
 pub(crate) fn send_again(
     transaction: &Transaction<'_>,
@@ -144,10 +151,7 @@ pub(crate) fn send_again(
     site: SiteId,
     scope: Scope,
 ) -> Result<(), StoreError> {
-    let sql = "SELECT count(*) FROM subscription WHERE scope = ?1 AND site = ?2";
-    let row = (scope.to_key(), site.as_str());
-    let subscribed: u64 = transaction.prepare_cached(sql)?.query_row(row, |row| row.get(0))?;
-    if subscribed > 0 {
+    if is_subscribed(transaction, scope, site)? {
         let number = levels.next_number(transaction, site)?;
         let sql = "UPDATE subscription SET feed_no = ?3 WHERE scope = ?1 AND site = ?2";
         transaction.prepare_cached(sql)?.execute((scope.to_key(), site.as_str(), number.0))?;

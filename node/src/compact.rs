@@ -70,6 +70,9 @@ fn grown(connection: &Connection, now: Timestamp) -> Result<Vec<Vec<u8>>, StoreE
 fn save(connection: &Connection, key: &[u8]) -> Result<Option<Saved>, StoreError> {
     let scope = row::scope(key)?;
     let Some(row) = documents::find(connection, scope)? else { return Ok(None) };
+    if documents::evicted(connection, row.id)?.is_some() {
+        return Ok(None);
+    }
     let (base, before) = documents::snapshot(connection, row.id)?.unzip();
     let before = before.unwrap_or(0);
     let mut tail = documents::tail(connection, row.id)?;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use hearth_protocol::config::{ConfigError, Reader, Section};
 
 use crate::lease::LeaseTerms;
+use crate::records::MONTHS_KEPT;
 
 /// Where `hearth-node` looks for its configuration when it is not told.
 pub const DEFAULT_PATH: &str = "/etc/hearth/node.toml";
@@ -23,6 +24,9 @@ pub struct NodeConfig {
     pub hub_addresses: Vec<String>,
     /// After how many days without the hub which step is taken.
     pub lease: LeaseTerms,
+    /// How many months before the present one are kept, 2 to 120; older ones are fetched when they are opened. 3 by
+    /// default.
+    pub months_kept: u16,
 }
 
 /// The staff's pages.
@@ -60,9 +64,20 @@ impl NodeConfig {
         let hub_addresses = reader.texts(&mut section, "addresses").unwrap_or_default();
         reader.close(&section);
         let lease = lease(&mut reader, &mut root);
+        let mut section = reader.section(&mut root, "records");
+        let months = reader.number(&mut section, "months", &(2..=120));
+        let months_kept = months.and_then(|months| u16::try_from(months).ok()).unwrap_or(MONTHS_KEPT);
+        reader.close(&section);
         reader.close(&root);
         let metrics = metrics.unwrap_or(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9465));
-        let config = data.map(|data| Self { data: folder.join(data), pages, metrics, hub_addresses, lease });
+        let config = data.map(|data| Self {
+            data: folder.join(data),
+            pages,
+            metrics,
+            hub_addresses,
+            lease,
+            months_kept,
+        });
         reader.finish(config)
     }
 

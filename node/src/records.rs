@@ -9,6 +9,7 @@ pub(crate) mod documents;
 mod doses;
 mod draft;
 mod erase;
+mod evict;
 mod intake;
 mod link;
 pub(crate) mod model;
@@ -30,6 +31,7 @@ use tokio::sync::{Notify, broadcast, watch};
 use uuid::Uuid;
 
 pub use draft::{AddError, Added, CLAIM_MS, Claim, DRAFTS_MAX, Draft, HeldBy};
+pub use evict::{MONTHS_KEPT, MonthHeld};
 pub use intake::IntakeError;
 pub use link::{Line, LinkState, Transport};
 pub use read::{EntryState, ResidentSummary};
@@ -69,13 +71,21 @@ struct Inner {
     site: Site,
     link: watch::Sender<LinkState>,
     outbox: Notify,
+    months: evict::Months,
 }
 
 impl Records {
     /// The records in this store.
     pub fn new(store: Store, clock: Clock, site: Site) -> Self {
         let (link, _) = watch::channel(LinkState::default());
-        Self(Arc::new(Inner { store, clock, site, link, outbox: Notify::new() }))
+        Self(Arc::new(Inner {
+            store,
+            clock,
+            site,
+            link,
+            outbox: Notify::new(),
+            months: evict::Months::default(),
+        }))
     }
 
     /// Who this node is.
@@ -153,6 +163,8 @@ impl std::fmt::Debug for Records {
     }
 }
 
+#[cfg(test)]
+mod evict_tests;
 #[cfg(test)]
 mod exchange_tests;
 #[cfg(test)]

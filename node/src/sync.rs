@@ -91,8 +91,13 @@ impl Sync {
     ) -> Self {
         let clock = records.clock().clone();
         let site = records.site();
-        let identity =
-            NodeIdentity { site: site.id, install: site.install, shard: 0, software: SOFTWARE.to_owned() };
+        let identity = NodeIdentity {
+            site: site.id,
+            install: site.install,
+            shard: 0,
+            software: SOFTWARE.to_owned(),
+            months_kept: Some(records.months_kept()),
+        };
         let session = NodeSession::new(identity, moment(&clock));
         let (tasks, errands) = (TaskTracker::new(), Errands::default());
         let (dialing, link) = (None, None);
@@ -126,6 +131,7 @@ impl Sync {
                 link = dialed(&mut self.dialing) => self.handle_dialed(link),
                 () = timeout => self.session.handle_timeout(moment(&self.clock)),
                 () = records.outbox_filled() => self.session.handle_local_change(),
+                () = records.month_wanted() => self.ask_for_months().await,
                 _ = errands.tick() => self.run_errands().await,
             }
         }

@@ -174,6 +174,12 @@ impl Month {
         Self::new(year, month).unwrap_or(if year < 1970 { ends.0 } else { ends.1 })
     }
 
+    /// The month so many months before this one, held within the range.
+    #[must_use]
+    pub fn before(self, months: u16) -> Self {
+        self.plus(i16::try_from(months).unwrap_or(i16::MAX).saturating_neg())
+    }
+
     /// The first month that is not closed at this moment ([`Scope::is_closed`]).
     pub fn open_from(now: Timestamp) -> Self {
         const SETTLES_MS: i64 = 2 * 24 * 60 * 60 * 1000;

@@ -93,6 +93,7 @@ impl Hostile {
             digest: Digest::default(),
             shard: 0,
             software: "hostile 1".to_owned(),
+            months_kept: None,
         });
         self.control.0.write_all(&encoded(&hello)?).await?;
         let answer = self.next().await?;

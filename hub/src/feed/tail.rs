@@ -1,6 +1,6 @@
 //! What an installation has not got of one scope: the changes after those that it holds, or the document whole.
 
-use hearth_protocol::document::{Snapshot, StoredChange};
+use hearth_protocol::document::{Snapshot, StoredChange, Tip};
 use hearth_protocol::scope::Scope;
 use hearth_protocol::sync::hub::FeedItem;
 use hearth_protocol::wire::limits;
@@ -9,6 +9,7 @@ use rusqlite::{Connection, OptionalExtension};
 
 use super::FeedQuery;
 use crate::store::{StoreError, columns};
+use crate::{ingest, scopes};
 
 /// What an item counts for beside its content: names, numbers, hashes.
 pub(super) const ITEM_BYTES: u64 = 64;
@@ -32,10 +33,16 @@ pub(super) fn read(
     let sent = query.sent.get(&scope).copied().unwrap_or_default();
     let holding = holding(connection, query, scope)?;
     let held = holding.confirmed.max(sent);
+    if held == Sequence(0)
+        && !holding.is_wanted
+        && query.oldest.is_some_and(|oldest| scope.month().is_some_and(|month| month < oldest))
+    {
+        return outline(connection, query, scope);
+    }
     let mut part = Part::default();
     let mut after = held;
     let missing = Range { after: held, lost: holding.lost, bytes_max };
-    if let Some(sequence) = better_whole(connection, query, scope, missing)? {
+    if let Some(sequence) = better_whole(connection, query, scope, missing, holding.is_wanted)? {
         let snapshot = snapshot(connection, scope)?;
         part.bytes += ITEM_BYTES + u64::try_from(snapshot.bytes.len()).unwrap_or(u64::MAX);
         part.items.push(FeedItem::Document { scope, sequence, snapshot });
@@ -49,19 +56,31 @@ pub(super) fn read(
     Ok(part)
 }
 
+/// What must be known of a month that the installation does not keep.
+fn outline(connection: &Connection, query: &FeedQuery, scope: Scope) -> Result<Part, StoreError> {
+    let state = scopes::get(connection, scope)?;
+    let state = state.ok_or_else(|| StoreError::logic(format!("no scope {scope}")))?;
+    let own_changes = ingest::own_changes(connection, scope, query.install)?;
+    let tip = Tip { own_changes, ..state.tip };
+    let item = FeedItem::Outline { scope, sequence: state.head, tip, digest: state.digest };
+    Ok(Part { items: vec![item], bytes: 2 * ITEM_BYTES, is_whole: true })
+}
+
 /// What an installation has of a scope.
 #[derive(Clone, Copy, Default)]
 struct Holding {
     confirmed: Sequence,
     /// Own changes up to here are not there any more.
     lost: Sequence,
+    /// Somebody there has opened a month that the installation does not keep.
+    is_wanted: bool,
 }
 
 fn holding(connection: &Connection, query: &FeedQuery, scope: Scope) -> Result<Holding, StoreError> {
-    let sql = "SELECT confirmed_seq, lost_seq FROM holding WHERE install = ?1 AND scope = ?2";
+    let sql = "SELECT confirmed_seq, lost_seq, wanted FROM holding WHERE install = ?1 AND scope = ?2";
     let mut select = connection.prepare_cached(sql)?;
     let found = select.query_row((query.install.0, scope.to_key()), |row| {
-        Ok(Holding { confirmed: Sequence(row.get(0)?), lost: Sequence(row.get(1)?) })
+        Ok(Holding { confirmed: Sequence(row.get(0)?), lost: Sequence(row.get(1)?), is_wanted: row.get(2)? })
     });
     Ok(found.optional()?.unwrap_or_default())
 }
@@ -76,6 +95,7 @@ fn better_whole(
     query: &FeedQuery,
     scope: Scope,
     missing: Range,
+    is_wanted: bool,
 ) -> Result<Option<Sequence>, StoreError> {
     let sql = "SELECT upto_seq, length(zstd) FROM snapshot WHERE scope = ?1 AND upto_seq > ?2";
     let mut select = connection.prepare_cached(sql)?;
@@ -88,7 +108,7 @@ fn better_whole(
     let row = (scope.to_key(), held.0, upto, query.install.0, missing.lost.0);
     let (raw, gone): (u64, u64) = select.query_row(row, |row| Ok((row.get(0)?, row.get(1)?)))?;
     let is_less = raw / RAW_TO_PACKED > packed || (held == Sequence(0) && raw > packed);
-    Ok((gone > 0 || is_less).then_some(Sequence(upto)))
+    Ok((gone > 0 || is_less || is_wanted).then_some(Sequence(upto)))
 }
 
 /// The document of a scope as it was stored; an error when its bytes have changed since.

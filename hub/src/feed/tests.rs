@@ -44,7 +44,7 @@ impl Replica {
 
     fn query(&self, bytes_max: u64) -> FeedQuery {
         let (site, install) = (site(self.site), InstallId(self.install));
-        FeedQuery { site, install, after: self.read_to, bytes_max, sent: self.sent.clone() }
+        FeedQuery { site, install, after: self.read_to, bytes_max, sent: self.sent.clone(), oldest: None }
     }
 
     async fn write(&mut self, hub: &TestHub, scope: Scope) {
@@ -105,6 +105,7 @@ impl Replica {
                 self.disk.entry(scope).or_default().extend(changes.into_iter().map(|c| c.hash));
                 confirmed.insert(scope, sequence);
             }
+            FeedItem::Outline { .. } => panic!("{:?} keeps all months", self.site),
             FeedItem::Revoke { resident, mode, .. } => {
                 if mode == RevokeMode::Forget {
                     self.disk.retain(|scope, _| scope.resident() != Some(resident));
@@ -295,6 +296,52 @@ async fn a_site_that_was_away_for_long_gets_the_document_once_the_raw_changes_ha
     assert!(matches!(&read.items[..], [FeedItem::Document { .. }]), "{:?}", read.items);
     other.catch_up(&hub).await;
     assert_eq!(other.disk, expected(&hub, OTHER).await);
+}
+
+#[tokio::test]
+async fn a_month_that_is_not_kept_goes_as_an_outline_and_whole_once_it_is_wanted() {
+    let hub = region().await;
+    hub.assign(HOME, 1).await;
+    let april = Scope::try_new(scope(1, Section::Notes).subject(), Section::Notes, Month::new(2026, 4));
+    let april = april.unwrap();
+    for _ in 0..3 {
+        hub.append(april).await.unwrap();
+    }
+    let read = async |after: FeedNumber| {
+        let query = FeedQuery { oldest: Month::new(2026, 6), after, ..Replica::new(HOME, 1).query(u64::MAX) };
+        hub.store.read(move |c| super::read(c, &query)).await.unwrap()
+    };
+    let told = async |sequence: u64, cursor: FeedNumber| {
+        let told = hub.store.write(move |t| {
+            let install = sites::install(t, InstallId(1))?.unwrap();
+            confirm(t, install, &[(april, Sequence(sequence))], Some(cursor))
+        });
+        told.await.unwrap();
+    };
+    let first = read(FeedNumber(0)).await;
+    let state = hub.store.read(move |c| scopes::get(c, april)).await.unwrap().unwrap();
+    let [FeedItem::Grant { .. }, outline] = &first.items[..] else { panic!("{:?}", first.items) };
+    let (tip, digest) = (state.tip, state.digest);
+    assert_eq!(*outline, FeedItem::Outline { scope: april, sequence: Sequence(4), tip, digest });
+    told(4, first.read_to).await;
+    // What is added late comes as it is.
+    hub.append(april).await.unwrap();
+    let late = read(first.read_to).await;
+    assert!(matches!(&late.items[..], [FeedItem::Tail { changes, .. }] if changes.len() == 1));
+    told(5, late.read_to).await;
+    assert!(read(late.read_to).await.items.is_empty());
+    // Somebody opens the month.
+    compact::compact(&hub.store, april).await.unwrap();
+    let wanted = hub.store.write(move |t| {
+        let install = |id| sites::install(t, InstallId(id)).map(Option::unwrap);
+        Ok((want(t, install(1)?, april)?, want(t, install(2)?, april)?))
+    });
+    assert_eq!(wanted.await, Ok((true, false)), "only who holds it is sent it");
+    let whole = read(late.read_to).await;
+    let [FeedItem::Document { sequence, .. }] = &whole.items[..] else { panic!("{:?}", whole.items) };
+    assert_eq!(*sequence, Sequence(5));
+    told(5, whole.read_to).await;
+    assert!(read(whole.read_to).await.items.is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

@@ -228,8 +228,8 @@ fn hold_own(
     Ok(())
 }
 
-/// The number of own changes that the hub's installation has made in a scope.
-pub(super) fn own_changes(
+/// The number of changes that an installation has made in a scope.
+pub(crate) fn own_changes(
     connection: &Connection,
     scope: Scope,
     install: InstallId,

@@ -2,6 +2,7 @@
 
 use hearth_protocol::enrol::{Certificates, SigningRequests};
 use hearth_protocol::id::{BlobId, SiteId};
+use hearth_protocol::scope::Scope;
 use hearth_protocol::wire::frame;
 use hearth_protocol::wire::limits;
 use hearth_protocol::wire::message::{
@@ -17,8 +18,10 @@ use super::session::{Answer, Link};
 use crate::audit::{self, Taken};
 use crate::enrol;
 use crate::grants;
+use crate::scopes;
 use crate::sites;
 use crate::store::{Store, StoreError};
+use crate::{compact, feed};
 
 /// Does what a message asks for and answers it where it has an answer.
 pub(super) async fn deliver(link: &mut Link, message: Message) {
@@ -27,6 +30,7 @@ pub(super) async fn deliver(link: &mut Link, message: Message) {
         Message::Audit(batch) => take_audit(link, batch).await,
         Message::Health(health) => take_health(link, health).await,
         Message::Renew(renew) => renew_certificate(link, renew).await,
+        Message::MonthWant(want) => send_month(link, want.scope).await,
         Message::BlobWant(want) => {
             send_blob(link, want).await;
             Ok(())
@@ -39,6 +43,7 @@ pub(super) async fn deliver(link: &mut Link, message: Message) {
         | Message::Grant(_)
         | Message::Feed(_)
         | Message::Snapshot(_)
+        | Message::Outline(_)
         | Message::CaughtUp(_)
         | Message::Revoke(_)
         | Message::Stored(_)
@@ -57,6 +62,21 @@ pub(super) async fn deliver(link: &mut Link, message: Message) {
 
 fn answer(link: &mut Link, message: Message) {
     let _ = link.background.spawn(async move { Some(Answer::Message(Channel::Control, message)) });
+}
+
+/// Puts a month that somebody opened into the feed, whole: the document is made first where there is none.
+async fn send_month(link: &Link, scope: Scope) -> Result<(), StoreError> {
+    let install = link.identified.install;
+    let (store, now) = (&link.hub.store, link.hub.clock.now());
+    if !scope.is_closed(now) {
+        return Ok(());
+    }
+    if !store.read(move |connection| scopes::is_subscribed(connection, scope, install.site)).await? {
+        tracing::warn!(install = %install.id, %scope, "a month was wanted that the site does not hold");
+        return Ok(());
+    }
+    compact::compact(store, scope).await?;
+    store.write(move |transaction| feed::want(transaction, install, scope)).await.map(drop)
 }
 
 async fn take_receipt(link: &Link, receipt: Receipt) -> Result<(), StoreError> {

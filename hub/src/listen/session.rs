@@ -3,6 +3,7 @@
 use std::pin::pin;
 use std::time::Duration;
 
+use hearth_protocol::scope::Month;
 use hearth_protocol::scope::Scope;
 use hearth_protocol::sync::digest::Digest;
 use hearth_protocol::sync::hub::{Admission, FeedRead, HubEffect, HubSession, Peer};
@@ -66,7 +67,8 @@ pub(super) async fn run(hub: Hub, connection: Connection, identified: Identified
     let session = HubSession::new(peer, moment(&hub));
     let outlets = Outlets::new(connection.clone(), send);
     let background = JoinSet::new();
-    let link = Link { hub, identified, session, outlets, background, states: States::default() };
+    let link =
+        Link { hub, identified, session, outlets, background, states: States::default(), months_kept: None };
     let code = link.run(inbox, registered).await;
     tracing::info!(site = %install.site, install = %install.id, ?code, "a link ended");
     connection.close(close_code(code), b"");
@@ -80,6 +82,8 @@ pub(super) struct Link {
     pub(super) outlets: Outlets,
     pub(super) background: JoinSet<Option<Answer>>,
     pub(super) states: States,
+    /// How many months before the present one the node keeps; none for all.
+    pub(super) months_kept: Option<u16>,
 }
 
 impl Link {
@@ -184,7 +188,9 @@ impl Link {
                 HubEffect::Ingest { batch, groups } => self.ingest(batch, groups).await,
                 HubEffect::ReadFeed { after, bytes_max, sent } => {
                     let (site, install) = (self.identified.install.site, self.identified.install.id);
-                    self.read_feed(FeedQuery { site, install, after, bytes_max, sent });
+                    let oldest =
+                        self.months_kept.map(|months| Month::of(self.hub.clock.now()).before(months));
+                    self.read_feed(FeedQuery { site, install, after, bytes_max, sent, oldest });
                 }
                 HubEffect::Confirm { scopes, cursor } => self.confirm(scopes, cursor).await,
                 HubEffect::ReadDigests => self.read_digests(),
@@ -197,6 +203,7 @@ impl Link {
     }
 
     async fn admit(&mut self, hello: Hello) {
+        self.months_kept = hello.months_kept;
         let (install, not_after) = (self.identified.install, self.identified.not_after);
         let now = self.hub.clock.now();
         let read = self.hub.store.write(move |transaction| {

@@ -142,6 +142,7 @@ impl Running {
             digest: hearth_protocol::sync::digest::Digest::default(),
             shard: 0,
             software: "hearth-node 0.1.0".into(),
+            months_kept: None,
         };
         node.send(&Message::Hello(hello)).await;
         node

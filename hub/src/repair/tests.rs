@@ -45,11 +45,13 @@ async fn feed(
         after,
         bytes_max: u64::MAX,
         sent: BTreeMap::new(),
+        oldest: None,
     };
     let read = hub.store.read(move |c| crate::feed::read(c, &query)).await.unwrap();
     let (mut hashes, mut grants) = (Vec::new(), Vec::new());
     for item in read.items {
         match item {
+            FeedItem::Outline { .. } => panic!("all months are kept"),
             FeedItem::Grant { resident, .. } => grants.push(resident),
             FeedItem::Tail { changes, .. } => hashes.extend(changes.iter().map(|c| c.change.hash)),
             FeedItem::Revoke { .. } | FeedItem::Document { .. } => panic!("neither is in this test"),

@@ -11,6 +11,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("gateway", include_str!("schema/0003_gateway.sql")),
     ("compaction", include_str!("schema/0004_compaction.sql")),
     ("identifiers", include_str!("schema/0005_identifiers.sql")),
+    ("months", include_str!("schema/0006_months.sql")),
 ];
 
 /// The version of the schema that this software writes.

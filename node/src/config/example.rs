@@ -25,7 +25,7 @@ fn the_example_names_every_key_that_the_node_knows() {
     let table: toml::Table = toml::from_str(EXAMPLE).unwrap();
     let known = known_keys();
     let sections: Vec<&str> = known.iter().map(|(path, _)| path.as_str()).collect();
-    assert_eq!(sections, ["", "pages", "metrics", "hub", "lease"]);
+    assert_eq!(sections, ["", "pages", "metrics", "hub", "lease", "records"]);
     for (path, keys) in &known {
         let section = if path.is_empty() { &table } else { table[path].as_table().unwrap() };
         for key in keys {

@@ -196,9 +196,7 @@ pub(super) fn keep_own(
 ) -> Result<(), StoreError> {
     let kept = documents::insert_change(tx, site.install, row, change, None)?;
     let id = kept.ok_or_else(|| row::corrupt("a change of this installation is there already"))?;
-    for entry in &change.entries {
-        model::insert(tx, row.id, row.scope, entry, Some(id))?;
-    }
+    model::insert_all(tx, row, change, Some(id))?;
     let sql = "INSERT INTO outbox (change, \"group\") VALUES (?1, ?2)";
     tx.prepare_cached(sql)?.execute(params![id, row::int(group)])?;
     Ok(())

@@ -8,7 +8,7 @@ use std::time::Duration;
 use hearth_protocol::time::Timestamp;
 use minicbor::{Decode, Encode};
 
-use super::{Records, row};
+use super::{Records, model, row};
 use crate::lease::LeaseTerms;
 use crate::store::StoreError;
 
@@ -44,6 +44,10 @@ impl Away {
 impl Records {
     /// Reads what is kept of clock and contact. Call it once, at the start, before anything asks for the time.
     pub async fn resume(&self, terms: LeaseTerms) -> Result<(), StoreError> {
+        let again = self.0.store.write(|tx| model::read_again(tx, env!("CARGO_PKG_VERSION"))).await?;
+        if again > 0 {
+            tracing::info!(documents = again, "read again what older software could not");
+        }
         let away = self.0.store.read(|connection| row::meta::<Away>(connection, AWAY)).await?;
         if let Some(away) = away {
             self.0.clock.not_before(away.noted);

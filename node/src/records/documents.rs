@@ -149,10 +149,18 @@ pub(crate) fn tail(connection: &Connection, scope_id: i64) -> Result<Vec<TailCha
 
 /// Up to which place in the hub's order a document's content is not in the tail; 0 where all of it is.
 pub(crate) fn base_sequence(connection: &Connection, scope_id: i64) -> Result<u64, StoreError> {
-    let sql = "SELECT sequence FROM snapshot WHERE scope = ?1";
+    let sql = "SELECT max(sequence) FROM (SELECT sequence FROM snapshot WHERE scope = ?1
+               UNION ALL SELECT sequence FROM evicted WHERE scope = ?1)";
+    let found: Option<i64> = connection.prepare_cached(sql)?.query_row([scope_id], |row| row.get(0))?;
+    Ok(found.map_or(0, count))
+}
+
+/// Up to which place in the hub's order a document's content was let go; none for one that is here.
+pub(crate) fn evicted(connection: &Connection, scope_id: i64) -> Result<Option<u64>, StoreError> {
+    let sql = "SELECT sequence FROM evicted WHERE scope = ?1";
     let found: Option<i64> =
         connection.prepare_cached(sql)?.query_row([scope_id], |row| row.get(0)).optional()?;
-    Ok(found.map_or(0, count))
+    Ok(found.map(count))
 }
 
 /// The snapshot of a document and its last place in the hub's order.

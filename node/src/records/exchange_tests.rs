@@ -20,7 +20,7 @@ use super::*;
 
 /// The hub's order, and nothing else of a hub.
 #[derive(Default)]
-struct Order(BTreeMap<Scope, Vec<StoredChange>>);
+pub(super) struct Order(pub(super) BTreeMap<Scope, Vec<StoredChange>>);
 
 impl Order {
     fn place(&mut self, scope: Scope, change: &StoredChange) -> ChangeResult {
@@ -33,7 +33,7 @@ impl Order {
     }
 
     /// Takes all that a site has and tells it so.
-    async fn pull(&mut self, records: &Records) {
+    pub(super) async fn pull(&mut self, records: &Records) {
         loop {
             let groups = records.outbox(0, usize::MAX).await.unwrap();
             let changes: Vec<_> = groups.into_iter().flat_map(|group| group.group.changes).collect();
@@ -73,23 +73,23 @@ impl Order {
         items.collect()
     }
 
-    fn digest(&self) -> Digest {
+    pub(super) fn digest(&self) -> Digest {
         let changes =
             self.0.iter().flat_map(|(scope, order)| order.iter().map(|c| Digest::of(*scope, c.hash)));
         changes.fold(Digest::default(), Digest::plus)
     }
 
-    fn intake(&self) -> Intake {
+    pub(super) fn intake(&self) -> Intake {
         Intake { items: self.feed(), cursor: Some(FeedNumber(9)), digest: Some(self.digest()) }
     }
 }
 
-async fn write(sample: &Sample, staff: u64, n: u64, text: &str) -> hearth_protocol::id::EntryId {
+pub(super) async fn write(sample: &Sample, staff: u64, n: u64, text: &str) -> hearth_protocol::id::EntryId {
     let added = sample.records.add(&requester(Role::Nurse, staff), key(n), vec![sample.note(text)]).await;
     added.unwrap().ids[0]
 }
 
-fn revoke(resident: ResidentId, mode: RevokeMode) -> Intake {
+pub(super) fn revoke(resident: ResidentId, mode: RevokeMode) -> Intake {
     let revoke = Revoke { item: 1, feed: FeedNumber(10), resident, mode };
     Intake { items: vec![IntakeItem::Revoke(revoke)], ..Intake::default() }
 }
@@ -391,7 +391,7 @@ async fn a_frozen_record_is_shown_to_nobody_and_takes_nothing() {
     assert_eq!(sample.records.entry(entry).await.unwrap().unwrap().id, entry);
 }
 
-fn holds(sample: &Sample, planted: &str) -> bool {
+pub(super) fn holds(sample: &Sample, planted: &str) -> bool {
     let files = std::fs::read_dir(sample.directory.path()).unwrap();
     let bytes = files.flat_map(|file| std::fs::read(file.unwrap().path()).unwrap());
     let bytes: Vec<u8> = bytes.collect();

@@ -12,7 +12,7 @@ use hearth_protocol::wire::message::{Feed, FeedNumber, Revoke, RevokeMode, Snaps
 use rusqlite::{Connection, params};
 
 use super::documents::{self, ScopeRow};
-use super::{Records, Site, erase, model, repair, row};
+use super::{Records, Site, erase, evict, model, repair, row};
 use crate::store::{Changed, StoreError, Tx};
 
 /// Key of the cursor in `meta`.
@@ -92,7 +92,8 @@ fn take_in(
         match item {
             IntakeItem::Grant(grant) => granted(tx, grant.resident, now)?,
             IntakeItem::Feed(feed) => feed_item(tx, site, &feed)?,
-            IntakeItem::Snapshot(part) => snapshot_part(tx, site, &part)?,
+            IntakeItem::Snapshot(part) => snapshot_part(tx, site, now, &part)?,
+            IntakeItem::Outline(outline) => evict::outline(tx, site, &outline)?,
             IntakeItem::Revoke(revoke) => revoked(tx, now, revoke)?,
         }
     }
@@ -131,7 +132,7 @@ fn revoked(tx: &mut Tx<'_>, now: Timestamp, revoke: Revoke) -> Result<(), StoreE
 }
 
 /// Refuses a document that sites of this kind never hold, or that is another site's.
-fn check_scope(site: &Site, scope: Scope) -> Result<(), IntakeError> {
+pub(super) fn check_scope(site: &Site, scope: Scope) -> Result<(), IntakeError> {
     let foreign = matches!(scope.subject(), Subject::Site(other) if other != site.id);
     if foreign || site_right(site.kind, scope.section()) == SiteRight::None {
         return Err(IntakeError::Refused { scope, code: "not-for-this-site" });
@@ -143,11 +144,12 @@ fn feed_item(tx: &mut Tx<'_>, site: &Site, feed: &Feed) -> Result<(), IntakeErro
     check_scope(site, feed.scope)?;
     let mut row = documents::find_or_make(tx, feed.scope)?;
     let in_snapshot = documents::base_sequence(tx, row.id)?;
-    if feed.changes.iter().any(|item| item.sequence.0 <= in_snapshot) {
+    let let_go = documents::evicted(tx, row.id)?.unwrap_or(0);
+    if let_go == 0 && feed.changes.iter().any(|item| item.sequence.0 <= in_snapshot) {
         // Told twice, mostly. But a hub that has lost something counts anew, and then it may be missing in the snapshot.
         repair::take_apart(tx, &row)?;
     }
-    for item in &feed.changes {
+    for item in feed.changes.iter().filter(|item| item.sequence.0 > let_go) {
         let checked = document::check(feed.scope.section(), item.change.hash, &item.change.bytes)
             .map_err(|fault| IntakeError::Refused { scope: feed.scope, code: fault.code() })?;
         keep(tx, site, &mut row, &checked, item.sequence.0)?;
@@ -165,14 +167,17 @@ fn keep(
     sequence: u64,
 ) -> Result<(), StoreError> {
     if let Some(id) = documents::insert_change(tx, site.install, row, change, Some(sequence))? {
-        for entry in &change.entries {
-            model::insert(tx, row.id, row.scope, entry, Some(id))?;
-        }
+        model::insert_all(tx, row, change, Some(id))?;
     }
     Ok(())
 }
 
-fn snapshot_part(tx: &mut Tx<'_>, site: &Site, part: &SnapshotPart) -> Result<(), IntakeError> {
+fn snapshot_part(
+    tx: &mut Tx<'_>,
+    site: &Site,
+    now: Timestamp,
+    part: &SnapshotPart,
+) -> Result<(), IntakeError> {
     check_scope(site, part.scope)?;
     let refused = |code| IntakeError::Refused { scope: part.scope, code };
     let length = usize::try_from(part.length).unwrap_or(usize::MAX);
@@ -187,6 +192,7 @@ fn snapshot_part(tx: &mut Tx<'_>, site: &Site, part: &SnapshotPart) -> Result<()
     tx.prepare_cached("DELETE FROM part WHERE scope = ?1")?.execute([key])?;
     let snapshot = Snapshot { bytes, blake3: part.blake3, heads: part.heads.clone(), changes: part.changes };
     take_snapshot(tx, site, part.scope, &snapshot, part.sequence.0)?;
+    evict::came_back(tx, part.scope, now)?;
     tx.changed.push(Changed { subject: part.scope.subject(), section: Some(part.scope.section()) });
     Ok(())
 }
@@ -215,6 +221,10 @@ fn take_snapshot(
     sequence: u64,
 ) -> Result<(), IntakeError> {
     let mut row = documents::find_or_make(tx, scope)?;
+    // A document that does not reach as far as what was let go of would take changes away.
+    if documents::evicted(tx, row.id)?.is_some_and(|upto| upto > sequence) {
+        return Ok(());
+    }
     if documents::snapshot(tx, row.id)?.is_some_and(|(known, _)| known.heads == snapshot.heads) {
         return Ok(());
     }
@@ -249,13 +259,11 @@ fn take_snapshot(
     row = fresh;
     documents::save_snapshot(tx, row.id, snapshot, sequence)?;
     documents::save(tx, &row)?;
-    for entry in changes.iter().flat_map(|change| &change.entries) {
-        model::insert(tx, row.id, scope, entry, None)?;
-    }
+    changes.iter().try_for_each(|change| model::insert_all(tx, &row, change, None))?;
     Ok(())
 }
 
-fn empty(row: &ScopeRow) -> ScopeRow {
+pub(super) fn empty(row: &ScopeRow) -> ScopeRow {
     ScopeRow {
         id: row.id,
         scope: row.scope,

@@ -1,7 +1,7 @@
 //! The read model: the entries as screens read them. It is kept as changes come and can be rebuilt from the documents.
 
-use hearth_protocol::document;
-use hearth_protocol::id::{ChangeHash, EntryId};
+use hearth_protocol::document::{self, CheckedChange};
+use hearth_protocol::id::EntryId;
 use hearth_protocol::record::{BlobRef, Body, Entry};
 use hearth_protocol::scope::Scope;
 use rusqlite::{Connection, params};
@@ -36,6 +36,29 @@ pub(crate) fn insert(
     if inserted > 0 {
         insert_links(connection, entry)?;
     }
+    if matches!(entry.body, Body::Unknown(_)) {
+        insert_unread(connection, scope_id, entry.id)?;
+    }
+    Ok(())
+}
+
+/// Adds all that a change brings.
+pub(crate) fn insert_all(
+    connection: &Connection,
+    row: &ScopeRow,
+    change: &CheckedChange,
+    change_id: Option<i64>,
+) -> Result<(), StoreError> {
+    for entry in &change.entries {
+        insert(connection, row.id, row.scope, entry, change_id)?;
+    }
+    change.unreadable.iter().try_for_each(|id| insert_unread(connection, row.id, *id))
+}
+
+/// Notes an entry that this software is too old for. It stays in its document, and is read once the software can.
+fn insert_unread(connection: &Connection, scope_id: i64, id: EntryId) -> Result<(), StoreError> {
+    let sql = "INSERT INTO unread (entry, scope) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
+    connection.prepare_cached(sql)?.execute(params![entry_key(id), scope_id])?;
     Ok(())
 }
 
@@ -75,27 +98,53 @@ pub(crate) fn blobs_of(body: &Body) -> Vec<hearth_protocol::id::BlobId> {
 
 /// Makes the read model of one document anew from what is stored of it.
 pub(crate) fn rebuild_scope(connection: &Connection, row: &ScopeRow) -> Result<(), StoreError> {
-    let document = documents::load(connection, row)?;
+    // Of a month that was let go there is what came since, and nothing to load it onto.
+    let document = match documents::evicted(connection, row.id)? {
+        None => Some(documents::load(connection, row)?),
+        Some(_) => None,
+    };
     connection.prepare_cached("DELETE FROM entry WHERE scope = ?1")?.execute([row.id])?;
-    let (entries, _) = document::entries(&document);
-    let bringers = bringers(connection, row)?;
-    for entry in &entries {
-        let change = bringers.iter().find(|(id, _)| *id == entry.id).map(|(_, change)| *change);
-        insert(connection, row.id, row.scope, entry, change)?;
+    connection.prepare_cached("DELETE FROM unread WHERE scope = ?1")?.execute([row.id])?;
+    for (id, change) in brought(connection, row)? {
+        insert_all(connection, row, &change, Some(id))?;
     }
-    Ok(())
+    let (entries, unreadable) = document.map(|document| document::entries(&document)).unwrap_or_default();
+    for entry in &entries {
+        insert(connection, row.id, row.scope, entry, None)?;
+    }
+    unreadable.iter().try_for_each(|id| insert_unread(connection, row.id, *id))
 }
 
-/// Which change of the tail brought which entry.
-fn bringers(connection: &Connection, row: &ScopeRow) -> Result<Vec<(EntryId, i64)>, StoreError> {
-    let mut bringers = Vec::new();
+/// The changes of the tail, each with its row.
+fn brought(connection: &Connection, row: &ScopeRow) -> Result<Vec<(i64, CheckedChange)>, StoreError> {
+    let mut brought = Vec::new();
     for change in documents::tail(connection, row.id)? {
-        let hash: ChangeHash = change.stored.hash;
-        let checked = document::check(row.scope.section(), hash, &change.stored.bytes)
+        let checked = document::check(row.scope.section(), change.stored.hash, &change.stored.bytes)
             .map_err(|fault| StoreError::Corrupt(format!("{}: {fault}", row.scope)))?;
-        bringers.extend(checked.entries.iter().map(|entry| (entry.id, change.id)));
+        brought.push((change.id, checked));
     }
-    Ok(bringers)
+    Ok(brought)
+}
+
+/// Key in `meta` of the version that the read model was made with.
+const READER: &str = "reader";
+
+/// Reads again what older software could not, the first time that this version opens the database. Answers how many
+/// documents.
+pub(crate) fn read_again(connection: &Connection, version: &str) -> Result<usize, StoreError> {
+    if row::meta::<String>(connection, READER)?.as_deref() == Some(version) {
+        return Ok(0);
+    }
+    let sql = "SELECT key FROM scope WHERE id IN (SELECT scope FROM unread) ORDER BY id";
+    let mut statement = connection.prepare(sql)?;
+    let keys: Result<Vec<Vec<u8>>, rusqlite::Error> = statement.query_map([], |row| row.get(0))?.collect();
+    let keys = keys?;
+    for key in &keys {
+        let row = documents::find(connection, row::scope(key)?)?.ok_or_else(|| row::corrupt("scope"))?;
+        rebuild_scope(connection, &row)?;
+    }
+    row::set_meta(connection, READER, version)?;
+    Ok(keys.len())
 }
 
 /// Makes the whole read model anew. Deliveries, which are no part of a document, stay.

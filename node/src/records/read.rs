@@ -7,7 +7,7 @@ use hearth_protocol::record::identity::{Demographics, Placement};
 use hearth_protocol::record::site::StaffMember;
 use hearth_protocol::record::thread::threads;
 use hearth_protocol::record::{Body, Entry};
-use hearth_protocol::scope::{Section, Subject};
+use hearth_protocol::scope::{Scope, Section, Subject};
 use hearth_protocol::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
@@ -204,6 +204,24 @@ fn entries(
             let id = row::entry_id(&found.get::<_, Vec<u8>>(0)?)?;
             entries.push(decode(id, &found.get::<_, Vec<u8>>(1)?)?);
         }
+    }
+    entries.sort_by_key(|entry| (entry.happened, entry.id));
+    Ok(entries)
+}
+
+/// The entries of one document, oldest first.
+pub(super) fn entries_of(connection: &Connection, scope: Scope) -> Result<Vec<Entry>, StoreError> {
+    if !is_shown(connection, scope.subject())? {
+        return Ok(Vec::new());
+    }
+    let sql =
+        "SELECT entry.id, entry.bytes FROM entry JOIN scope ON scope.id = entry.scope WHERE scope.key = ?1";
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query([scope.to_key()])?;
+    let mut entries = Vec::new();
+    while let Some(found) = rows.next()? {
+        let id = row::entry_id(&found.get::<_, Vec<u8>>(0)?)?;
+        entries.push(decode(id, &found.get::<_, Vec<u8>>(1)?)?);
     }
     entries.sort_by_key(|entry| (entry.happened, entry.id));
     Ok(entries)

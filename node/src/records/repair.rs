@@ -92,9 +92,12 @@ pub(super) fn take_apart(connection: &Connection, row: &ScopeRow) -> Result<(), 
 
 fn push_back(tx: &mut Tx<'_>, lacking: &ScopeChanges) -> Result<(), StoreError> {
     let Some(mut row) = documents::find(tx, lacking.scope)? else { return Ok(()) };
-    let document = documents::load(tx, &row)?;
-    let lost =
-        document::changes(&document).into_iter().filter(|change| lacking.hashes.contains(&change.hash));
+    let held = match documents::evicted(tx, row.id)? {
+        None => document::changes(&documents::load(tx, &row)?),
+        // Of a month that was let go of there is what came since.
+        Some(_) => documents::tail(tx, row.id)?.into_iter().map(|change| change.stored).collect(),
+    };
+    let lost = held.into_iter().filter(|change| lacking.hashes.contains(&change.hash));
     let lost: Vec<StoredChange> = lost.collect();
     take_apart(tx, &row)?;
     for stored in lost {

@@ -5,7 +5,11 @@ use rusqlite::Connection;
 use super::StoreError;
 
 /// The files in order. A file that has been released is never edited.
-const MIGRATIONS: &[&str] = &[include_str!("schema/0001_start.sql"), include_str!("schema/0002_web.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("schema/0001_start.sql"),
+    include_str!("schema/0002_web.sql"),
+    include_str!("schema/0003_eviction.sql"),
+];
 
 /// Brings the database to the newest version.
 pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {

@@ -4,7 +4,7 @@ use hearth_protocol::audit::Checkpoint;
 use hearth_protocol::id::BlobId;
 use hearth_protocol::wire::limits;
 use hearth_protocol::wire::message::{
-    AuditBatch, BlobPart, BlobWant, Health, Message, Receipt, Renew, Renewed,
+    AuditBatch, BlobPart, BlobWant, Health, Message, MonthWant, Receipt, Renew, Renewed,
 };
 
 use super::{SOFTWARE, Sync};
@@ -25,6 +25,9 @@ impl Sync {
                 self.note_alive().await?;
                 self.ship_audit().await?;
                 self.want_blobs().await?;
+                // Only with the line up, so that what is let go of can be fetched again.
+                self.records.evict().await?;
+                self.want_months().await?;
                 self.send_health();
                 self.ask_renewal();
             }
@@ -55,6 +58,8 @@ impl Sync {
             | Message::Grant(_)
             | Message::Feed(_)
             | Message::Snapshot(_)
+            | Message::Outline(_)
+            | Message::MonthWant(_)
             | Message::CaughtUp(_)
             | Message::Revoke(_)
             | Message::Stored(_)
@@ -108,6 +113,21 @@ impl Sync {
                 self.errands.blobs.insert(blob, Vec::new());
                 self.session.send(Message::BlobWant(BlobWant { blob, offset: 0 }));
             }
+        }
+        Ok(())
+    }
+
+    /// Asks for the months that somebody has opened. A failing store is told and tried again at the next look.
+    pub(super) async fn ask_for_months(&mut self) {
+        if let Err(error) = self.want_months().await {
+            tracing::error!(%error, "the store failed");
+        }
+    }
+
+    async fn want_months(&mut self) -> Result<(), StoreError> {
+        for scope in self.records.wanted_months().await? {
+            // Without a link it is asked for again at the next look.
+            self.session.send(Message::MonthWant(MonthWant { scope }));
         }
         Ok(())
     }

@@ -8,14 +8,15 @@ use repair::Repair;
 
 use super::digest::Digest;
 use super::{GREETING_MS, VERSIONS, Violation};
-use crate::document::Snapshot;
+use crate::document::{Snapshot, Tip};
 use crate::id::{InstallId, ResidentId, SiteId};
 use crate::scope::Scope;
 use crate::time::{Moment, Timestamp};
 use crate::wire::limits;
 use crate::wire::message::{
-    Ack, CaughtUp, ChangeGroup, ChangeResult, Feed, FeedNumber, Grant, HeldScopes, Hello, RefusalCode,
-    Refused, RegionId, Revoke, RevokeMode, Sequence, SequencedChange, SnapshotPart, Stored, Welcome,
+    Ack, CaughtUp, ChangeGroup, ChangeResult, Feed, FeedNumber, Grant, HeldScopes, Hello, Outline,
+    RefusalCode, Refused, RegionId, Revoke, RevokeMode, Sequence, SequencedChange, SnapshotPart, Stored,
+    Welcome,
 };
 use crate::wire::{Channel, Message};
 
@@ -81,6 +82,17 @@ pub enum FeedItem {
         sequence: Sequence,
         /// The document.
         snapshot: Snapshot,
+    },
+    /// A month that is older than the node keeps: what must be known of it.
+    Outline {
+        /// The scope.
+        scope: Scope,
+        /// Place of its newest change.
+        sequence: Sequence,
+        /// Its tip, as the node's installation writes upon it.
+        tip: Tip,
+        /// Digest over its changes.
+        digest: Digest,
     },
 }
 
@@ -149,6 +161,9 @@ enum State {
     /// The link is being closed.
     Closing,
 }
+
+/// What an outline counts for among the bytes on their way.
+const OUTLINE_BYTES: u64 = 192;
 
 /// An item on its way.
 #[derive(Debug)]
@@ -252,6 +267,7 @@ impl HubSession {
                 State::Live,
                 Channel::Control,
                 message @ (Message::Receipt(_)
+                | Message::MonthWant(_)
                 | Message::BlobWant(_)
                 | Message::Audit(_)
                 | Message::Health(_)
@@ -269,6 +285,7 @@ impl HubSession {
                 | Message::Compare(_)
                 | Message::Held(_)
                 | Message::Receipt(_)
+                | Message::MonthWant(_)
                 | Message::BlobWant(_)
                 | Message::Audit(_)
                 | Message::Health(_)
@@ -283,6 +300,7 @@ impl HubSession {
                 | Message::Grant(_)
                 | Message::Feed(_)
                 | Message::Snapshot(_)
+                | Message::Outline(_)
                 | Message::CaughtUp(_)
                 | Message::Revoke(_)
                 | Message::Lacks(_)
@@ -441,6 +459,13 @@ impl HubSession {
             FeedItem::Tail { scope, changes } => self.send_tail(scope, changes),
             FeedItem::Document { scope, sequence, snapshot } => {
                 self.send_document(scope, sequence, &snapshot);
+            }
+            FeedItem::Outline { scope, sequence, tip, digest } => {
+                let channel = self.channel_of(scope).unwrap_or(Channel::Feed);
+                let item = self.note(Some((scope, sequence, channel)), OUTLINE_BYTES);
+                let Tip { heads, max_op, own_changes } = tip;
+                let outline = Outline { item, scope, sequence, heads, max_op, own_changes, digest };
+                self.send(channel, Message::Outline(outline));
             }
         }
     }

@@ -14,8 +14,8 @@ use crate::scope::Scope;
 use crate::time::Moment;
 use crate::wire::limits;
 use crate::wire::message::{
-    Ack, ChangeGroup, ChangeResult, Changes, Feed, FeedNumber, Grant, Hello, Lacks, RefusalCode, Refused,
-    Revoke, SnapshotPart, Stored, Welcome,
+    Ack, ChangeGroup, ChangeResult, Changes, Feed, FeedNumber, Grant, Hello, Lacks, Outline, RefusalCode,
+    Refused, Revoke, SnapshotPart, Stored, Welcome,
 };
 use crate::wire::{Channel, Message};
 
@@ -30,6 +30,8 @@ pub struct NodeIdentity {
     pub shard: u16,
     /// Version of the software.
     pub software: String,
+    /// How many months before the present one it keeps; none for all.
+    pub months_kept: Option<u16>,
 }
 
 /// What the node holds, read from its store when a link opens.
@@ -54,6 +56,8 @@ pub enum IntakeItem {
     Feed(Feed),
     /// A part of a document.
     Snapshot(SnapshotPart),
+    /// What must be known of a month that is not kept.
+    Outline(Outline),
     /// A record is to be frozen or forgotten.
     Revoke(Revoke),
 }
@@ -281,6 +285,7 @@ impl NodeSession {
             digest: held.digest,
             shard: self.identity.shard,
             software: self.identity.software.clone(),
+            months_kept: self.identity.months_kept,
         };
         self.effects.push_back(NodeEffect::Send(Channel::Control, Message::Hello(hello)));
     }
@@ -323,6 +328,9 @@ impl NodeSession {
             (Channel::Feed | Channel::Backfill(_), Message::Snapshot(part)) => {
                 self.take_in(IntakeItem::Snapshot(part))
             }
+            (Channel::Feed | Channel::Backfill(_), Message::Outline(outline)) => {
+                self.take_in(IntakeItem::Outline(outline))
+            }
             (Channel::Feed, Message::CaughtUp(caught_up)) => {
                 let place = (caught_up.items, caught_up.cursor, caught_up.digest);
                 self.link.caught_up.push_back(place);
@@ -348,6 +356,7 @@ impl NodeSession {
                 | Message::Stored(_)
                 | Message::Held(_)
                 | Message::Receipt(_)
+                | Message::MonthWant(_)
                 | Message::BlobWant(_)
                 | Message::Audit(_)
                 | Message::Health(_)
@@ -360,6 +369,7 @@ impl NodeSession {
                 | Message::Revoke(_)
                 | Message::Feed(_)
                 | Message::Snapshot(_)
+                | Message::Outline(_)
                 | Message::CaughtUp(_)
                 | Message::Ack(_)
                 | Message::Compare(_)
@@ -557,6 +567,7 @@ fn item_number(item: &IntakeItem) -> u64 {
         IntakeItem::Grant(grant) => grant.item,
         IntakeItem::Feed(feed) => feed.item,
         IntakeItem::Snapshot(part) => part.item,
+        IntakeItem::Outline(outline) => outline.item,
         IntakeItem::Revoke(revoke) => revoke.item,
     }
 }

@@ -110,6 +110,10 @@ messages! {
     30 BlobWant(BlobWant),
     /// Hub to node: a part of a file.
     31 BlobPart(BlobPart),
+    /// Node to hub: a month that it does not keep is wanted.
+    32 MonthWant(MonthWant),
+    /// Hub to node: what must be known of a month that the node does not keep.
+    33 Outline(Outline),
     /// Node to hub: audit events.
     40 Audit(AuditBatch),
     /// Hub to node: audit events are on disk.
@@ -154,6 +158,9 @@ pub struct Hello {
     /// Version of the software.
     #[n(8)]
     pub software: String,
+    /// How many months before the present one it keeps; of older ones it is sent outlines. None for all.
+    #[n(9)]
+    pub months_kept: Option<u16>,
 }
 
 /// The hub's answer: admission.
@@ -507,6 +514,41 @@ pub struct Receipt {
     /// Ed25519 signature of the installation over the three.
     #[cbor(n(3), with = "minicbor::bytes")]
     pub signature: Vec<u8>,
+}
+
+/// A month that the node does not keep is wanted: somebody has opened it. It comes with the feed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct MonthWant {
+    /// Which.
+    #[n(0)]
+    pub scope: Scope,
+}
+
+/// A month that is too old for the node to keep: what must be known of its document to write to it and to compare
+/// it, without its content.
+#[derive(Clone, Debug, PartialEq, Encode, Decode)]
+pub struct Outline {
+    /// Number of this item in the session.
+    #[n(0)]
+    pub item: u64,
+    /// The scope.
+    #[n(1)]
+    pub scope: Scope,
+    /// Place of its newest change; there are as many changes.
+    #[n(2)]
+    pub sequence: Sequence,
+    /// Heads of the document, sorted.
+    #[n(3)]
+    pub heads: Vec<ChangeHash>,
+    /// The largest operation counter in it.
+    #[n(4)]
+    pub max_op: u64,
+    /// How many of its changes are the node's own.
+    #[n(5)]
+    pub own_changes: u64,
+    /// Digest over its changes.
+    #[n(6)]
+    pub digest: Digest,
 }
 
 /// A file is wanted.

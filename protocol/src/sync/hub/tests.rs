@@ -180,7 +180,7 @@ impl NodeStore {
                     self.changes.retain(|scope, _| scope.resident() != Some(revoke.resident));
                     self.forgotten.insert(revoke.resident);
                 }
-                IntakeItem::Grant(_) | IntakeItem::Snapshot(_) => {}
+                IntakeItem::Grant(_) | IntakeItem::Snapshot(_) | IntakeItem::Outline(_) => {}
             }
         }
         self.cursor = intake.cursor.unwrap_or(self.cursor);
@@ -241,7 +241,8 @@ struct World {
 
 impl World {
     fn new() -> Self {
-        let identity = NodeIdentity { site: site(), install: OWN, shard: 0, software: "test".into() };
+        let identity =
+            NodeIdentity { site: site(), install: OWN, shard: 0, software: "test".into(), months_kept: None };
         Self {
             hub: HubStore::default(),
             node: NodeStore::default(),
@@ -562,6 +563,7 @@ fn a_greeting_of_another_site_is_a_violation() {
         digest: Digest::default(),
         shard: 0,
         software: String::new(),
+        months_kept: None,
     };
     assert!(link.handle_message(Channel::Control, Message::Hello(hello)).is_err());
 }
@@ -579,6 +581,7 @@ fn a_node_of_no_known_version_is_refused_with_a_reason() {
         digest: Digest::default(),
         shard: 0,
         software: String::new(),
+        months_kept: None,
     };
     link.handle_message(Channel::Control, Message::Hello(hello)).unwrap();
     let refusal = link.poll_effect();

@@ -5,7 +5,13 @@ use crate::{document, scope::Section, scope::Subject, time::Timestamp};
 use uuid::Uuid;
 
 fn identity() -> NodeIdentity {
-    NodeIdentity { site: "VL1AB".parse().unwrap(), install: InstallId(7), shard: 0, software: "test".into() }
+    NodeIdentity {
+        site: "VL1AB".parse().unwrap(),
+        install: InstallId(7),
+        shard: 0,
+        software: "test".into(),
+        months_kept: None,
+    }
 }
 
 fn welcome() -> Message {

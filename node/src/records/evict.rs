@@ -1,0 +1,276 @@
+//! Months that are older than those kept: let go of, known by their outline, fetched again when somebody opens one.
+//!
+//! **Invariant:** a month is let go of only when all of it is at the hub and the record is held, and its tip and digest
+//! stay: the node writes to it, compares it and hears of it as of every other document.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use hearth_protocol::document;
+use hearth_protocol::id::{InstallId, ResidentId};
+use hearth_protocol::record::Entry;
+use hearth_protocol::scope::{Month, Scope, Section, Subject};
+use hearth_protocol::sync::digest::Digest;
+use hearth_protocol::time::Timestamp;
+use hearth_protocol::wire::message::Outline;
+use rusqlite::{Connection, params};
+use tokio::sync::Notify;
+
+use super::documents::{self, ScopeRow};
+use super::{Records, Site, intake, read, row};
+use crate::records::IntakeError;
+use crate::store::StoreError;
+
+/// How many months before the present one are kept where the configuration does not say: every page and every check
+/// looks back less than that.
+pub const MONTHS_KEPT: u16 = 3;
+/// How long a month that was fetched stays, in milliseconds: whoever reads in it comes back within the day.
+const FETCHED_KEPT_MS: i64 = 24 * 3_600_000;
+/// How long the hub is asked for a month, in milliseconds: whoever opened it has gone by then.
+const ASKED_MS: i64 = 10 * 60_000;
+/// Months asked for at a time. Beyond it the oldest wish is forgotten; opening the page asks again.
+const ASKED_MAX: usize = 32;
+
+/// Which months are kept, and which are wanted.
+#[derive(Debug)]
+pub(super) struct Months {
+    kept: AtomicU16,
+    asked: Mutex<BTreeMap<Scope, Timestamp>>,
+    woken: Notify,
+}
+
+impl Default for Months {
+    fn default() -> Self {
+        Self { kept: AtomicU16::new(MONTHS_KEPT), asked: Mutex::default(), woken: Notify::new() }
+    }
+}
+
+/// A month of a section, as the list of months shows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MonthHeld {
+    /// The month.
+    pub month: Month,
+    /// Whether its entries are here; else they are at the hub.
+    pub is_here: bool,
+}
+
+impl Records {
+    /// Sets how many months before the present one are kept.
+    pub fn keep_months(&self, months: u16) {
+        self.0.months.kept.store(months, Ordering::Relaxed);
+    }
+
+    /// How many months before the present one are kept.
+    pub fn months_kept(&self) -> u16 {
+        self.0.months.kept.load(Ordering::Relaxed)
+    }
+
+    /// The oldest month that is kept.
+    pub fn oldest_kept(&self) -> Month {
+        Month::of(self.0.clock.now()).before(self.months_kept())
+    }
+
+    /// The months of a resident's section that there are, newest first. None for a record that may not be shown.
+    pub async fn months(&self, resident: ResidentId, section: Section) -> Result<Vec<MonthHeld>, StoreError> {
+        self.0.store.read(move |connection| months(connection, resident, section)).await
+    }
+
+    /// The entries of one document that are here, oldest first. None for a record that may not be shown.
+    pub async fn entries_of(&self, scope: Scope) -> Result<Vec<Entry>, StoreError> {
+        self.0.store.read(move |connection| read::entries_of(connection, scope)).await
+    }
+
+    /// Asks the hub for a month that is not here, as soon as it can be reached.
+    pub fn want_month(&self, scope: Scope) {
+        let now = self.0.clock.now();
+        let mut asked = self.0.months.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        asked.insert(scope, now);
+        while asked.len() > ASKED_MAX {
+            let oldest = asked.iter().min_by_key(|(_, at)| **at).map(|(scope, _)| *scope);
+            oldest.and_then(|scope| asked.remove(&scope));
+        }
+        self.0.months.woken.notify_one();
+    }
+
+    /// Completes when a month was asked for since it last did.
+    pub(crate) async fn month_wanted(&self) {
+        self.0.months.woken.notified().await;
+    }
+
+    /// The months that somebody wants and that have not come.
+    pub async fn wanted_months(&self) -> Result<Vec<Scope>, StoreError> {
+        let now = self.0.clock.now();
+        let asked: Vec<Scope> = {
+            let mut asked = self.0.months.asked.lock().unwrap_or_else(PoisonError::into_inner);
+            asked.retain(|_, at| (0..ASKED_MS).contains(&now.ms_since(*at)));
+            asked.keys().copied().collect()
+        };
+        let missing = self.0.store.read(move |connection| {
+            let mut missing = Vec::new();
+            for scope in asked {
+                if is_evicted(connection, scope)? {
+                    missing.push(scope);
+                }
+            }
+            Ok::<_, StoreError>(missing)
+        });
+        let missing = missing.await?;
+        let mut asked = self.0.months.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        asked.retain(|scope, _| missing.contains(scope));
+        Ok(missing)
+    }
+
+    /// Lets go of months older than those kept, each in a transaction of its own. Answers how many.
+    pub async fn evict(&self) -> Result<usize, StoreError> {
+        let (oldest, now) = (self.oldest_kept(), self.0.clock.now());
+        let keys = self.0.store.read(move |connection| due(connection, oldest, now)).await?;
+        let mut count = 0;
+        for key in keys {
+            count += usize::from(self.0.store.write(move |tx| evict(tx, &key)).await?);
+        }
+        if count > 0 {
+            self.0.store.truncate_log().await?;
+            tracing::info!(documents = count, "months older than those kept were let go of");
+        }
+        Ok(count)
+    }
+}
+
+fn months(
+    connection: &Connection,
+    resident: ResidentId,
+    section: Section,
+) -> Result<Vec<MonthHeld>, StoreError> {
+    let subject = Subject::Resident(resident);
+    if !read::is_shown(connection, subject)? {
+        return Ok(Vec::new());
+    }
+    let sql = "SELECT month, NOT EXISTS (SELECT 1 FROM evicted WHERE evicted.scope = scope.id) FROM scope
+               WHERE subject = ?1 AND section = ?2 AND month IS NOT NULL ORDER BY month DESC";
+    let mut statement = connection.prepare_cached(sql)?;
+    let values = params![row::subject_key(subject), row::section_code(section)];
+    let rows = statement.query_map(values, |row| Ok((row.get::<_, String>(0)?, row.get(1)?)))?;
+    let mut months = Vec::new();
+    for found in rows {
+        let (month, is_here) = found?;
+        months.push(MonthHeld { month: month.parse().map_err(|_| row::corrupt("month"))?, is_here });
+    }
+    Ok(months)
+}
+
+fn is_evicted(connection: &Connection, scope: Scope) -> Result<bool, StoreError> {
+    let sql =
+        "SELECT EXISTS (SELECT 1 FROM evicted JOIN scope ON scope.id = evicted.scope WHERE scope.key = ?1)";
+    Ok(connection.prepare_cached(sql)?.query_row([scope.to_key()], |row| row.get(0))?)
+}
+
+/// Months older than those kept that are not let go of, or to which something came since: of records that are held,
+/// with nothing in them that waits for the hub or for a person.
+fn due(connection: &Connection, oldest: Month, now: Timestamp) -> Result<Vec<Vec<u8>>, StoreError> {
+    let sql = "SELECT key FROM scope WHERE month < ?1 AND (fetched IS NULL OR fetched < ?2)
+               AND EXISTS (SELECT 1 FROM resident WHERE id = substr(scope.subject, 2) AND state = 'granted')
+               AND (EXISTS (SELECT 1 FROM change WHERE change.scope = scope.id)
+                 OR EXISTS (SELECT 1 FROM snapshot WHERE snapshot.scope = scope.id))
+               AND NOT EXISTS (SELECT 1 FROM change WHERE change.scope = scope.id AND sequence IS NULL)
+               AND NOT EXISTS (SELECT 1 FROM entry JOIN delivery ON delivery.entry = entry.id
+                 WHERE entry.scope = scope.id AND delivery.state IN (?3, ?4))";
+    let mut statement = connection.prepare_cached(sql)?;
+    let values = params![
+        oldest.to_string(),
+        now.plus_ms(-FETCHED_KEPT_MS).0,
+        super::read::QUEUED,
+        super::read::REJECTED
+    ];
+    let keys: Result<Vec<Vec<u8>>, rusqlite::Error> =
+        statement.query_map(values, |row| row.get(0))?.collect();
+    Ok(keys?)
+}
+
+/// Lets go of a document's content, if all of it is at the hub and there is no gap in what is known of it.
+fn evict(tx: &Connection, key: &[u8]) -> Result<bool, StoreError> {
+    let Some(row) = documents::find(tx, row::scope(key)?)? else { return Ok(false) };
+    let base = documents::base_sequence(tx, row.id)?;
+    let sql = "SELECT count(*), count(sequence) FROM change WHERE scope = ?1";
+    let (all, at_hub): (i64, i64) =
+        tx.prepare_cached(sql)?.query_row([row.id], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let is_whole = base + row::count(all) == row.sequence && row.changes == row.sequence;
+    if all != at_hub || !is_whole {
+        return Ok(false);
+    }
+    let content = [
+        "DELETE FROM delivery WHERE entry IN (SELECT id FROM entry WHERE scope = ?1)",
+        "DELETE FROM entry WHERE scope = ?1",
+        "DELETE FROM unread WHERE scope = ?1",
+        "DELETE FROM change WHERE scope = ?1",
+        "DELETE FROM snapshot WHERE scope = ?1",
+    ];
+    for sql in content {
+        tx.prepare_cached(sql)?.execute([row.id])?;
+    }
+    tx.prepare_cached("DELETE FROM blob WHERE id NOT IN (SELECT blob FROM blob_use)")?.execute([])?;
+    note(tx, row.id, row.sequence)?;
+    Ok(true)
+}
+
+fn note(tx: &Connection, scope_id: i64, sequence: u64) -> Result<(), StoreError> {
+    let sql = "INSERT INTO evicted (scope, sequence) VALUES (?1, ?2)
+               ON CONFLICT (scope) DO UPDATE SET sequence = ?2";
+    tx.prepare_cached(sql)?.execute(params![scope_id, row::int(sequence)])?;
+    Ok(())
+}
+
+/// A document has come from the hub whole: if it had been let go of, it is here again for a while.
+pub(super) fn came_back(tx: &Connection, scope: Scope, now: Timestamp) -> Result<(), StoreError> {
+    let Some(row) = documents::find(tx, scope)? else { return Ok(()) };
+    let Some(upto) = documents::evicted(tx, row.id)? else { return Ok(()) };
+    let has_come = documents::snapshot(tx, row.id)?.is_some_and(|(_, sequence)| sequence >= upto);
+    if has_come {
+        tx.prepare_cached("DELETE FROM evicted WHERE scope = ?1")?.execute([row.id])?;
+        tx.prepare_cached("UPDATE scope SET fetched = ?2 WHERE id = ?1")?.execute(params![row.id, now.0])?;
+    }
+    Ok(())
+}
+
+/// Takes in what must be known of a month that is not kept. What was written here and is not at the hub stays.
+pub(super) fn outline(tx: &Connection, site: &Site, outline: &Outline) -> Result<(), IntakeError> {
+    let scope = outline.scope;
+    intake::check_scope(site, scope)?;
+    if scope.month().is_none() {
+        return Err(IntakeError::Refused { scope, code: "outline-without-month" });
+    }
+    let known = documents::find_or_make(tx, scope)?;
+    if documents::snapshot(tx, known.id)?.is_some() {
+        // What is held says at least as much.
+        return Ok(());
+    }
+    let mut row = ScopeRow {
+        changes: outline.sequence.0,
+        sequence: outline.sequence.0,
+        digest: outline.digest,
+        ..intake::empty(&known)
+    };
+    (row.tip.heads, row.tip.max_op) = (outline.heads.clone(), outline.max_op);
+    // A number of this installation is never used twice, whatever a hub that lost something says.
+    row.tip.own_changes = outline.own_changes.max(known.tip.own_changes);
+    for tail in documents::tail(tx, row.id)? {
+        let checked = document::check(scope.section(), tail.stored.hash, &tail.stored.bytes)
+            .map_err(|_| row::corrupt("change"))?;
+        let is_own = checked.install == site.install && checked.seq <= outline.own_changes;
+        let is_first = checked.install == InstallId::GENESIS;
+        if is_own || is_first || tail.sequence.is_some_and(|place| place <= outline.sequence.0) {
+            tx.prepare_cached("DELETE FROM entry WHERE change = ?1")?.execute([tail.id])?;
+            tx.prepare_cached("DELETE FROM change WHERE id = ?1")?.execute([tail.id])?;
+            continue;
+        }
+        row.tip.advance(site.install, &checked);
+        row.changes += 1;
+        if let Some(place) = tail.sequence {
+            row.sequence = row.sequence.max(place);
+            row.digest = row.digest.plus(Digest::of(scope, checked.hash));
+        }
+    }
+    note(tx, row.id, outline.sequence.0)?;
+    documents::save(tx, &row)?;
+    Ok(())
+}

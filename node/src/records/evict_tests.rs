@@ -1,0 +1,205 @@
+//! Months that are let go of, with a hub that is a list of changes.
+
+use std::time::Duration;
+
+use hearth_protocol::document;
+use hearth_protocol::id::EntryId;
+use hearth_protocol::record::Role;
+use hearth_protocol::scope::{Month, Scope, Section};
+use hearth_protocol::sync::digest::Digest;
+use hearth_protocol::sync::node::{Intake, IntakeItem};
+use hearth_protocol::wire::message::{
+    Delivery, DeliveryState, EntryDelivery, Outline, RevokeMode, Sequence, SnapshotPart,
+};
+
+use super::exchange_tests::{Order, holds, revoke, write};
+use super::sample::{NOON, Sample, dump, key, requester};
+use super::*;
+
+const DAY: Duration = Duration::from_hours(24);
+
+fn december() -> Scope {
+    Scope::of_resident(hearth_protocol::id::ResidentId(Uuid::from_u128(1)), Section::Notes, NOON).unwrap()
+}
+
+async fn notes(sample: &Sample) -> Vec<EntryId> {
+    let entries = sample.records.entries(sample.subject(), &[Section::Notes], None).await.unwrap();
+    entries.into_iter().map(|entry| entry.id).collect()
+}
+
+async fn is_here(sample: &Sample) -> Vec<(Month, bool)> {
+    let months = sample.records.months(sample.resident, Section::Notes).await.unwrap();
+    months.into_iter().map(|held| (held.month, held.is_here)).collect()
+}
+
+/// The hub's document of a scope, as it comes when it is wanted.
+fn whole(order: &Order, scope: Scope) -> Intake {
+    let snapshot = document::compact(scope.section(), None, &order.0[&scope]).unwrap().snapshot;
+    let part = SnapshotPart {
+        item: 1,
+        scope,
+        sequence: Sequence(snapshot.changes),
+        heads: snapshot.heads,
+        changes: snapshot.changes,
+        blake3: snapshot.blake3,
+        length: snapshot.bytes.len() as u64,
+        offset: 0,
+        bytes: snapshot.bytes,
+    };
+    Intake { items: vec![IntakeItem::Snapshot(part)], digest: Some(order.digest()), ..Intake::default() }
+}
+
+fn outline(order: &Order, scope: Scope, own: InstallId) -> Intake {
+    let mut tip = document::Tip::default();
+    for stored in &order.0[&scope] {
+        tip.advance(own, &document::check(scope.section(), stored.hash, &stored.bytes).unwrap());
+    }
+    let digests = order.0[&scope].iter().map(|change| Digest::of(scope, change.hash));
+    let outline = Outline {
+        item: 1,
+        scope,
+        sequence: Sequence(order.0[&scope].len() as u64),
+        heads: tip.heads,
+        max_op: tip.max_op,
+        own_changes: tip.own_changes,
+        digest: digests.fold(Digest::default(), Digest::plus),
+    };
+    Intake { items: vec![IntakeItem::Outline(outline)], ..Intake::default() }
+}
+
+#[tokio::test]
+async fn a_month_older_than_those_kept_leaves_no_byte_and_stays_in_the_digest() {
+    let sample = Sample::unencrypted().await;
+    let mut order = Order::default();
+    let planted = "Wilhelmina Plantedname";
+    for n in 0..30 {
+        write(&sample, 1, n, &format!("{planted} ate well. {}", "x".repeat(500))).await;
+    }
+    sample.time.pass(DAY * 125);
+    assert_eq!(sample.records.evict().await, Ok(0), "it is not at the hub");
+    order.pull(&sample.records).await;
+    let held = sample.records.held().await.unwrap();
+    sample.records.keep_months(4);
+    assert_eq!(sample.records.evict().await, Ok(0), "December is the fourth month before April");
+    sample.records.keep_months(3);
+    assert_eq!(sample.records.evict().await, Ok(1));
+    assert_eq!(sample.records.evict().await, Ok(0));
+    assert!(!holds(&sample, planted));
+    assert!(notes(&sample).await.is_empty());
+    assert_eq!(is_here(&sample).await, [(december().month().unwrap(), false)]);
+    assert_eq!(sample.records.held().await.unwrap(), held);
+    sample.records.rebuild_read_model().await.unwrap();
+    assert_eq!(sample.records.compact().await, Ok(0));
+}
+
+#[tokio::test]
+async fn a_month_that_was_let_go_of_is_written_to_fetched_and_let_go_of_again() {
+    let (a, b) = (Sample::of_install(7).await, Sample::of_install(8).await);
+    let mut order = Order::default();
+    for n in 0..5 {
+        write(&a, 1, n, "a").await;
+    }
+    order.pull(&a.records).await;
+    a.time.pass(DAY * 125);
+    assert_eq!(a.records.evict().await, Ok(1));
+    // A late entry builds on the tip; another comes from a site that was away.
+    let late = write(&a, 1, 50, "late").await;
+    b.records.take_in(order.intake()).await.unwrap();
+    let theirs = write(&b, 2, 1, "theirs").await;
+    order.pull(&a.records).await;
+    order.pull(&b.records).await;
+    assert_eq!(a.records.take_in(order.intake()).await, Ok(Some(true)));
+    assert!(document::rebuild(Section::Notes, None, &order.0[&december()]).is_ok());
+    assert_eq!(notes(&a).await, [late, theirs]);
+    let kept = dump(&a.records, "entry").await;
+    a.records.rebuild_read_model().await.unwrap();
+    assert_eq!(dump(&a.records, "entry").await, kept);
+    // Somebody opens it.
+    a.records.want_month(december());
+    assert_eq!(a.records.wanted_months().await.unwrap(), [december()]);
+    a.records.take_in(whole(&order, december())).await.unwrap();
+    assert!(a.records.wanted_months().await.unwrap().is_empty());
+    assert_eq!(notes(&a).await.len(), 7);
+    assert_eq!(is_here(&a).await, [(december().month().unwrap(), true)]);
+    assert_eq!(a.records.held().await.unwrap().digest, order.digest());
+    assert_eq!(a.records.evict().await, Ok(0), "whoever reads in it comes back");
+    a.time.pass(DAY * 2);
+    assert_eq!(a.records.evict().await, Ok(1));
+    assert_eq!(a.records.held().await.unwrap().digest, order.digest());
+    a.records.take_in(whole(&order, december())).await.unwrap();
+    assert_eq!(notes(&a).await.len(), 7);
+}
+
+#[tokio::test]
+async fn an_outline_makes_a_month_known_and_keeps_what_waits_here() {
+    let (a, b) = (Sample::of_install(7).await, Sample::of_install(8).await);
+    let mut order = Order::default();
+    for n in 0..5 {
+        write(&a, 1, n, "a").await;
+    }
+    order.pull(&a.records).await;
+    let own = write(&b, 2, 1, "not at the hub").await;
+    b.time.pass(DAY * 125);
+    for _ in 0..2 {
+        b.records.take_in(outline(&order, december(), InstallId(8))).await.unwrap();
+        assert_eq!(b.records.held().await.unwrap().digest, order.digest());
+        assert_eq!(notes(&b).await, [own]);
+    }
+    assert_eq!(is_here(&b).await, [(december().month().unwrap(), false)]);
+    assert_eq!(b.records.evict().await, Ok(0));
+    order.pull(&b.records).await;
+    assert_eq!(b.records.held().await.unwrap().digest, order.digest());
+    assert_eq!(b.records.evict().await, Ok(1));
+    b.records.take_in(whole(&order, december())).await.unwrap();
+    assert_eq!(notes(&b).await.len(), 6);
+    b.records.rebuild_read_model().await.unwrap();
+    assert_eq!(b.records.held().await.unwrap().digest, order.digest());
+    let open = Scope::of_resident(b.resident, Section::Safety, NOON).unwrap();
+    let first = document::genesis(Section::Safety).to_stored();
+    order.0.insert(open, vec![first]);
+    let refused = b.records.take_in(outline(&order, open, InstallId(8))).await;
+    assert!(
+        matches!(refused, Err(IntakeError::Refused { code: "outline-without-month", .. })),
+        "{refused:?}"
+    );
+}
+
+#[tokio::test]
+async fn what_a_person_has_to_look_at_and_what_may_not_be_fetched_again_stays() {
+    let sample = Sample::new().await;
+    let mut order = Order::default();
+    let entry = write(&sample, 1, 1, "a").await;
+    order.pull(&sample.records).await;
+    sample.time.pass(DAY * 125);
+    let told = |state| Delivery { states: vec![EntryDelivery { entry, state }] };
+    sample.records.deliver(told(DeliveryState::Rejected("422".to_owned()))).await.unwrap();
+    assert_eq!(sample.records.evict().await, Ok(0));
+    sample.records.deliver(told(DeliveryState::Accepted)).await.unwrap();
+    sample.records.take_in(revoke(sample.resident, RevokeMode::Freeze)).await.unwrap();
+    assert_eq!(sample.records.evict().await, Ok(0));
+    sample.grant(sample.resident).await;
+    assert_eq!(sample.records.evict().await, Ok(1));
+    // A record that is taken away goes with what is known of its months.
+    sample.records.take_in(revoke(sample.resident, RevokeMode::Forget)).await.unwrap();
+    for table in ["scope", "evicted", "delivery", "unread"] {
+        assert!(dump(&sample.records, table).await.is_empty(), "{table}");
+    }
+}
+
+#[tokio::test]
+async fn doses_and_orders_of_open_sections_are_never_let_go_of() {
+    let sample = Sample::new().await;
+    let mut order = Order::default();
+    let body = hearth_protocol::record::Body::Alert(hearth_protocol::record::safety::Alert {
+        text: hearth_protocol::record::coded::Coded::text("Falls"),
+        active: true,
+        ended_reason: None,
+    });
+    let alert = sample.draft(Section::Safety, body);
+    sample.records.add(&requester(Role::Nurse, 1), key(1), vec![alert]).await.unwrap();
+    order.pull(&sample.records).await;
+    sample.time.pass(DAY * 2000);
+    assert_eq!(sample.records.evict().await, Ok(0));
+    let safety = sample.records.entries(sample.subject(), &[Section::Safety], None).await.unwrap();
+    assert_eq!(safety.len(), 1);
+}
