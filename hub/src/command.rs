@@ -2,6 +2,7 @@
 
 mod backup;
 mod doctor;
+mod restore;
 mod run;
 
 use std::path::{Path, PathBuf};
@@ -32,6 +33,7 @@ Examples:
   hearth-hub run --config /etc/hearth/region/hub.toml
   hearth-hub doctor --config /etc/hearth/region/hub.toml
   hearth-hub backup /var/backups/hearth --config /etc/hearth/region/hub.toml
+  hearth-hub restore --from hub-20261121T023000Z.db --config /etc/hearth/region/hub.toml
 
 Exit codes: 0 done, 1 failed, 2 wrong usage";
 
@@ -43,6 +45,8 @@ enum Command {
     Doctor(doctor::Doctor),
     /// Copy the database while the hub runs, and prove that the copy is whole
     Backup(backup::Backup),
+    /// Put a backup in the place of the database, and begin a new epoch in which every node brings back what is missing
+    Restore(restore::Restore),
 }
 
 impl Cli {
@@ -56,6 +60,7 @@ impl Cli {
             }
             Command::Doctor(doctor) => doctor.run(&folder),
             Command::Backup(backup) => backup.run(&folder),
+            Command::Restore(restore) => restore.run(&folder),
         }
     }
 }

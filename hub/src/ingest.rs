@@ -7,6 +7,7 @@
 
 mod append;
 mod blobs;
+mod brought_back;
 mod judge;
 mod quarantine;
 mod rules;

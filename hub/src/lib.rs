@@ -16,6 +16,7 @@ pub mod random;
 pub mod records;
 pub mod region;
 pub mod repair;
+pub mod restore;
 pub mod scopes;
 pub mod sites;
 pub mod store;

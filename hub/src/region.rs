@@ -1,11 +1,15 @@
 //! The region as the database knows it: its id and epoch, and the installation as which the hub itself writes.
 
 use hearth_protocol::id::{EntryId, InstallId};
+use hearth_protocol::time::Timestamp;
 use hearth_protocol::wire::message::RegionId;
 use rusqlite::{Connection, OptionalExtension, Transaction};
 use uuid::Uuid;
 
 use crate::store::{StoreError, columns};
+
+/// How long nodes may bring back what a hub lost, in milliseconds: as long as a node may be away and keep its records.
+const REPAIR_MS: i64 = 90 * 24 * 60 * 60 * 1000;
 
 /// The region.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,10 +58,33 @@ pub fn begin(
 
 /// Starts a new epoch, after a restore or a failover with loss: every node repairs and pushes back what it still has.
 ///
-/// The hub writes as a new installation from here on, since the old one's numbers may have been used already.
-pub fn start_epoch(transaction: &Transaction<'_>, hub_install: InstallId) -> Result<u64, StoreError> {
-    let sql = "UPDATE region SET epoch = epoch + 1, hub_install = ?1, hub_entries = 0 RETURNING epoch";
-    Ok(transaction.query_row(sql, [hub_install.0], |row| row.get(0))?)
+/// The hub writes as a new installation from here on, since the old one's numbers may have been used already. The epoch
+/// is counted from the time in seconds, so that the same backup restored twice begins two of them.
+pub fn start_epoch(
+    transaction: &Transaction<'_>,
+    hub_install: InstallId,
+    now: Timestamp,
+) -> Result<u64, StoreError> {
+    let before = require(transaction)?.hub_install;
+    let sql =
+        "UPDATE region SET epoch = max(epoch + 1, ?2), hub_install = ?1, hub_entries = 0 RETURNING epoch";
+    let epoch = transaction.query_row(sql, (hub_install.0, now.0 / 1000), |row| row.get(0))?;
+    let sql = "INSERT INTO epoch (epoch, started_at, hub_install) VALUES (?1, ?2, ?3)";
+    transaction.execute(sql, (epoch, now.0, before.0))?;
+    Ok(epoch)
+}
+
+/// Whether nodes may still bring back what the hub lost when the present epoch began.
+pub fn is_repairing(connection: &Connection, now: Timestamp) -> Result<bool, StoreError> {
+    let mut select = connection.prepare_cached("SELECT max(started_at) FROM epoch")?;
+    let started: Option<i64> = select.query_row([], |row| row.get(0))?;
+    Ok(started.is_some_and(|started| now.ms_since(Timestamp(started)) <= REPAIR_MS))
+}
+
+/// Whether the hub itself wrote as this installation before a loss.
+pub fn was_hub(connection: &Connection, install: InstallId) -> Result<bool, StoreError> {
+    let mut select = connection.prepare_cached("SELECT 1 FROM epoch WHERE hub_install = ?1")?;
+    Ok(select.exists([install.0])?)
 }
 
 /// The id of the next entry that the hub writes.

@@ -4,8 +4,10 @@ use ed25519_dalek::VerifyingKey;
 use hearth_protocol::access::SiteKind;
 use hearth_protocol::id::{InstallId, SiteId};
 use hearth_protocol::time::Timestamp;
+use hearth_provisioning::authority::PeerIdentity;
 use rusqlite::{Connection, OptionalExtension, Transaction};
 
+use crate::region;
 use crate::store::{StoreError, columns, dirty};
 
 /// Whether an installation may speak with the hub.
@@ -119,6 +121,40 @@ pub fn identify(connection: &Connection, fingerprint: [u8; 32]) -> Result<Option
         Ok(Identified { install: read_install(row)?, not_after: Timestamp(row.get(4)?) })
     });
     Ok(found.optional()?)
+}
+
+/// An installation whose certificate the hub issued and has lost the row of: certificates are renewed daily, and sites
+/// enrolled, after the backup from which a hub comes back. None unless nodes may still bring back what was lost.
+///
+/// The handshake has verified that the region's authority signed the certificate. A row that is there has to be of the
+/// same key and site; an installation without a row replaces the one that its site had in the backup, as it did when it
+/// was enrolled.
+pub fn readmit(
+    transaction: &Transaction<'_>,
+    peer: &PeerIdentity,
+    now: Timestamp,
+) -> Result<Option<Identified>, StoreError> {
+    if !region::is_repairing(transaction, now)? {
+        return Ok(None);
+    }
+    if install(transaction, peer.install)?.is_some() {
+        let key = key_of(transaction, peer.install)?;
+        if key.is_none_or(|key| *key.as_bytes() != peer.public_key) {
+            return Ok(None);
+        }
+    } else {
+        let sql = "SELECT 1 FROM site WHERE ods = ?1 AND state = 'active'";
+        if !transaction.prepare_cached(sql)?.exists([peer.site.as_str()])? {
+            return Ok(None);
+        }
+        let sql =
+            "UPDATE install SET state = 'revoked', reason = 'replaced' WHERE site = ?1 AND state = 'active'";
+        transaction.execute(sql, [peer.site.as_str()])?;
+        add_install(transaction, peer.install, peer.site, &peer.public_key, peer.not_before)?;
+        tracing::warn!(site = %peer.site, install = %peer.install, "an installation enrolled after the backup is let in");
+    }
+    add_certificate(transaction, peer.install, peer.fingerprint, peer.not_before, peer.not_after)?;
+    identify(transaction, peer.fingerprint)
 }
 
 /// The installation with this number.

@@ -159,6 +159,15 @@ impl Region {
         Ok((format!("https://{}", self.addresses.admin), roots, token.trim().to_owned()))
     }
 
+    /// Runs `hearth-hub` with these arguments and paths on this region's configuration.
+    pub fn hub_command(&self, arguments: &[&str], paths: &[&Path]) -> anyhow::Result<std::process::Output> {
+        let config = self.hub_toml();
+        let named = [OsStr::new("--config"), config.as_os_str()];
+        let arguments = arguments.iter().map(OsStr::new);
+        let all = arguments.chain(paths.iter().map(|path| path.as_os_str())).chain(named);
+        process::command("hearth-hub", all, &[("NO_COLOR", OsStr::new("1"))], "")
+    }
+
     /// Runs `hearth` with these arguments; what it prints on standard output.
     pub fn hearth<A: AsRef<OsStr>>(
         &self,

@@ -7,6 +7,7 @@ use hearth_protocol::time::Timestamp;
 use hearth_protocol::wire::message::{AuditBatch, AuditBytes};
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
+use crate::region;
 use crate::sites;
 use crate::store::StoreError;
 
@@ -18,6 +19,11 @@ pub enum Taken {
     /// The events do not continue the chain that the hub holds: an alarm, since a node's chain only ever grows.
     /// Nothing of the batch is stored; the fault is noted for the administrators.
     Fault(ChainFault),
+    /// The hub has lost events after this number: they are to be sent again.
+    Lost {
+        /// The last that it has.
+        after: u64,
+    },
     /// The signed head is not the installation's, or not of this chain. Nothing of the batch is stored.
     BadCheckpoint,
 }
@@ -42,6 +48,9 @@ pub fn take(
     now: Timestamp,
 ) -> Result<Taken, StoreError> {
     let held = head(transaction, install)?;
+    if batch.first > held.n.saturating_add(1) && region::is_repairing(transaction, now)? {
+        return Ok(Taken::Lost { after: held.n });
+    }
     let (chain, new) = match follow(transaction, install, held, batch.first, batch.events)? {
         Ok(followed) => followed,
         Err(fault) => return note(transaction, install, fault, now),

@@ -116,3 +116,16 @@ async fn what_is_done_to_the_hubs_own_copy_is_found() {
         assert_eq!(checked.iter().any(|c| c.fault.is_some()), is_found, "{sql}: {checked:?}");
     }
 }
+
+#[tokio::test]
+async fn events_that_a_restored_hub_has_lost_are_asked_for_again() {
+    let (_folder, store) = store().await;
+    let mut chain = Chain::from_head(NODE, Head::empty(NODE));
+    let all = batch(1, &mut chain, 4);
+    let later = batch(5, &mut chain, 1);
+    take_one(&store, batch(1, &mut Chain::from_head(NODE, Head::empty(NODE)), 2)).await;
+    store.write(|t| crate::region::start_epoch(t, InstallId(9), NOW).map(drop)).await.unwrap();
+    assert_eq!(take_one(&store, later.clone()).await, Taken::Lost { after: 2 });
+    assert_eq!(take_one(&store, all).await, Taken::Upto(4));
+    assert_eq!(take_one(&store, later).await, Taken::Upto(5));
+}

@@ -7,7 +7,9 @@ use hearth_protocol::sync::digest::Digest;
 use hearth_protocol::wire::message::{ChangeResult, Sequence};
 use rusqlite::{Connection, OptionalExtension, Transaction};
 
-use super::{Intake, Item, PENDING_PER_INSTALL_MAX, SCOPE_CHANGES_MAX, blobs, quarantine, rules};
+use super::{
+    Intake, Item, PENDING_PER_INSTALL_MAX, SCOPE_CHANGES_MAX, blobs, brought_back, quarantine, rules,
+};
 use crate::gateway;
 use crate::scopes::{self, ScopeState};
 use crate::sites::Install;
@@ -62,10 +64,17 @@ impl Intake<'_> {
         match standing(self.transaction, item.scope, known.as_ref(), change)? {
             Standing::Next => {
                 let sequence = self.accept(pusher.id, item.scope, known, change)?;
+                if change.install != pusher.id && change.install != InstallId::GENESIS {
+                    brought_back::note(self.transaction, pusher, item.scope, change, self.now)?;
+                }
                 Ok(Verdict::Judged(ChangeResult::Accepted(sequence)))
             }
             Standing::Missing(dep) => self.wait(pusher, item, dep),
             Standing::Broken(code) => self.put_aside(pusher, item, code),
+            // Whoever brings back what another made is not the one of whom there are two.
+            Standing::Cloned if change.install != pusher.id => {
+                self.put_aside(pusher, item, "number-used-twice")
+            }
             Standing::Cloned => {
                 quarantine::put(self.transaction, pusher.id, item, "cloned-install", self.now)?;
                 Ok(Verdict::Expel("cloned"))

@@ -87,7 +87,9 @@ pub(super) fn put(
     tracing::warn!(%install, code, "change put into the quarantine");
     let sql = "SELECT count(*) FROM quarantine WHERE install = ?1 AND settled_at IS NULL";
     let open: u64 = transaction.prepare_cached(sql)?.query_row([install.0], |row| row.get(0))?;
-    if open > QUARANTINE_PER_INSTALL_MAX {
+    // What it was asked to bring back for others does not count against it.
+    let is_own = item.checked.as_ref().map_or(true, |change| change.install == install);
+    if open > QUARANTINE_PER_INSTALL_MAX && is_own {
         return Ok(Verdict::Expel("too-much-quarantined"));
     }
     Ok(Verdict::Judged(ChangeResult::Rejected(code.to_owned())))

@@ -9,6 +9,7 @@ use hearth_protocol::time::Timestamp;
 use hearth_protocol::wire::limits;
 use rusqlite::Connection;
 
+use super::brought_back;
 use crate::grants::{self, GrantState};
 use crate::sites::Install;
 use crate::store::StoreError;
@@ -28,7 +29,8 @@ pub(super) fn broken(
     now: Timestamp,
 ) -> Result<Option<&'static str>, StoreError> {
     if change.install != pusher.id && change.install != InstallId::GENESIS {
-        return Ok(Some("foreign-install"));
+        let broken = brought_back::broken(connection, pusher, scope, change, now)?;
+        return Ok(broken.or_else(|| broken_date(scope, &change.entries, now)));
     }
     if !is_granted(connection, pusher, scope)? {
         return Ok(Some("not-granted"));

@@ -162,6 +162,60 @@ async fn a_change_of_another_installation_is_not_taken_from_this_one() {
     assert_eq!(results, [accepted(1), rejected("foreign-install")]);
 }
 
+/// The hub begins a new epoch, as it does when it comes back from a backup.
+async fn lose(hub: &TestHub) {
+    hub.store.write(|t| crate::region::start_epoch(t, InstallId(0xffff_0002), NOW).map(drop)).await.unwrap();
+}
+
+#[tokio::test]
+async fn after_a_loss_a_site_brings_back_what_another_wrote_by_the_others_rights() {
+    let hub = region().await;
+    let (notes, safety, mar) = (scope(1, Section::Notes), scope(1, Section::Safety), scope(1, Section::Mar));
+    let mut home = Pen::new(1);
+    let (allowed, unread) = (home.write(safety), home.write(notes));
+    lose(&hub).await;
+    // A pharmacy may write safety, as the home may; it never holds notes, and may not write what is given.
+    assert_eq!(hub.push(2, allowed).await, [accepted(1), accepted(2)]);
+    assert_eq!(hub.push(2, unread).await, [rejected("section-not-writable"), rejected("not-granted")]);
+    let mut pharmacy = Pen::new(2);
+    let given = pharmacy.write(mar);
+    assert_eq!(hub.push(1, given).await, [accepted(1), rejected("section-not-writable")]);
+    assert_eq!(hub.push(1, Pen::new(99).write(safety)).await[1], rejected("foreign-install"));
+    assert_eq!(hub.count("brought_back").await, 1);
+    let after = NOW.plus_ms(91 * 24 * 60 * 60 * 1000);
+    let push = Push::check(vec![ChangeGroup { changes: home.write(safety) }]);
+    let late = hub.store.write(move |t| super::push(t, InstallId(2), push, after)).await.unwrap();
+    assert_eq!(late, Pushed::Judged(vec![rejected("foreign-install")]));
+}
+
+#[tokio::test]
+async fn after_a_loss_the_hubs_own_entries_come_back_too() {
+    let hub = region().await;
+    let safety = scope(1, Section::Safety);
+    let mut before = Pen::new(HUB.0);
+    let own = before.write(safety);
+    assert_eq!(hub.push(1, own.clone()).await, [accepted(1), rejected("foreign-install")]);
+    lose(&hub).await;
+    assert_eq!(hub.push(1, own).await[1], accepted(2));
+    assert_eq!(hub.count("quarantine WHERE settled_at IS NULL").await, 0);
+}
+
+#[tokio::test]
+async fn who_brings_back_two_versions_of_anothers_change_is_not_the_copy() {
+    let hub = region().await;
+    let safety = scope(1, Section::Safety);
+    let mut home = Pen::new(1);
+    let mut fork = home.clone();
+    lose(&hub).await;
+    hub.push(1, home.write(safety)).await;
+    let mut entry = entry(fork.next_id(), NOW);
+    entry.origin = hearth_protocol::record::Origin::Site(site(PHARMACY));
+    let forked = fork.add(safety, vec![entry]);
+    assert_eq!(hub.push(2, forked).await[1], rejected("number-used-twice"));
+    let state = hub.store.read(|c| Ok(sites::install(c, InstallId(2))?.unwrap().state)).await.unwrap();
+    assert_eq!(state, InstallState::Active);
+}
+
 #[tokio::test]
 async fn a_change_after_the_record_was_taken_away_goes_to_the_quarantine_and_can_be_accepted_by_a_person() {
     let hub = region().await;

@@ -112,9 +112,13 @@ async fn admit(hub: &Hub, connection: &Connection) -> Result<Identified, Refusal
     let peer = PeerIdentity::from_der(&leaf).map_err(|_| RefusalCode::Certificate)?;
     let now = hub.clock.now();
     peer.check(hub.region.0, now).map_err(|_| RefusalCode::Certificate)?;
-    let fingerprint = peer.fingerprint;
-    let known = hub.store.read(move |connection| sites::identify(connection, fingerprint)).await;
-    let known = known.map_err(|_| RefusalCode::Unavailable)?.ok_or(RefusalCode::Certificate)?;
+    let known = hub.store.read(move |connection| sites::identify(connection, peer.fingerprint)).await;
+    let known = if let Some(known) = known.map_err(|_| RefusalCode::Unavailable)? {
+        known
+    } else {
+        let readmitted = hub.store.write(move |transaction| sites::readmit(transaction, &peer, now)).await;
+        readmitted.map_err(|_| RefusalCode::Unavailable)?.ok_or(RefusalCode::Certificate)?
+    };
     let fits = known.install.id == peer.install && known.install.site == peer.site;
     if !fits || is_over(known.not_after, now) {
         return Err(RefusalCode::Certificate);

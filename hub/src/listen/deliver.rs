@@ -103,7 +103,9 @@ async fn take_audit(link: &mut Link, batch: AuditBatch) -> Result<(), StoreError
     let taken =
         link.hub.store.write(move |transaction| audit::take(transaction, install, batch, now)).await?;
     match taken {
-        Taken::Upto(upto) => answer(link, Message::AuditAck(AuditAck { upto })),
+        Taken::Upto(upto) | Taken::Lost { after: upto } => {
+            answer(link, Message::AuditAck(AuditAck { upto }));
+        }
         // The fault is noted for the administrators; the node keeps its events until a person has looked.
         Taken::Fault(_) | Taken::BadCheckpoint => {
             tracing::error!(%install, "a node's audit does not continue its chain");

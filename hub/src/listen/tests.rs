@@ -296,6 +296,21 @@ async fn a_certificate_that_the_hub_has_no_row_of_is_refused() {
 }
 
 #[tokio::test]
+async fn after_a_loss_an_installation_that_the_hub_forgot_is_let_in_by_its_certificate_and_key() {
+    let running = Running::start().await;
+    let forgotten = running.certificate(HOME, 5, false).await;
+    let of_another_key = running.certificate(HOME, 1, false).await;
+    let before = running.connect(Some(&forgotten)).await.unwrap();
+    assert_eq!(close_code_of(before).await, 2);
+    let lose = |t: &rusqlite::Transaction<'_>| crate::region::start_epoch(t, InstallId(9), NOW).map(drop);
+    running.hub.store.write(lose).await.unwrap();
+    running.node_with(HOME, 5, &forgotten).await.welcome().await;
+    let stranger = running.connect(Some(&of_another_key)).await.unwrap();
+    assert_eq!(close_code_of(stranger).await, 2);
+    running.end().await;
+}
+
+#[tokio::test]
 async fn an_expired_certificate_is_refused_even_by_a_client_that_was_in_before() {
     let running = Running::start().await;
     let identity = running.certificate(HOME, 1, true).await;

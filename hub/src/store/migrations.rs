@@ -12,6 +12,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("compaction", include_str!("schema/0004_compaction.sql")),
     ("identifiers", include_str!("schema/0005_identifiers.sql")),
     ("months", include_str!("schema/0006_months.sql")),
+    ("repair", include_str!("schema/0007_repair.sql")),
 ];
 
 /// The version of the schema that this software writes.

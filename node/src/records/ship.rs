@@ -38,13 +38,13 @@ impl Records {
             .await
     }
 
-    /// Notes that events up to this number are on the hub's disk. Answers whether that is news.
+    /// Notes that events up to this number, and no others, are on the hub's disk. Answers whether that is news.
     pub async fn audit_shipped(&self, upto: u64) -> Result<bool, StoreError> {
         self.0
             .store
             .write(move |tx| {
                 let known = row::meta::<u64>(tx, SHIPPED)?.unwrap_or(0);
-                if upto <= known {
+                if upto == known {
                     return Ok(false);
                 }
                 row::set_meta(tx, SHIPPED, upto)?;

@@ -598,7 +598,8 @@ pub struct AuditBatch {
 #[cbor(transparent)]
 pub struct AuditBytes(#[cbor(n(0), with = "minicbor::bytes")] pub Vec<u8>);
 
-/// Audit events up to this number are on the hub's disk.
+/// Audit events up to this number are on the hub's disk. A number below one that was told before: what came after it was
+/// lost there, and is to be sent again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct AuditAck {
     /// Last of them.
