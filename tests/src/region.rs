@@ -262,14 +262,12 @@ impl Region {
         Ok(reports)
     }
 
-    /// Writes made-up residents as Bundles, one file each, with doses due in the next minutes, and imports them for
-    /// these sites.
+    /// Writes made-up residents as Bundles, one file each, and imports them for these sites.
     pub fn import_made(&self, made: &made::Region, sites: &[&str]) -> anyhow::Result<Vec<Value>> {
         let folder = self.folder.with_file_name("bundles");
         std::fs::create_dir_all(&folder)?;
-        let now = hearth_node::clock::Clock::system().now();
         for (number, resident) in made.residents.iter().enumerate() {
-            let text = made::due_soon(resident.bundle.clone(), now).to_string();
+            let text = resident.bundle.to_string();
             setup::write(&folder.join(format!("resident-{number:02}.json")), &text)?;
             if let Some(discharge) = &resident.discharge {
                 let text = serde_json::to_string(discharge)?;

@@ -127,7 +127,7 @@ async fn no_log_of_hub_or_node_says_who_anybody_is_even_at_the_highest_level() {
     // Nobody answers there: what the hub says of a main care record that is away is searched too.
     let main_record = Some(format!("http://{}/fhir", free_port().unwrap()));
     let options = Options { log: "trace".into(), main_record, ..Options::default() };
-    let mut made = make(7, 1, 4, now());
+    let mut made = make(7, 1, 4, now()).due_soon(now());
     for (staff, number) in made.home_staff.iter_mut().chain(&mut made.pharmacy_staff).zip(0..) {
         // So long that no count or identifier in a log is one of them by chance.
         staff.pin = format!("{}{}", staff.pin, 104_729 + 7_919 * number);

@@ -214,10 +214,11 @@ async fn gone(contact: &Contact, resident: ResidentId, there: &[Value]) -> Resul
     Ok(gone)
 }
 
-/// The resources of a resident that were read and became entries, or are to.
+/// The resources of a resident that were read and became entries, or are to. What came in a file without a version may
+/// never have been there.
 fn names(connection: &Connection, system: &str, resident: ResidentId) -> Result<Vec<String>, StoreError> {
-    let sql =
-        "SELECT resource FROM original WHERE system = ?1 AND resident = ?2 AND state IN ('mapped', 'parked')";
+    let sql = "SELECT resource FROM original WHERE system = ?1 AND resident = ?2 AND version IS NOT NULL
+               AND state IN ('mapped', 'parked')";
     let mut select = connection.prepare_cached(sql)?;
     let rows = select.query_map(params![system, resident.0.as_bytes()], |row| row.get(0))?;
     Ok(rows.collect::<Result<_, _>>()?)

@@ -64,7 +64,7 @@ async fn show(arguments: &Arguments, software: Option<Software>) -> anyhow::Resu
     let temporary = TempDir::with_prefix("hearth-demo-")?;
     let folder = arguments.folder.clone().unwrap_or_else(|| temporary.path().to_owned());
     let now = hearth_node::clock::Clock::system().now();
-    let made = made::region(arguments.seed, 1, arguments.residents, now);
+    let made = made::region(arguments.seed, 1, arguments.residents, now).due_soon(now);
     let bar = progress();
 
     let main_record = main_record(software, &folder, &made, &bar).await?;

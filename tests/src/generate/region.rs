@@ -29,7 +29,6 @@ use hearth_protocol::time::Timestamp;
 use serde_json::Value;
 
 pub use edge::Edge;
-pub use soon::due_soon;
 pub use staff::Staff;
 
 use super::dice::Dice;

@@ -32,7 +32,7 @@ const LOG_LINES: usize = 20;
 
 /// A region with a home and a pharmacy that hold the same residents.
 pub async fn started(folder: &std::path::Path, residents: u16, options: Options) -> (Region, made::Region) {
-    let made = make(7, 1, residents, now());
+    let made = make(7, 1, residents, now()).due_soon(now());
     let region = started_with(folder, &made, options).await;
     (region, made)
 }

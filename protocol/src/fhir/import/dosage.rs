@@ -171,10 +171,17 @@ fn rate_words(dose: &Value) -> Option<String> {
     Some(format!("{} per {}", quantity_words(over)?, quantity_words(under)?))
 }
 
+/// Whether one of the sentences that are there says the same: partners send the prescriber's words and its parts.
+fn is_said(lines: &[String], line: &str) -> bool {
+    let bare = |text: &str| text.trim().trim_end_matches('.').to_lowercase();
+    let sentences = lines.iter().flat_map(|said| said.split(['.', ';', '\n']).chain([said.as_str()]));
+    sentences.map(bare).any(|said| said == bare(line))
+}
+
 fn instructions(dosage: &Value, timing: &Value, read: Option<&Due>) -> Option<String> {
     let mut lines: Vec<String> = Vec::new();
     let mut say = |line: Option<String>| {
-        if let Some(line) = line.filter(|l| !l.is_empty() && !lines.contains(l)) {
+        if let Some(line) = line.filter(|l| !l.is_empty() && !is_said(&lines, l)) {
             lines.push(line);
         }
     };
@@ -254,6 +261,14 @@ mod tests {
         assert_eq!(read.start.unwrap().to_string(), "2026-01-05");
         assert_eq!(read.end.unwrap().to_string(), "2026-01-12");
         assert_eq!(read.route.unwrap().display, "Oral");
+    }
+
+    #[test]
+    fn a_sentence_that_stands_in_the_prescribers_words_is_not_said_twice() {
+        let read = read(&[json!({
+            "text": "1 tablet at 18:00. With or after food.", "patientInstruction": "with or after food",
+            "additionalInstruction": [{"text": "With or after food"}, {"text": "Food"}]})]);
+        assert_eq!(read.instructions.as_deref(), Some("1 tablet at 18:00. With or after food.\nFood"));
     }
 
     #[test]

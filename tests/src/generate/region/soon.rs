@@ -3,14 +3,24 @@
 use hearth_protocol::time::Timestamp;
 use serde_json::{Value, json};
 
+use super::Region;
+
 /// So many medicines of each resident are moved.
 const MOVED: usize = 3;
 /// The first of them falls due so long after now, the others as long after each other.
 const STEP_MS: i64 = 5 * 60 * 1000;
 
-/// A resident's Bundle in which the first three medicines that are given once a day are due in the minutes after `now`.
-#[must_use]
-pub fn due_soon(mut bundle: Value, now: Timestamp) -> Value {
+impl Region {
+    /// The same people, of whom each is due the first three medicines that are given once a day in the minutes after
+    /// `now`.
+    #[must_use]
+    pub fn due_soon(mut self, now: Timestamp) -> Self {
+        self.residents.iter_mut().for_each(|resident| due_soon(&mut resident.bundle, now));
+        self
+    }
+}
+
+fn due_soon(bundle: &mut Value, now: Timestamp) {
     let entries = bundle.get_mut("entry").and_then(Value::as_array_mut);
     let instructions = entries.into_iter().flatten().filter_map(|entry| {
         let resource = entry.get_mut("resource")?;
@@ -31,7 +41,6 @@ pub fn due_soon(mut bundle: Value, now: Timestamp) -> Value {
             *text = json!("once a day");
         }
     }
-    bundle
 }
 
 fn is_once_a_day(dosage: &Value) -> bool {
@@ -50,9 +59,8 @@ mod tests {
         let now = Timestamp(1_781_000_000_000);
         let time = now.plus_ms(STEP_MS).in_zone();
         let time = format!("{:02}:{:02}:00", time.hour(), time.minute());
-        let made = region(7, 1, 6, now);
-        let moved =
-            made.residents.iter().filter(|r| due_soon(r.bundle.clone(), now).to_string().contains(&time));
+        let made = region(7, 1, 6, now).due_soon(now);
+        let moved = made.residents.iter().filter(|resident| resident.bundle.to_string().contains(&time));
         assert!(moved.count() >= 4, "most residents take something once a day");
     }
 }
