@@ -1,29 +1,29 @@
 //! Recording what became of a dose: given, not given and why, when required; and the page that stops a mistake.
 
+mod bedside;
+mod witness;
+
 use askama::Template;
 use axum::extract::{Path, Query, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use axum::response::{IntoResponse as _, Response};
-use hearth_protocol::access::Action;
-use hearth_protocol::id::{EntryId, ResidentId};
+use axum::http::HeaderMap;
+use axum::response::Response;
+use hearth_protocol::id::EntryId;
 use hearth_protocol::record::mar::{Administration, Outcome};
-use hearth_protocol::record::{Author, Body};
-use hearth_protocol::scope::Section;
 use hearth_protocol::time::Timestamp;
 use serde::Deserialize;
 
-use super::care::{self, Sheet};
+use super::care::Sheet;
 use super::error::PageError;
 use super::form::{Fields, Problems};
-use super::frame::{Frame, Place, role_words};
-use super::pin::{self, Attempt};
+use super::frame::Frame;
 use super::requester::{Posted, Requester};
-use super::round::DOSES;
 use super::unlock::Tile;
 use super::view::banner::Banner;
-use super::view::doses::{DoseCard, Doses, NOT_GIVEN, PrnCard};
+use super::view::doses::{DoseCard, NOT_GIVEN, PrnCard};
 use super::{Web, page};
 use crate::records::{AddError, IdempotencyKey};
+use bedside::{Bedside, PostedDose, round_path};
+use witness::{witness, witnesses};
 
 /// Longest reason.
 const REASON_CHARS_MAX: usize = 500;
@@ -39,16 +39,6 @@ pub(super) struct Which {
 #[derive(Clone, Copy, Debug, Deserialize)]
 pub(super) struct WhichPrn {
     order: EntryId,
-}
-
-/// One dose, as a piece of the page that replaces itself.
-#[derive(Template)]
-#[template(path = "dose.html")]
-struct DosePiece {
-    banner: Banner,
-    card: DoseCard,
-    sheet: Sheet,
-    may_give: bool,
 }
 
 #[derive(Template)]
@@ -82,96 +72,6 @@ struct PrnPage {
     card: PrnCard,
     sheet: Sheet,
     witnesses: Vec<Tile>,
-}
-
-/// A resident's doses as a form finds them.
-struct Bedside {
-    resident: ResidentId,
-    requester: Requester,
-    banner: Banner,
-    doses: Doses,
-}
-
-impl Bedside {
-    async fn open(web: &Web, requester: Requester, resident: &str) -> Result<Self, PageError> {
-        let resident: ResidentId = resident.parse().map_err(|_| PageError::NotFound)?;
-        requester.require(resident, Section::Mar, Action::Record).await?;
-        let chart = care::chart(web, &requester, resident, &DOSES).await?;
-        Ok(Self { resident, banner: Banner::of(&chart), doses: Doses::of(&chart), requester })
-    }
-
-    fn card(&self, order: EntryId, due: Timestamp) -> Result<&DoseCard, PageError> {
-        self.doses.card(order, due).ok_or(PageError::NotFound)
-    }
-
-    fn frame(&self, web: &Web, page: &str) -> Frame {
-        care::frame(web, &self.requester, &self.banner, page, Place::Round)
-    }
-
-    fn draft(&self, at: Timestamp, dose: Administration) -> crate::records::Draft {
-        care::draft(self.resident, Section::Mar, at, Body::Administration(dose))
-    }
-}
-
-/// A form about a due dose, as it came.
-struct PostedDose {
-    bedside: Bedside,
-    fields: Fields,
-    key: IdempotencyKey,
-    order: EntryId,
-    due: Timestamp,
-}
-
-impl PostedDose {
-    async fn open(web: &Web, posted: Posted, resident: &str) -> Result<Self, PageError> {
-        let Posted { requester, fields, key } = posted;
-        let bedside = Bedside::open(web, requester, resident).await?;
-        let order = fields.parse("order").ok_or(PageError::Form)?;
-        let due = fields.parse("due").map(Timestamp).ok_or(PageError::Form)?;
-        Ok(Self { bedside, fields, key, order, due })
-    }
-
-    fn card(&self) -> Result<&DoseCard, PageError> {
-        self.bedside.card(self.order, self.due)
-    }
-
-    /// Leads to the page that stops a mistake.
-    fn stop(&self, headers: &HeaderMap) -> Response {
-        let resident = self.bedside.resident;
-        go(headers, &format!("/round/{resident}/given?order={}&due={}", self.order, self.due.0))
-    }
-
-    /// Saves what became of the dose; where somebody else was faster, leads to the page that stops a mistake.
-    async fn record(
-        self,
-        web: &Web,
-        headers: &HeaderMap,
-        dose: Administration,
-    ) -> Result<Response, PageError> {
-        let draft = self.bedside.draft(self.fields.recorded_at(web.now()), dose);
-        match web.records().add(&self.bedside.requester.who(), self.key.clone(), vec![draft]).await {
-            Ok(added) => self.recorded(web, headers, added.ids.first().copied()).await,
-            Err(AddError::AlreadyRecorded { .. } | AddError::HeldByAnother(_)) => Ok(self.stop(headers)),
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    /// The page, or its piece, after something was recorded.
-    async fn recorded(
-        self,
-        web: &Web,
-        headers: &HeaderMap,
-        entry: Option<EntryId>,
-    ) -> Result<Response, PageError> {
-        let Bedside { resident, requester, .. } = self.bedside;
-        if !headers.contains_key("hx-request") {
-            return Ok(page::see(&round_path(resident, entry)));
-        }
-        let fresh = Bedside::open(web, requester, &resident.to_string()).await?;
-        let card = fresh.card(self.order, self.due)?.clone();
-        let sheet = Sheet::new(web, &fresh.requester);
-        Ok(page::html(&DosePiece { banner: fresh.banner, card, sheet, may_give: true }))
-    }
 }
 
 /// One tap: the dose was given. Whatever speaks against it leads to the page that stops a mistake.
@@ -392,69 +292,4 @@ async fn prn_page(web: &Web, bedside: &Bedside, card: &PrnCard, sheet: Sheet) ->
     let frame = sheet.frame(bedside.frame(web, "When required"));
     let witnesses = if card.controlled { witnesses(web, &bedside.requester).await? } else { Vec::new() };
     Ok(PrnPage { frame, banner: bedside.banner.clone(), card: card.clone(), sheet, witnesses })
-}
-
-fn round_path(resident: ResidentId, entry: Option<EntryId>) -> String {
-    let saved = entry.map(|entry| format!("?saved={entry}")).unwrap_or_default();
-    format!("/round/{resident}{saved}")
-}
-
-/// Sends the browser to a page, whether it asked for a page or for a piece of one.
-fn go(headers: &HeaderMap, path: &str) -> Response {
-    match (headers.contains_key("hx-request"), HeaderValue::from_str(path)) {
-        (true, Ok(path)) => {
-            (StatusCode::OK, [(HeaderName::from_static("hx-redirect"), path)]).into_response()
-        }
-        _ => page::see(path),
-    }
-}
-
-/// Staff who may witness: anybody but the person who gives.
-async fn witnesses(web: &Web, requester: &Requester) -> Result<Vec<Tile>, PageError> {
-    let now = web.now();
-    let own = requester.signed_in.staff.staff;
-    let roster = web.records().roster().await?;
-    let may = roster.into_iter().filter(|member| {
-        member.staff != own
-            && member.active
-            && member.pin.is_some()
-            && member.until.is_none_or(|until| now < until)
-    });
-    Ok(may.map(|m| Tile { staff: m.staff, name: m.name, role: role_words(m.role) }).collect())
-}
-
-/// The second person of a controlled drug, who proves by their own PIN that they are there.
-async fn witness(
-    web: &Web,
-    requester: &Requester,
-    fields: &Fields,
-    problems: &mut Problems,
-) -> Result<Option<Author>, PageError> {
-    let chosen = match fields.parse("witness") {
-        Some(staff) if staff != requester.signed_in.staff.staff => web.account(staff).await?,
-        _ => None,
-    };
-    let Some((member, verifier)) = chosen.and_then(|m| m.pin.clone().map(|verifier| (m, verifier))) else {
-        problems.add("witness", "Choose the colleague who witnesses this dose");
-        return Ok(None);
-    };
-    let typed = fields.text("witness_pin");
-    if !pin::has_form(typed) {
-        problems.add("witness_pin", "The witness enters their own PIN");
-        return Ok(None);
-    }
-    if !web.throttle.admit() {
-        return Err(PageError::TooMany);
-    }
-    match web.pins.attempt(member.staff, &verifier, typed.to_owned()).await? {
-        Attempt::Right => Ok(Some(Author { staff: member.staff, role: member.role, name: member.name })),
-        Attempt::Wrong { .. } => {
-            problems.add("witness_pin", "The witness's PIN is wrong");
-            Ok(None)
-        }
-        Attempt::Wait(_) | Attempt::Shut => {
-            problems.add("witness_pin", "The witness's PIN is shut for now. Choose another witness");
-            Ok(None)
-        }
-    }
 }
