@@ -8,6 +8,9 @@ use hearth_protocol::config::{ConfigError, Reader, Section};
 use crate::lease::LeaseTerms;
 use crate::records::MONTHS_KEPT;
 
+/// Fewest months before the present one that are kept: no page and no check looks back further.
+pub(crate) const MONTHS_LEAST: u16 = 2;
+
 /// Where `hearth-node` looks for its configuration when it is not told.
 pub const DEFAULT_PATH: &str = "/etc/hearth/node.toml";
 
@@ -65,7 +68,7 @@ impl NodeConfig {
         reader.close(&section);
         let lease = lease(&mut reader, &mut root);
         let mut section = reader.section(&mut root, "records");
-        let months = reader.number(&mut section, "months", &(2..=120));
+        let months = reader.number(&mut section, "months", &(MONTHS_LEAST.into()..=120));
         let months_kept = months.and_then(|months| u16::try_from(months).ok()).unwrap_or(MONTHS_KEPT);
         reader.close(&section);
         reader.close(&root);

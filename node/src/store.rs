@@ -193,3 +193,5 @@ impl std::fmt::Debug for Store {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod versions_tests;

@@ -15,6 +15,7 @@ pub mod form;
 pub mod frame;
 pub mod guard;
 pub mod health;
+pub mod month;
 pub mod note;
 pub mod observation;
 pub mod one_entry;
@@ -127,6 +128,7 @@ impl Web {
             .route("/r/{resident}/obs/new", one_entry::route::<observation::ObservationPage>())
             .route("/r/{resident}/notes/new", one_entry::route::<note::NotePage>())
             .route("/r/{resident}/allergies/new", one_entry::route::<allergy::AllergyPage>())
+            .route("/r/{resident}/months/{section}/{month}", get(month::show))
             .route("/round", get(round::index))
             .route("/round/{resident}", get(round::show))
             .route("/round/{resident}/given", get(dose::check).post(dose::given))

@@ -469,3 +469,5 @@ pub fn belongs(scope: Scope, body: &Body) -> bool {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod versions;

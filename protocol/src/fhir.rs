@@ -25,4 +25,4 @@ pub use set::ResourceSet;
 pub use split::{Problem, Split, Splitter, split, split_ndjson};
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -1,4 +1,10 @@
 use super::*;
+use crate::testing::{Pen, TestHub, scope};
+use hearth_protocol::document::{self, Tip};
+use hearth_protocol::id::InstallId;
+use hearth_protocol::scope::Section;
+use hearth_protocol::sync::digest::Digest;
+use hearth_protocol::wire::message::{ChangeResult, ScopedChange, Sequence};
 use rusqlite::OptionalExtension;
 
 fn open(options: &StoreOptions) -> (tempfile::TempDir, Store) {
@@ -159,4 +165,78 @@ async fn a_log_that_grew_under_a_long_reader_shrinks_once_the_reader_is_done() {
     fill().await.unwrap();
     assert!(store.disk_use().log_bytes <= 100_000, "{:?}", store.disk_use());
     assert!(store.disk_use().database_bytes > 9_000_000, "{:?}", store.disk_use());
+}
+
+/// A database as the first version of the schema left it: one home, one resident, a document of three changes.
+fn first_version(path: &std::path::Path, written: &[ScopedChange]) -> Result<(), rusqlite::Error> {
+    let old = Connection::open(path)?;
+    old.execute_batch(include_str!("schema/0001_core.sql"))?;
+    old.pragma_update(None, "user_version", 1)?;
+    old.execute_batch(
+        "INSERT INTO region (one, id, epoch, hub_install, hub_entries) VALUES (1, zeroblob(16), 3, 4294901761, 7);
+         INSERT INTO site VALUES ('VL1AB', 'care-home', 'Home', 'active', 0);
+         INSERT INTO install (id, site, public_key, enrolled_at) VALUES (1, 'VL1AB', zeroblob(32), 0);
+         INSERT INTO blob VALUES (zeroblob(32), x'0102', 0);
+         INSERT INTO audit_event VALUES (1, 1, x'03', zeroblob(32), 0);",
+    )?;
+    let scope = written[0].scope;
+    let (key, person) = (scope.to_key(), *scope.resident().unwrap().0.as_bytes());
+    old.execute("INSERT INTO resident VALUES (?1, 0)", [person])?;
+    old.execute("INSERT INTO grant_ VALUES ('VL1AB', ?1, 'active', 1, 0, NULL, NULL)", [person])?;
+    let (mut tip, mut digest) = (Tip::default(), Digest::default());
+    old.execute(
+        "INSERT INTO scope (key, resident, section, digest) VALUES (?1, ?2, ?3, zeroblob(40))",
+        (key, person, scope.section().code()),
+    )?;
+    for (change, seq) in written.iter().map(|one| &one.change).zip(1_u64..) {
+        let checked = document::check(scope.section(), change.hash, &change.bytes).unwrap();
+        let row = (key, seq, change.hash.0, checked.install.0, checked.seq, checked.max_op, &change.bytes);
+        old.execute("INSERT INTO change VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0)", row)?;
+        tip.advance(InstallId(1), &checked);
+        digest = digest.plus(Digest::of(scope, change.hash));
+    }
+    let (head, heads) = (written.len(), columns::hashes_to_bytes(&tip.heads));
+    old.execute(
+        "UPDATE scope SET head_seq = ?2, heads = ?3, max_op = ?4, digest = ?5 WHERE key = ?1",
+        (key, head, heads, tip.max_op, digest.to_bytes()),
+    )?;
+    old.execute("INSERT INTO subscription VALUES (?1, 'VL1AB', 2)", [key])?;
+    old.execute("INSERT INTO holding VALUES (1, ?1, ?2, 0)", (key, head))?;
+    old.execute("UPDATE site_feed SET head = 2, digest = ?1, scopes = 1", [digest.to_bytes()])?;
+    old.execute(
+        "INSERT INTO quarantine (scope, hash, install, code, bytes, received_at)
+         VALUES (?1, zeroblob(32), 1, 'wrong-month', x'04', 0)",
+        [key],
+    )?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_database_of_the_first_version_is_brought_up_to_date_and_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("hub.db");
+    let (mut pen, notes) = (Pen::new(1), scope(1, Section::Notes));
+    let mut written = pen.write(notes);
+    written.extend(pen.write(notes));
+    first_version(&path, &written).unwrap();
+    let store = Store::open(&path, &StoreOptions::default()).unwrap();
+    let hub = TestHub { folder, store };
+    let whole = hub.store.read(|c| {
+        let verdict: String = c.query_row("PRAGMA integrity_check", [], |row| row.get(0))?;
+        Ok((migrations::version(c)?, verdict, c.prepare("PRAGMA foreign_key_check")?.exists([])?))
+    });
+    assert_eq!(whole.await, Ok((migrations::newest(), "ok".to_owned(), false)));
+    let again = hub.push(1, written.clone()).await;
+    assert_eq!(again, (1..=3).map(|n| ChangeResult::Duplicate(Sequence(n))).collect::<Vec<_>>());
+    let next = pen.write(notes);
+    assert_eq!(hub.push(1, next.clone()).await, [ChangeResult::Accepted(Sequence(4))]);
+    crate::compact::compact(&hub.store, notes).await.unwrap();
+    written.extend(next);
+    let kept = hub.store.read(move |c| crate::records::changes(c, notes)).await.unwrap();
+    assert_eq!(kept, written.into_iter().map(|one| one.change).collect::<Vec<_>>());
+    for (table, rows) in [("quarantine", 1), ("blob", 1), ("audit_event", 1), ("grant_", 1), ("holding", 1)] {
+        assert_eq!(hub.count(table).await, rows, "{table}");
+    }
+    let epoch = hub.store.read(|c| Ok(crate::region::require(c)?.epoch)).await;
+    assert_eq!(epoch, Ok(3));
 }

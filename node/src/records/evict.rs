@@ -81,6 +81,16 @@ impl Records {
         self.0.store.read(move |connection| read::entries_of(connection, scope)).await
     }
 
+    /// How many entries of a resident's record newer software wrote, so that this one cannot show them.
+    pub async fn unread(&self, resident: ResidentId) -> Result<usize, StoreError> {
+        let subject = row::subject_key(Subject::Resident(resident));
+        let count = self.0.store.read(move |connection| {
+            let sql = "SELECT count(*) FROM unread JOIN scope ON scope.id = unread.scope WHERE subject = ?1";
+            Ok::<_, StoreError>(connection.prepare_cached(sql)?.query_row([subject], |row| row.get(0))?)
+        });
+        count.await
+    }
+
     /// Asks the hub for a month that is not here, as soon as it can be reached.
     pub fn want_month(&self, scope: Scope) {
         let now = self.0.clock.now();

@@ -444,3 +444,76 @@ async fn a_section_that_never_reaches_a_pharmacy_is_refused_there() {
     let taken = pharmacy.take_in(order.intake()).await;
     assert!(matches!(taken, Err(IntakeError::Refused { code: "not-for-this-site", .. })), "{taken:?}");
 }
+
+/// A change that adds this entry's bytes to a document, as software of any version writes it.
+fn change_with(
+    section: Section,
+    tip: &mut document::Tip,
+    id: hearth_protocol::id::EntryId,
+    bytes: Vec<u8>,
+) -> StoredChange {
+    use automerge::legacy::{Key, ObjectId, Op, OpType, SortedVec};
+    let put = Op {
+        action: OpType::Put(automerge::ScalarValue::Bytes(bytes)),
+        obj: ObjectId::Root,
+        key: Key::Map(id.to_string().into()),
+        pred: SortedVec::new(),
+        insert: false,
+    };
+    let change = automerge::Change::from(automerge::ExpandedChange {
+        operations: vec![put],
+        actor_id: document::actor_of(id.install),
+        hash: None,
+        seq: tip.own_changes + 1,
+        start_op: std::num::NonZeroU64::new(tip.max_op + 1).unwrap(),
+        time: 0,
+        message: None,
+        deps: tip.heads.iter().map(|head| automerge::ChangeHash(head.0)).collect(),
+        extra_bytes: Vec::new(),
+        author: None,
+    });
+    let hash = hearth_protocol::id::ChangeHash(change.hash().0);
+    let checked = document::check(section, hash, change.raw_bytes()).unwrap();
+    tip.advance(id.install, &checked);
+    checked.to_stored()
+}
+
+#[tokio::test]
+async fn what_newer_software_wrote_is_counted_kept_and_carried_on() {
+    let sample = Sample::of_install(7).await;
+    let scope = Scope::of_resident(sample.resident, Section::Notes, super::sample::NOON).unwrap();
+    let first = document::genesis(Section::Notes);
+    let mut tip = document::Tip::default();
+    tip.advance(InstallId(8), &first);
+    let id = |counter| hearth_protocol::id::EntryId { install: InstallId(8), counter };
+    // An envelope of version 9, and a kind of entry that is not known here.
+    let too_new = change_with(Section::Notes, &mut tip, id(1), vec![0x82, 9, 0]);
+    let own = write(&sample, 1, 1, "a").await;
+    let known = sample.records.entry(own).await.unwrap().unwrap();
+    let body = hearth_protocol::record::entry::UnknownBody { kind: 4_000, body: vec![0x81, 1] };
+    let unknown = hearth_protocol::record::Entry {
+        id: id(2),
+        body: hearth_protocol::record::Body::Unknown(body),
+        ..known
+    };
+    let unknown = change_with(Section::Notes, &mut tip, id(2), unknown.to_bytes());
+    let theirs = vec![first.to_stored(), too_new, unknown];
+    let mut order = Order(BTreeMap::from([(scope, theirs.clone())]));
+    order.pull(&sample.records).await;
+    assert_eq!(sample.records.take_in(order.intake()).await, Ok(Some(true)));
+    assert_eq!(sample.records.unread(sample.resident).await, Ok(2));
+    assert_eq!(sample.records.entries(sample.subject(), &[Section::Notes], None).await.unwrap().len(), 2);
+    let shown = [dump(&sample.records, "entry").await, dump(&sample.records, "unread").await];
+    sample.records.rebuild_read_model().await.unwrap();
+    assert_eq!([dump(&sample.records, "entry").await, dump(&sample.records, "unread").await], shown);
+    // It goes through a snapshot, and back to a hub that has lost it.
+    sample.time.pass(std::time::Duration::from_hours(24 * 40));
+    assert_eq!(sample.records.compact().await, Ok(1));
+    sample.records.rebuild_read_model().await.unwrap();
+    assert_eq!(sample.records.unread(sample.resident).await, Ok(2));
+    let mut restored = Order(BTreeMap::from([(scope, Vec::new())]));
+    let held = sample.records.hashes(vec![scope]).await.unwrap();
+    sample.records.push_back(Lacks { scopes: restored.lacks(&held), ..Lacks::default() }).await.unwrap();
+    restored.pull(&sample.records).await;
+    assert!(theirs.iter().all(|change| restored.0[&scope].contains(change)));
+}

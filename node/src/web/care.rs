@@ -16,7 +16,8 @@ use crate::records::Draft;
 
 /// How far back each monthly section is read for a page, in days. A weekly medicine's last dose is within the first;
 /// what is older is on pages of its own.
-const DAYS_READ: [(Section, i64); 3] = [(Section::Mar, 8), (Section::Observations, 31), (Section::Notes, 7)];
+pub(crate) const DAYS_READ: [(Section, i64); 3] =
+    [(Section::Mar, 8), (Section::Observations, 31), (Section::Notes, 7)];
 const DAY_MS: i64 = 86_400_000;
 
 /// Sections that every page of a resident needs for its banner.
@@ -155,5 +156,28 @@ impl Sheet {
     /// Whether this choice of a field was made.
     pub fn is(&self, name: &str, value: &str) -> bool {
         self.fields.0.iter().any(|(field, chosen)| field == name && chosen == value)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hearth_protocol::scope::Month;
+    use hearth_protocol::time::Timestamp;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::config::MONTHS_LEAST;
+
+    proptest! {
+        /// What a page shows of doses, observations and notes, and what when-required doses are checked against, never
+        /// depends on a month that was let go of.
+        #[test]
+        fn no_page_looks_back_further_than_the_months_that_are_kept(now in 0_i64..4_000_000_000_000) {
+            let now = Timestamp(now);
+            let oldest = Month::of(now).before(MONTHS_LEAST);
+            for (section, days) in DAYS_READ {
+                prop_assert!(Month::of(now.plus_ms(-days * DAY_MS)) >= oldest, "{}", section);
+            }
+        }
     }
 }

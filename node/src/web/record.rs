@@ -8,7 +8,7 @@ use hearth_protocol::clinical::format::MedicineLine;
 use hearth_protocol::id::ResidentId;
 use hearth_protocol::record::Body;
 use hearth_protocol::record::medicines::view::{MedicinesView, OrderItem, OrderState};
-use hearth_protocol::scope::Section;
+use hearth_protocol::scope::{Month, Section};
 use serde::Deserialize;
 
 use super::error::PageError;
@@ -67,6 +67,10 @@ pub(super) struct RecordPage {
     pub(super) sees_vitals: bool,
     pub(super) medicines: Option<Vec<MedicineRow>>,
     pub(super) lists: Vec<Listed>,
+    /// The present month, from which older ones are reached.
+    pub(super) month: Month,
+    /// How much of the record newer software wrote.
+    pub(super) unread: usize,
 }
 
 /// What the person may do from this page.
@@ -115,7 +119,8 @@ pub(super) async fn show(
         note: requester.may_record(Section::Notes),
         add_allergy: requester.may_record(Section::Safety),
     };
-    let shown = RecordPage::of(&chart, frame, banner, can);
+    let unread = web.records().unread(resident).await?;
+    let shown = RecordPage { unread, ..RecordPage::of(&chart, frame, banner, can) };
     requester.saw(resident, "record").await?;
     Ok(page::html(&shown))
 }
@@ -130,6 +135,8 @@ impl RecordPage {
             sees_vitals: chart.has(Section::Observations),
             medicines: chart.has(Section::Medicines).then(|| medicines(chart)),
             lists: lists(chart),
+            month: Month::of(chart.now),
+            unread: 0,
             frame,
             banner,
             can,

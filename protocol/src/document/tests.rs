@@ -7,7 +7,7 @@ use automerge::legacy::OpId;
 use automerge::transaction::{CommitOptions, Transactable};
 use proptest::prelude::*;
 
-const OWN: InstallId = InstallId(0x1234_5678);
+pub(super) const OWN: InstallId = InstallId(0x1234_5678);
 const OTHER: InstallId = InstallId(0x9abc_def0);
 
 pub(super) fn note(install: InstallId, counter: u64, text: &str) -> Entry {
@@ -23,14 +23,14 @@ pub(super) fn note(install: InstallId, counter: u64, text: &str) -> Entry {
     }
 }
 
-fn tip_after_genesis() -> (CheckedChange, Tip) {
+pub(super) fn tip_after_genesis() -> (CheckedChange, Tip) {
     let first = genesis(Section::Notes);
     let mut tip = Tip::default();
     tip.advance(OWN, &first);
     (first, tip)
 }
 
-fn parsed(change: &CheckedChange) -> Change {
+pub(super) fn parsed(change: &CheckedChange) -> Change {
     Change::from_bytes(change.bytes.clone()).unwrap()
 }
 
@@ -94,7 +94,7 @@ fn hostile(operations: Vec<Op>) -> Result<CheckedChange, ChangeFault> {
     check(Section::Notes, ChangeHash(change.hash().0), change.raw_bytes())
 }
 
-fn root_op(action: OpType, key: &str, pred: Vec<OpId>) -> Op {
+pub(super) fn root_op(action: OpType, key: &str, pred: Vec<OpId>) -> Op {
     Op { action, obj: ObjectId::Root, key: Key::Map(key.into()), pred: pred.into(), insert: false }
 }
 

@@ -1,6 +1,6 @@
 //! The mapping as a whole: over public data, over hostile JSON, and there and back.
 
-mod entries;
+pub(crate) mod entries;
 mod hostile;
 mod public_data;
 mod round_trip;

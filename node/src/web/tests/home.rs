@@ -1,5 +1,7 @@
 //! A made-up home for the tests of pages: staff with PINs, two residents with what their pages show.
 
+use std::collections::BTreeMap;
+
 use argon2::{Algorithm, Argon2, Params, PasswordHasher as _, Version};
 use hearth_protocol::access::SiteKind;
 use hearth_protocol::id::{EntryId, ResidentId, StaffId};
@@ -17,6 +19,8 @@ use hearth_protocol::record::safety::{
 use hearth_protocol::record::site::StaffMember;
 use hearth_protocol::record::{Body, Role};
 use hearth_protocol::scope::{Section, Subject};
+use hearth_protocol::sync::node::Settled;
+use hearth_protocol::wire::message::{ChangeResult, Sequence};
 use tempfile::TempDir;
 use uuid::Uuid;
 
@@ -117,6 +121,21 @@ impl Home {
         let draft = Draft { subject, section, happened, thread: None, replaces: Vec::new(), body };
         let key = self.web.form_key().to_string().parse().unwrap();
         self.records.add(&manager(), key, vec![draft]).await.unwrap().ids[0]
+    }
+
+    /// Everything that was written here has reached the hub.
+    pub(super) async fn reach_hub(&self) {
+        let groups = self.records.outbox(0, usize::MAX).await.unwrap();
+        let mut places = BTreeMap::new();
+        let changes = groups.into_iter().flat_map(|group| group.group.changes);
+        let settled = changes.map(|one| {
+            let place = places.entry(one.scope).or_insert(0);
+            *place += 1;
+            let result = ChangeResult::Accepted(Sequence(*place));
+            Settled { scope: one.scope, hash: one.change.hash, result }
+        });
+        let settled = settled.collect();
+        self.records.settle(settled).await.unwrap();
     }
 
     /// The threads of a resident's orders, by the start of their name.

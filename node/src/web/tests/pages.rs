@@ -344,3 +344,38 @@ fn steady(text: &str) -> String {
     }
     lines.join("\n")
 }
+
+#[tokio::test]
+async fn older_months_are_read_on_pages_of_their_own_and_fetched_when_they_are_opened() {
+    use crate::records::{Line, Transport};
+    let home = care_home().await;
+    let subject = Subject::Resident(MARGARET);
+    home.add(subject, Section::Notes, -60 * 24 * 62, note("Words of September.")).await;
+    home.add(subject, Section::Notes, -60, note("Words of today.")).await;
+    let mut browser = Browser::signed_in(&home, CARER).await;
+    let record = browser.get(&format!("/r/{MARGARET}")).await.text;
+    assert!(
+        record.contains(&format!("/r/{MARGARET}/months/notes/2026-12")) && !record.contains("September.")
+    );
+    let present = browser.get(&format!("/r/{MARGARET}/months/notes/2026-12")).await.text;
+    assert!(present.contains("Words of today.") && present.contains("Earlier: September 2026"));
+    let path = format!("/r/{MARGARET}/months/notes/2026-09");
+    let september = browser.get(&path).await.text;
+    assert!(september.contains("Words of September.") && september.contains("Later: December 2026"));
+    let nothing = browser.get(&format!("/r/{MARGARET}/months/notes/2026-10")).await.text;
+    assert!(nothing.contains("Nothing was recorded in this month."));
+
+    home.reach_hub().await;
+    home.records.keep_months(2);
+    assert_eq!(home.records.evict().await, Ok(1));
+    let offline = browser.get(&path).await.text;
+    assert!(offline.contains("the hub cannot be reached now") && !offline.contains("Words of September."));
+    assert!(home.records.wanted_months().await.unwrap().is_empty());
+    home.records.update_link(|link| link.line = Line::Up { since: NOON, transport: Transport::Quic });
+    assert!(browser.get(&path).await.text.contains("is being fetched"));
+    assert_eq!(home.records.wanted_months().await.unwrap().len(), 1);
+    for wrong in ["months/safety/2026-09", "months/notes/2026-9", "months/nothing/2026-09"] {
+        let answer = browser.get(&format!("/r/{MARGARET}/{wrong}")).await;
+        assert_eq!(answer.status, StatusCode::NOT_FOUND, "{wrong}");
+    }
+}

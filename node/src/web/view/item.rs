@@ -147,7 +147,21 @@ fn words(body: &Body) -> (String, String) {
             (format!("Intervention: {}", raised.issue), raised.outcome.clone().unwrap_or_default())
         }
         Body::Message(message) => ("Message".to_owned(), message.text.clone()),
-        _ => ("Entry".to_owned(), "This entry is shown on another page or needs newer software.".to_owned()),
+        Body::Administration(dose) => (
+            format!("{}: {}", super::doses::outcome_words(dose.outcome), dose.line),
+            lines([dose.reason.clone(), dose.overridden.clone()]),
+        ),
+        Body::VitalSigns(signs) => {
+            let values =
+                super::vitals::values(signs).into_iter().map(|(name, value)| format!("{name} {value}"));
+            let values = values.collect::<Vec<_>>().join(", ");
+            ("Observations".to_owned(), lines([Some(values), signs.note.clone()]))
+        }
+        Body::Unknown(_) => (
+            "Written by newer software".to_owned(),
+            "This node cannot show it. It is kept, and nothing of it is lost.".to_owned(),
+        ),
+        _ => ("Entry".to_owned(), "This entry is shown on another page.".to_owned()),
     }
 }
 

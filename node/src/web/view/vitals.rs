@@ -147,7 +147,8 @@ fn band_kind(band: Band) -> &'static str {
     }
 }
 
-fn values(signs: &VitalSigns) -> Vec<(&'static str, String)> {
+/// Names and values with units of what was measured.
+pub fn values(signs: &VitalSigns) -> Vec<(&'static str, String)> {
     let number = |value: Option<u16>, unit: &str| value.map(|v| format!("{v} {unit}"));
     let pressure = match (signs.systolic, signs.diastolic) {
         (Some(systolic), Some(diastolic)) => Some(format!("{systolic}/{diastolic} mmHg")),

@@ -268,20 +268,24 @@ fn written() -> impl Strategy<Value = Body> {
 }
 
 fn body() -> impl Strategy<Value = Body> {
+    // Boxed, or the sum of all would not fit the stack of a test.
     prop_oneof![
-        allergy().prop_map(Body::Allergy),
-        of(text()).prop_map(|source| Body::NoKnownAllergies(NoKnownAllergies { source })),
+        allergy().prop_map(Body::Allergy).boxed(),
+        of(text()).prop_map(|source| Body::NoKnownAllergies(NoKnownAllergies { source })).boxed(),
         (coded(), any::<bool>(), of(text()))
-            .prop_map(|(text, active, ended_reason)| { Body::Alert(Alert { text, active, ended_reason }) }),
-        resuscitation(),
-        (text(), of(date()), of(text())).prop_map(|(text, signed, clinician)| {
-            Body::EscalationLimits(EscalationLimits { text, signed, clinician })
-        }),
-        order(),
-        administration(),
-        vital_signs(),
-        measured(),
-        written(),
+            .prop_map(|(text, active, ended_reason)| Body::Alert(Alert { text, active, ended_reason }))
+            .boxed(),
+        resuscitation().boxed(),
+        (text(), of(date()), of(text()))
+            .prop_map(|(text, signed, clinician)| {
+                Body::EscalationLimits(EscalationLimits { text, signed, clinician })
+            })
+            .boxed(),
+        order().boxed(),
+        administration().boxed(),
+        vital_signs().boxed(),
+        measured().boxed(),
+        written().boxed(),
     ]
 }
 
@@ -300,7 +304,7 @@ pub(super) fn with(body: Body) -> Entry {
 }
 
 /// An arbitrary entry of a site.
-pub(super) fn entry() -> impl Strategy<Value = Entry> {
+pub(crate) fn entry() -> impl Strategy<Value = Entry> {
     (any::<u32>(), 1u64..1_000_000, moment(), 0i64..86_400_000, body()).prop_map(
         |(install, counter, happened, later, body)| {
             let id = EntryId { install: InstallId(install), counter };
