@@ -11,6 +11,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::clock::Clock;
 use crate::config::NodeConfig;
+use crate::enrol::PENDING_FILE;
 use crate::install::Install;
 use crate::keys::{KeyFile, PlatformKey, PlatformOrigin};
 use crate::ops;
@@ -36,6 +37,11 @@ pub fn open(config: &NodeConfig, clock: &Clock, random: &Random) -> anyhow::Resu
     let platform = PlatformKey::of_machine(data, random)
         .context("this machine's key is not to be had; give the credential, or restore platform.key")?;
     let Some(install) = Install::load(data, &platform)? else {
+        if data.join(PENDING_FILE).exists() {
+            bail!(
+                "the enrolment of this node was not finished; give the same invite again: hearth-node enrol --invite-file FILE"
+            );
+        }
         bail!(
             "this node is not enrolled; get an invite from the hub, then: hearth-node enrol --invite-file FILE"
         );

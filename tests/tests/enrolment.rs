@@ -98,6 +98,9 @@ async fn a_node_killed_while_it_enrols_is_enrolled_by_the_same_invite_and_once()
         let is_installed = site.data().join(INSTALL_FILE).exists();
         if let Moment::Pending | Moment::Granted = moment {
             assert!(!is_installed, "{moment:?}: the answer came before the kill");
+            let run = site.node_command(&["run"], "").unwrap();
+            let said = String::from_utf8_lossy(&run.stderr);
+            assert!(said.contains("give the same invite again"), "{moment:?}: {said}");
         }
 
         site.line().worsen(0.0, Duration::ZERO);
