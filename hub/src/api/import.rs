@@ -36,6 +36,9 @@ pub(super) async fn import(
         let open = api.parts().store.read(move |c| Ok(require_open(c, site).map(drop))).await?;
         open?;
     }
+    if let Some(system) = &query.system {
+        super::main_records::require(&api, system)?;
+    }
     let system = query.system.clone().unwrap_or_else(|| SYSTEM.to_owned());
     let options = Options { system, site: query.site, dry_run: query.dry_run, who: admin.who() };
     let importer = &api.0.parts.importer;
@@ -54,14 +57,6 @@ pub(super) async fn import(
     Ok(response)
 }
 
-/// Longest name of a main care record.
-const SYSTEM_CHARS_MAX: usize = 64;
-
-fn is_system(name: &str) -> bool {
-    let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
-    !name.is_empty() && name.len() <= SYSTEM_CHARS_MAX && name.bytes().all(allowed)
-}
-
 fn checked(query: Result<Query<ImportQuery>, QueryRejection>) -> Result<ImportQuery, Refusal> {
     let Ok(Query(query)) = query else {
         let detail = "The query names the file (name), and may have part, site, system and dry_run.";
@@ -70,10 +65,6 @@ fn checked(query: Result<Query<ImportQuery>, QueryRejection>) -> Result<ImportQu
     if query.name.is_empty() || query.name.chars().count() > NAME_CHARS_MAX {
         let detail = format!("The name of a file has 1 to {NAME_CHARS_MAX} characters.");
         return Err(Refusal::invalid(vec![fault("/name", detail)]));
-    }
-    if !query.system.as_deref().is_none_or(is_system) {
-        let detail = format!("A system has 1 to {SYSTEM_CHARS_MAX} small letters, digits and hyphens.");
-        return Err(Refusal::invalid(vec![fault("/system", detail)]));
     }
     Ok(query)
 }

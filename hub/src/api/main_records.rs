@@ -70,7 +70,8 @@ pub(super) async fn act(
     Ok(answer)
 }
 
-fn require(api: &Api, record: &str) -> Result<(), Refusal> {
+/// Refuses a name that no configured main care record has.
+pub(super) fn require(api: &Api, record: &str) -> Result<(), Refusal> {
     if api.parts().gateway.records().any(|known| known.name == record) {
         return Ok(());
     }

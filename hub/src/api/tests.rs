@@ -608,7 +608,7 @@ async fn what_a_main_care_record_waits_for_is_listed_in_pages_and_counted_in_the
     let records: MainRecords = hub.get(Path::MAIN_RECORDS).await.is(StatusCode::OK);
     let record = &records.main_records[0];
     assert_eq!((record.name.as_str(), record.reachable), ("main", false));
-    assert_eq!((record.waiting, record.parked), (1, 3));
+    assert_eq!((record.waiting, record.parked, record.unknown), (1, 3, 0), "the resident is at no site");
     let fleet: Fleet = hub.get(Path::STATUS).await.is(StatusCode::OK);
     assert_eq!(fleet.main_records, records.main_records);
 
@@ -678,6 +678,23 @@ async fn items_are_tried_again_or_given_up_whichever_way_they_go() {
     let audited: Vec<String> = hub.audited().await.into_iter().map(|(action, _)| action).collect();
     assert!(audited.iter().filter(|action| *action == "main-record").count() >= 4, "{audited:?}");
     assert!(hub.verify().await.whole);
+}
+
+#[tokio::test]
+async fn an_extract_is_imported_under_the_name_of_a_configured_main_care_record_alone() {
+    let hub = Hub::start().await;
+    hub.add_site("VL1AB").await;
+    let import = async |query: &str| {
+        let path = format!("{}?name=a.json&site=VL1AB{query}", Path::RESIDENTS_IMPORT);
+        let request = hub.request(Method::POST, &path).bearer_auth(TOKEN).header("content-type", FHIR_JSON);
+        Answered::of(request.body(r#"{"resourceType": "Patient", "id": "p", "birthDate": "1938-08-14"}"#))
+            .await
+    };
+    assert_eq!(import("&system=mian").await.problem(), ProblemKind::NotFound);
+    let report: ImportReport = import("&system=main").await.is(StatusCode::OK);
+    assert_eq!(report.residents_created, 1);
+    let known = "SELECT count(*) FROM outside_person WHERE system = 'main' AND reference = 'Patient/p'";
+    assert_eq!(hub.number(known).await, 1);
 }
 
 /// Every part of the value is described, every part that is required is there, and so on below.

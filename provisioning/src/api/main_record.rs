@@ -37,6 +37,8 @@ pub struct MainRecordState {
     /// The oldest of them.
     #[serde(with = "rfc3339::option", default)]
     pub waiting_since: Option<Timestamp>,
+    /// Residents whom it does not know, or not surely: nothing is read or written of them.
+    pub unknown: u64,
     /// What is kept aside, read or to be written, until a person decides.
     pub parked: u64,
     /// What went wrong last.

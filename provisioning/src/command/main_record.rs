@@ -82,10 +82,21 @@ async fn status(session: &Session) -> Result<(), Failure> {
                 record.resources.to_string(),
                 record.waiting.to_string(),
                 record.parked.to_string(),
+                record.unknown.to_string(),
                 output::dash(record.last_error.clone()),
             ]
         });
-        let header = ["name", "reachable", "read", "written", "resources", "waiting", "parked", "last error"];
+        let header = [
+            "name",
+            "reachable",
+            "read",
+            "written",
+            "resources",
+            "waiting",
+            "parked",
+            "not known",
+            "last error",
+        ];
         output::table(&header, rows)
     })?;
     if records.main_records.is_empty() {
@@ -123,7 +134,11 @@ fn show(session: &Session, items: &MainRecordItems) -> Result<(), Failure> {
             ]
         });
         output::table(&["item", "state", "way", "resource", "since", "tries", "reason"], rows)
-    })
+    })?;
+    if items.items.is_empty() {
+        output::words("Nothing waits and nothing is kept aside.")?;
+    }
+    Ok(())
 }
 
 fn state(state: ItemState) -> &'static str {

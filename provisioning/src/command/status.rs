@@ -67,9 +67,11 @@ fn describe(fleet: &Fleet) -> String {
             output::ago(record.last_read, hub.time),
             waiting,
             parked,
+            record.unknown.to_string(),
         ]
     });
-    let records = output::table(&["main record", "reachable", "read", "waiting", "parked"], records);
+    let records =
+        output::table(&["main record", "reachable", "read", "waiting", "parked", "not known"], records);
     format!("{summary}\n\n{}\n\n{records}", output::table(&header, sites))
 }
 

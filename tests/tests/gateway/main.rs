@@ -504,6 +504,8 @@ async fn a_number_that_leads_to_somebody_else_reads_and_writes_nothing_and_is_sh
     let shown = items.iter().find(|item| item.inbound).unwrap();
     assert_eq!(shown.resource, name(&patient));
     assert!(shown.reason.as_ref().unwrap().contains("birth date"), "{shown:?}");
+    let state = world.store.read(|c| owed::states(c, world::SYSTEM, "http://x")).await.unwrap();
+    assert_eq!(state.unknown, 1);
 
     // The birth date was wrong and the number right: once that is mended, all goes on by itself.
     admitted["birthDate"] = patient["birthDate"].clone();

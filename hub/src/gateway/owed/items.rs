@@ -22,6 +22,7 @@ pub fn states(connection: &Connection, name: &str, base_url: &str) -> Result<Mai
         resources: 0,
         waiting: 0,
         waiting_since: None,
+        unknown: 0,
         parked: 0,
         last_error: None,
     };
@@ -39,6 +40,10 @@ pub fn states(connection: &Connection, name: &str, base_url: &str) -> Result<Mai
     let count = |sql: &str| connection.prepare_cached(sql)?.query_row([name], |row| row.get::<_, u64>(0));
     state.resources = count("SELECT count(*) FROM original WHERE system = ?1")?;
     state.waiting = count("SELECT count(*) FROM owed WHERE system = ?1 AND state = 'queued'")?;
+    state.unknown = count(
+        "SELECT count(*) FROM main_record_person WHERE system = ?1 AND reference IS NULL
+         AND resident IN (SELECT resident FROM grant_ WHERE state = 'active')",
+    )?;
     state.parked = count("SELECT count(*) FROM owed WHERE system = ?1 AND state = 'rejected'")?
         + count("SELECT count(*) FROM original WHERE system = ?1 AND state = 'parked'")?
         + count("SELECT count(*) FROM parked WHERE system = ?1 AND released_at IS NULL")?;
