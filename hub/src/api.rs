@@ -28,6 +28,7 @@ use axum::middleware;
 use axum::routing::{delete, get, patch, post};
 use hearth_protocol::id::InstallId;
 use hearth_protocol::time::Timestamp;
+use hearth_protocol::wire::Transport;
 use hearth_protocol::wire::message::RefusalCode;
 use hearth_provisioning::api::{IMPORT_BYTES_MAX, Path, REQUEST_BYTES_MAX};
 use hearth_provisioning::region::Administrator;
@@ -51,8 +52,8 @@ pub trait Links: Send + Sync {
     /// Cuts the live link of an installation; false when there is none.
     fn cut(&self, install: InstallId) -> bool;
 
-    /// Whether the installation is connected now.
-    fn is_online(&self, install: InstallId) -> bool;
+    /// What carries the link of an installation; none when it is not connected.
+    fn transport(&self, install: InstallId) -> Option<Transport>;
 }
 
 impl Links for crate::listen::Links {
@@ -60,8 +61,8 @@ impl Links for crate::listen::Links {
         self.cut(install, RefusalCode::Revoked)
     }
 
-    fn is_online(&self, install: InstallId) -> bool {
-        self.is_online(install)
+    fn transport(&self, install: InstallId) -> Option<Transport> {
+        self.transport(install)
     }
 }
 

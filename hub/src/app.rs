@@ -23,7 +23,7 @@ use crate::clock::Clock;
 use crate::enrol::{Certifier, Enrolment};
 use crate::gateway::{self, ClientOptions, Gateway};
 use crate::import::Importer;
-use crate::listen::{self, Datagrams, Hub, Links};
+use crate::listen::{self, Datagrams, Doors, Hub, Links, Streams};
 use crate::random::Random;
 use crate::store::{Store, StoreOptions};
 use crate::{compact, region};
@@ -34,7 +34,7 @@ const ADMIN_RENEW_EVERY: Duration = Duration::from_hours(24);
 /// The use of the secret by which nodes learn that the hub has forgotten their links.
 const CONNECTIONS_SECRET: &str = "hearth 2026-11 hub connections";
 
-/// What the hub is given instead of reaching for it: the clock, randomness and what carries its datagrams.
+/// What the hub is given instead of reaching for it: the clock, randomness and what carries its bytes.
 pub struct Seams {
     /// The clock.
     pub clock: Clock,
@@ -42,11 +42,13 @@ pub struct Seams {
     pub random: Random,
     /// What carries the sites' datagrams; none for the UDP address of the configuration.
     pub datagrams: Option<Datagrams>,
+    /// What carries the bytes of sites whose network shuts UDP; none for the TCP address of the configuration.
+    pub streams: Option<Streams>,
 }
 
 impl Default for Seams {
     fn default() -> Self {
-        Self { clock: Clock::system(), random: Random::system(), datagrams: None }
+        Self { clock: Clock::system(), random: Random::system(), datagrams: None, streams: None }
     }
 }
 
@@ -65,7 +67,7 @@ pub async fn run(folder: &RegionFolder, seams: Seams, stop: CancellationToken) -
         certifier: Arc::new(certifier),
         links: Links::default(),
     };
-    let outcome = serve(&hub, &config, seams.datagrams, stop).await;
+    let outcome = serve(&hub, &config, (seams.datagrams, seams.streams), stop).await;
     store.close().await;
     tracing::info!("the hub has stopped");
     outcome
@@ -94,15 +96,11 @@ async fn begin_region(store: &Store, config: &HubConfig, random: &Random) -> any
 async fn serve(
     hub: &Hub,
     config: &HubConfig,
-    datagrams: Option<Datagrams>,
+    carriers: (Option<Datagrams>, Option<Streams>),
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     let observer = observe::bind(config.listen.metrics).await.context("cannot serve metrics and health")?;
-    let quic = listen::server_config(&hub.certifier, &hub.clock, &hub.random)?;
-    let datagrams = datagrams.unwrap_or(Datagrams::Udp(config.listen.sites));
-    let secret = hub.certifier.keys().issuing.derive_secret(CONNECTIONS_SECRET);
-    let endpoint = listen::bind(datagrams, quic, &hub.random, &secret)
-        .with_context(|| format!("cannot listen for the sites at {}", config.listen.sites))?;
+    let doors = open_doors(hub, config, carriers).await?;
     let importer = Importer::new(hub.store.clone(), hub.clock.clone(), hub.random.clone());
     let gateway =
         gateway(hub, config, importer.clone()).await.context("cannot set up the main care records")?;
@@ -119,7 +117,7 @@ async fn serve(
         hub.random.clone(),
         on_replaced,
     );
-    parts.spawn(part("listener", listen::run(hub.clone(), endpoint, enrolment, stop.clone())));
+    parts.spawn(part("listener", listen::run(hub.clone(), doors, enrolment, stop.clone())));
     parts.spawn(part("compactor", compact::run(hub.store.clone(), hub.clock.clone(), stop.clone())));
     let work = {
         let (gateway, stop) = (gateway.clone(), stop.clone());
@@ -143,6 +141,21 @@ async fn serve(
         Some(Ok(name)) => anyhow::bail!("the {name} ended by itself"),
         Some(Err(error)) => Err(error).context("a part of the hub failed"),
     }
+}
+
+async fn open_doors(
+    hub: &Hub,
+    config: &HubConfig,
+    (datagrams, streams): (Option<Datagrams>, Option<Streams>),
+) -> anyhow::Result<Doors> {
+    let tls = listen::tls_config(&hub.certifier, &hub.clock, &hub.random)?;
+    let datagrams = datagrams.unwrap_or(Datagrams::Udp(config.listen.sites));
+    let is_apart = config.listen.sites_tcp != config.listen.sites;
+    let streams = streams.unwrap_or(Streams::Tcp(is_apart.then_some(config.listen.sites_tcp)));
+    let secret = hub.certifier.keys().issuing.derive_secret(CONNECTIONS_SECRET);
+    Doors::open(datagrams, streams, tls, &hub.clock, &hub.random, &secret)
+        .await
+        .with_context(|| format!("cannot listen for the sites at {}", config.listen.sites))
 }
 
 async fn part(name: &'static str, work: impl Future<Output = ()>) -> &'static str {

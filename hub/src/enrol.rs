@@ -4,10 +4,12 @@
 //! on it comes from a stranger until the proof of the invite's secret holds.
 
 mod certifier;
+mod exchange;
 mod server;
 mod token;
 
 pub use certifier::{Certifier, CertifyError};
+pub use exchange::Exchange;
 pub use server::{Enrolment, OnReplaced};
 pub use token::{invites_of_site, issue, renew, revoke_invite};
 

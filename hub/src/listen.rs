@@ -1,29 +1,34 @@
-//! The sites' way in: QUIC, mutual TLS, one session a link.
+//! The sites' way in: QUIC, or TLS on TCP where UDP is shut; mutual TLS, one session a link.
 //!
 //! A node is admitted by what the database says of its certificate, before any stream is read, and its link is cut
 //! when that changes or the certificate ends. Resumption and early data are off: they would let in a node whose
 //! certificate has ended.
 
 mod accept;
+mod carrier;
 mod channels;
 mod deliver;
+mod doors;
 mod endpoint;
 mod guard;
 mod links;
 mod session;
 mod states;
+mod tcp;
 mod tls;
 
 use std::sync::Arc;
 
 use hearth_protocol::wire::message::{RefusalCode, RegionId};
-use quinn::VarInt;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub use endpoint::{Datagrams, bind};
+pub use doors::{Accept, DoorError, Doors, Streams};
+pub use endpoint::Datagrams;
 pub use links::Links;
-pub use tls::{TlsError, server_config};
+pub use tcp::Duplex;
+pub(crate) use tcp::Secured;
+pub use tls::{TlsError, tls_config};
 
 use crate::clock::Clock;
 use crate::enrol::{Certifier, Enrolment};
@@ -47,22 +52,24 @@ pub struct Hub {
     pub links: Links,
 }
 
-/// Serves the sites on this endpoint until it is cancelled, then tells every node that the hub is stopping.
-pub async fn run(hub: Hub, endpoint: quinn::Endpoint, enrolment: Enrolment, stop: CancellationToken) {
-    let tracker = TaskTracker::new();
+/// Serves the sites at these doors until it is cancelled, then tells every node that the hub is stopping.
+pub async fn run(hub: Hub, doors: Doors, enrolment: Enrolment, stop: CancellationToken) {
+    let (tracker, keys) = (TaskTracker::new(), doors.keys());
     tracker.spawn(guard::run(hub.clone(), stop.clone()));
-    tracker.spawn(tls::renew_daily(hub.clone(), endpoint.clone(), stop.clone()));
-    accept::run(&hub, &endpoint, &enrolment, &tracker, &stop).await;
+    tracker.spawn(tls::renew_daily(hub.clone(), keys.clone(), stop.clone()));
+    let Doors { endpoint, listener, .. } = doors;
+    let accept = accept::Acceptor { hub: hub.clone(), enrolment, tracker: tracker.clone(), stop };
+    tokio::join!(accept.datagrams(&endpoint), accept.streams(listener, &keys));
     hub.links.cut_all(RefusalCode::Stopping);
     tracker.close();
     tracker.wait().await;
-    endpoint.close(close_code(RefusalCode::Stopping), b"stopping");
+    endpoint.close(close_code(RefusalCode::Stopping).into(), b"stopping");
     endpoint.wait_idle().await;
 }
 
 /// The code with which a connection is closed.
-fn close_code(code: RefusalCode) -> VarInt {
-    VarInt::from_u32(match code {
+fn close_code(code: RefusalCode) -> u32 {
+    match code {
         RefusalCode::Version => 1,
         RefusalCode::Certificate => 2,
         RefusalCode::Revoked => 3,
@@ -71,7 +78,7 @@ fn close_code(code: RefusalCode) -> VarInt {
         RefusalCode::Unavailable => 6,
         RefusalCode::Replaced => 7,
         RefusalCode::Stopping => 8,
-    })
+    }
 }
 
 /// What a person at the site is told, and after how many milliseconds another attempt is of use.

@@ -18,7 +18,7 @@ use crate::ops;
 use crate::random::Random;
 use crate::records::Records;
 use crate::store::Store;
-use crate::sync::{Keeper, Sync};
+use crate::sync::{Keeper, Sync, Ways};
 use crate::web::{SessionLimits, Web, WebConfig, WebTls};
 
 /// What the data directory holds, opened.
@@ -79,14 +79,8 @@ pub async fn run(config: NodeConfig) -> anyhow::Result<()> {
     let (chain, key) = renewed.borrow().web();
     let tls = WebTls::new(chain, key)?;
     let keeper = Keeper { data: config.data.clone(), platform: opened.platform };
-    let sync = Sync::new(
-        records.clone(),
-        installs,
-        keeper,
-        endpoint()?,
-        config.hub_addresses.clone(),
-        random.clone(),
-    );
+    let sync =
+        Sync::new(records.clone(), installs, keeper, ways()?, config.hub_addresses.clone(), random.clone());
 
     let pages = pages(&config, records.clone(), random);
     let ended = |name: &'static str| Ended { name, stop: stop.clone() };
@@ -141,11 +135,12 @@ fn log_end<E: std::fmt::Display>(task: &str, result: Result<(), E>) {
     }
 }
 
-/// A UDP socket for the link: both families where the machine has both.
-pub fn endpoint() -> anyhow::Result<Endpoint> {
-    Endpoint::client(SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)))
+/// The ways to the hub: a UDP socket of both families where the machine has both, and TCP.
+pub fn ways() -> anyhow::Result<Ways> {
+    let endpoint = Endpoint::client(SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)))
         .or_else(|_| Endpoint::client(SocketAddr::from(([0, 0, 0, 0], 0))))
-        .context("no UDP socket for the link to the hub")
+        .context("no UDP socket for the link to the hub")?;
+    Ok(Ways::new(endpoint))
 }
 
 fn pages(config: &NodeConfig, records: Records, random: Random) -> Web {

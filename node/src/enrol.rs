@@ -1,5 +1,6 @@
 //! Becoming an installation of a region, by an invite.
 
+mod exchange;
 mod pending;
 mod pinned;
 
@@ -7,17 +8,16 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hearth_protocol::enrol::{
-    EXPORTER_LABEL, EnrolMessageError, EnrolReply, EnrolRequest, Granted, Invite, SigningRequests,
-};
-use hearth_protocol::wire::limits;
-use quinn::{Connection, Endpoint};
+use hearth_protocol::enrol::{EnrolMessageError, EnrolReply, EnrolRequest, Granted, Invite, SigningRequests};
+use hearth_protocol::wire::{Transport, limits};
 
+use self::exchange::Exchange;
 use crate::clock::Clock;
 use crate::install::{Install, InstallError};
 use crate::keys::{DataKey, KeyError, KeyFile, PlatformKey};
 use crate::random::Random;
-use crate::sync::{DialError, SOFTWARE, TlsError, dial, tls};
+use crate::sync::dial::Target;
+use crate::sync::{DialError, SOFTWARE, TlsError, Ways, dial, tls};
 
 pub use pending::PENDING_FILE;
 
@@ -66,7 +66,7 @@ pub enum EnrolError {
 pub async fn enrol(
     invite: &Invite,
     web_names: &[String],
-    endpoint: &Endpoint,
+    ways: &Ways,
     data: &Path,
     platform: &PlatformKey,
     clock: &Clock,
@@ -81,7 +81,7 @@ pub async fn enrol(
     }
     let keys = pending::keys(invite.token, data, platform, random)?;
     let requests = keys.requests(web_names)?;
-    let granted = ask(invite, requests, endpoint, clock).await?;
+    let granted = ask(invite, requests, ways, clock).await?;
     let install = Install::new(keys, granted);
     if install.site().id != invite.site || !install.is_own(&install.identity_ders()) {
         return Err(EnrolError::Mismatch);
@@ -99,30 +99,27 @@ pub async fn enrol(
 async fn ask(
     invite: &Invite,
     requests: SigningRequests,
-    endpoint: &Endpoint,
+    ways: &Ways,
     clock: &Clock,
 ) -> Result<Granted, EnrolError> {
     let verifier = Arc::new(pinned::PinnedRoot::new(invite.root_fingerprint));
-    let config = tls::enrolment(verifier, clock)?;
-    let connection = dial::dial(endpoint, &config, &invite.addresses, &invite.server_name).await?;
-    let mut exporter = [0; 32];
-    connection.export_keying_material(&mut exporter, EXPORTER_LABEL, b"").map_err(|_| EnrolError::Broken)?;
-    let proof = invite.secret.prove(invite.token, &exporter, &requests);
+    let target = Target {
+        tls: tls::enrolment(verifier, clock)?,
+        addresses: invite.addresses.clone(),
+        server_name: invite.server_name.clone(),
+    };
+    let dialed = dial::dial(ways, &target, Transport::Quic).await?;
+    let exchange = Exchange::begin(dialed).await?;
+    let proof = invite.secret.prove(invite.token, exchange.exporter(), &requests);
     let request = EnrolRequest { token: invite.token, proof, requests, software: SOFTWARE.to_owned() };
-    let answered = tokio::time::timeout(PATIENCE, exchange(&connection, &request)).await;
-    let bytes = answered.ok().flatten().ok_or(EnrolError::Broken)?;
-    connection.close(quinn::VarInt::from_u32(0), b"done");
+    let question = request.to_bytes();
+    let asking = exchange.ask(&question, limits::ENROL_REPLY_BYTES_MAX);
+    let answered = tokio::time::timeout(PATIENCE, asking).await;
+    let bytes = answered.map_err(|_| EnrolError::Broken)??;
     match EnrolReply::from_bytes(&bytes)? {
         EnrolReply::Granted(granted) => Ok(*granted),
         EnrolReply::Refused(refused) => Err(EnrolError::Refused(refused.message)),
     }
-}
-
-async fn exchange(connection: &Connection, request: &EnrolRequest) -> Option<Vec<u8>> {
-    let (mut send, mut receive) = connection.open_bi().await.ok()?;
-    send.write_all(&request.to_bytes()).await.ok()?;
-    send.finish().ok()?;
-    receive.read_to_end(limits::ENROL_REPLY_BYTES_MAX).await.ok()
 }
 
 #[cfg(test)]

@@ -8,13 +8,14 @@ use axum::http::StatusCode;
 use axum::routing::get;
 use axum::{Json, Router};
 use hearth_protocol::time::Timestamp;
+use hearth_protocol::wire::Transport;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::lease::LeaseStage;
-use crate::records::{Line, Records, Transport};
+use crate::records::{Line, Records};
 use crate::store::StoreError;
 use crate::sync::{SOFTWARE, disk_free};
 
@@ -70,7 +71,7 @@ pub async fn status(records: &Records) -> Result<Status, StoreError> {
     let (database_bytes, log_bytes) = records.store().disk_use();
     let text = |moment: Option<Timestamp>| moment.map(Timestamp::to_rfc3339);
     let (transport, refusal) = match &link.line {
-        Line::Up { transport, .. } => (Some(transport_name(*transport).to_owned()), None),
+        Line::Up { transport, .. } => (Some(transport.name().to_owned()), None),
         Line::Down { refusal, .. } => (None, refusal.clone()),
     };
     Ok(Status {
@@ -93,13 +94,6 @@ pub async fn status(records: &Records) -> Result<Status, StoreError> {
         log_bytes,
         disk_free_bytes: disk_free(records.store().path()),
     })
-}
-
-fn transport_name(transport: Transport) -> &'static str {
-    match transport {
-        Transport::Quic => "quic",
-        Transport::Tcp => "tcp",
-    }
 }
 
 fn lease_name(stage: LeaseStage) -> &'static str {
@@ -144,11 +138,12 @@ pub async fn serve(
 
 fn describe() {
     metrics::describe_gauge!("hearth_sync_connected", "1 while the hub has admitted the node");
+    metrics::describe_gauge!("hearth_sync_tcp", "1 while the link runs on TCP, since UDP is shut");
     metrics::describe_gauge!("hearth_sync_waiting", "changes that wait for the hub");
     metrics::describe_gauge!("hearth_sync_refused", "changes that the hub refused");
     metrics::describe_gauge!("hearth_sync_last_contact_seconds", "seconds since the hub last answered");
     metrics::describe_gauge!("hearth_sync_diverged", "1 when node and hub do not hold the same");
-    metrics::describe_counter!("hearth_sync_bytes_total", "bytes of frames, without what QUIC adds");
+    metrics::describe_counter!("hearth_sync_bytes_total", "bytes of frames, without what QUIC or TCP add");
     metrics::describe_counter!("hearth_documents_opened_total", "documents loaded whole into memory");
     metrics::describe_gauge!("hearth_database_bytes", "bytes of the database file");
     metrics::describe_gauge!("hearth_log_bytes", "bytes of its write-ahead log; a long reader makes it grow");
@@ -186,6 +181,8 @@ async fn scrape(State(ops): State<Arc<Ops>>) -> String {
     metrics::gauge!("hearth_log_bytes").set(bytes(log));
     metrics::gauge!("hearth_disk_free_bytes").set(bytes(disk_free(ops.records.store().path())));
     metrics::gauge!("hearth_sync_connected").set(flag(matches!(link.line, Line::Up { .. })));
+    let over_tcp = matches!(link.line, Line::Up { transport: Transport::Tcp, .. });
+    metrics::gauge!("hearth_sync_tcp").set(flag(over_tcp));
     metrics::gauge!("hearth_sync_waiting").set(count(link.waiting));
     metrics::gauge!("hearth_sync_refused").set(count(link.refused));
     metrics::gauge!("hearth_sync_diverged").set(flag(link.is_diverged));

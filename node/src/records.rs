@@ -33,7 +33,7 @@ use uuid::Uuid;
 pub use draft::{AddError, Added, CLAIM_MS, Claim, DRAFTS_MAX, Draft, HeldBy};
 pub use evict::{MONTHS_KEPT, MonthHeld};
 pub use intake::IntakeError;
-pub use link::{Line, LinkState, Transport};
+pub use link::{Line, LinkState};
 pub use read::{EntryState, ResidentSummary};
 pub use requester::{IdempotencyKey, IdempotencyKeyError, Requester};
 pub use ship::AuditShipment;

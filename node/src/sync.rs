@@ -3,10 +3,13 @@
 //! **Invariant:** what came from the hub is on the disk before the hub is told so, and what staff wrote leaves the
 //! outbox only when the hub has said that it is on its own.
 
+mod carrier;
 pub(crate) mod dial;
 mod effects;
 mod errands;
 pub(crate) mod link;
+mod probe;
+mod tcp;
 pub(crate) mod tls;
 
 use std::collections::BTreeMap;
@@ -16,15 +19,17 @@ use std::time::Duration;
 use hearth_protocol::id::BlobId;
 use hearth_protocol::sync::node::{NodeIdentity, NodeSession};
 use hearth_protocol::time::Moment;
+use hearth_protocol::wire::Transport;
 use hearth_protocol::wire::message::RefusalCode;
-use quinn::Endpoint;
 use tokio::sync::{oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub use dial::DialError;
+use dial::Target;
+pub use dial::{DialError, Ways};
 pub(crate) use errands::disk_free;
 use link::{Link, LinkEvent};
+pub use tcp::{Connect, Connector, Duplex};
 pub use tls::TlsError;
 
 use crate::clock::Clock;
@@ -46,7 +51,7 @@ pub struct Sync {
     records: Records,
     install: watch::Sender<Install>,
     keeper: Keeper,
-    endpoint: Endpoint,
+    ways: Ways,
     /// Where the hubs listen, if not where the installation says.
     addresses: Vec<String>,
     clock: Clock,
@@ -55,6 +60,10 @@ pub struct Sync {
     session: NodeSession,
     dialing: Option<oneshot::Receiver<Option<Link>>>,
     link: Option<Link>,
+    /// The link over QUIC to which the session moves, while it is sought.
+    probe: Option<oneshot::Receiver<Option<Link>>>,
+    /// The last link over QUIC was lost before the hub answered on it.
+    is_quic_doubted: bool,
     errands: Errands,
 }
 
@@ -80,12 +89,12 @@ struct Errands {
 }
 
 impl Sync {
-    /// A link of this installation over this endpoint. `addresses` go before those that the installation knows.
+    /// A link of this installation by these ways. `addresses` go before those that the installation knows.
     pub fn new(
         records: Records,
         install: watch::Sender<Install>,
         keeper: Keeper,
-        endpoint: Endpoint,
+        ways: Ways,
         addresses: Vec<String>,
         random: Random,
     ) -> Self {
@@ -100,12 +109,12 @@ impl Sync {
         };
         let session = NodeSession::new(identity, moment(&clock));
         let (tasks, errands) = (TaskTracker::new(), Errands::default());
-        let (dialing, link) = (None, None);
+        let (dialing, link, probe) = (None, None, None);
         Self {
             records,
             install,
             keeper,
-            endpoint,
+            ways,
             addresses,
             clock,
             random,
@@ -113,6 +122,8 @@ impl Sync {
             session,
             dialing,
             link,
+            probe,
+            is_quic_doubted: false,
             errands,
         }
     }
@@ -128,7 +139,8 @@ impl Sync {
             tokio::select! {
                 () = stop.cancelled() => break,
                 event = next_event(&mut self.link) => self.handle_event(event),
-                link = dialed(&mut self.dialing) => self.handle_dialed(link),
+                link = opened(&mut self.dialing) => self.handle_dialed(link),
+                link = opened(&mut self.probe) => self.move_over(link),
                 () = timeout => self.session.handle_timeout(moment(&self.clock)),
                 () = records.outbox_filled() => self.session.handle_local_change(),
                 () = records.month_wanted() => self.ask_for_months().await,
@@ -138,7 +150,8 @@ impl Sync {
         if let Some(link) = self.link.take() {
             link.close(CLOSE_DONE);
         }
-        self.endpoint.close(quinn::VarInt::from_u32(CLOSE_DONE), b"stopping");
+        self.probe = None;
+        self.ways.endpoint.close(CLOSE_DONE.into(), b"stopping");
         self.tasks.close();
         self.tasks.wait().await;
     }
@@ -163,18 +176,46 @@ impl Sync {
 
     fn handle_dialed(&mut self, link: Option<Link>) {
         self.dialing = None;
-        if let Some(link) = link {
-            self.link = Some(link);
-            self.errands = Errands::default();
-            self.session.handle_connected(moment(&self.clock));
-        } else {
-            self.give_up(CLOSE_DONE);
+        match link {
+            Some(link) => self.take(link),
+            None => self.give_up(CLOSE_DONE),
         }
+    }
+
+    /// Begins the session on a link.
+    fn take(&mut self, link: Link) {
+        self.probe = (link.transport() == Transport::Tcp).then(|| self.seek_quic()).flatten();
+        self.link = Some(link);
+        self.errands = Errands::default();
+        self.session.handle_connected(moment(&self.clock));
+    }
+
+    /// Seeks a link over QUIC while the session runs on TCP.
+    fn seek_quic(&self) -> Option<oneshot::Receiver<Option<Link>>> {
+        let target = self.target().ok()?;
+        Some(probe::begin(self.ways.clone(), target, self.is_quic_doubted, self.random.clone(), &self.tasks))
+    }
+
+    /// QUIC is through: the session goes on there. Pages are not told that the line is down, since it is not.
+    fn move_over(&mut self, link: Option<Link>) {
+        self.probe = None;
+        let Some(link) = link else { return };
+        tracing::info!("QUIC is through; the session moves over from TCP");
+        if let Some(older) = self.link.take() {
+            older.close(CLOSE_DONE);
+        }
+        let random = u64::from_be_bytes(self.random.bytes());
+        self.session.handle_disconnected(moment(&self.clock), random);
+        self.take(link);
     }
 
     /// Lets go of the link, if there is one, and has the session wait for the next.
     fn give_up(&mut self, code: u32) {
+        self.probe = None;
         if let Some(link) = self.link.take() {
+            if link.transport() == Transport::Quic {
+                self.is_quic_doubted = !link.has_answered();
+            }
             link.close(code);
         }
         self.tell_down(None);
@@ -197,20 +238,28 @@ impl Sync {
 
     /// Starts a task that opens a link.
     fn dial(&mut self) {
-        let install = self.install.borrow().clone();
         let (tell, told) = oneshot::channel();
         self.dialing = Some(told);
-        let (endpoint, clock, tasks) = (self.endpoint.clone(), self.clock.clone(), self.tasks.clone());
-        let addresses =
-            if self.addresses.is_empty() { install.addresses().to_vec() } else { self.addresses.clone() };
+        let (target, ways, tasks) = (self.target(), self.ways.clone(), self.tasks.clone());
+        // QUIC is tried first, unless it was through the last time and carried nothing.
+        let first = if self.is_quic_doubted { Transport::Tcp } else { Transport::Quic };
         self.tasks.spawn(async move {
-            let opened = open(&endpoint, &install, &addresses, &clock, &tasks).await;
+            let opened = open(&ways, target, first, &tasks).await;
             if let Err(error) = &opened {
                 tracing::info!(error = format!("{error:#}"), "no link to the hub");
             }
             // The loop may have stopped meanwhile.
             drop(tell.send(opened.ok()));
         });
+    }
+
+    /// The hub to dial, as this installation.
+    fn target(&self) -> Result<Target, TlsError> {
+        let install = self.install.borrow();
+        let tls = tls::session(install.roots(), install.identity(), &self.clock)?;
+        let addresses =
+            if self.addresses.is_empty() { install.addresses().to_vec() } else { self.addresses.clone() };
+        Ok(Target { tls, addresses, server_name: install.server_name().to_owned() })
     }
 
     /// Completes when the session wants to be woken.
@@ -232,15 +281,13 @@ impl std::fmt::Debug for Sync {
 }
 
 async fn open(
-    endpoint: &Endpoint,
-    install: &Install,
-    addresses: &[String],
-    clock: &Clock,
+    ways: &Ways,
+    target: Result<Target, TlsError>,
+    first: Transport,
     tasks: &TaskTracker,
 ) -> anyhow::Result<Link> {
-    let config = tls::session(install.roots(), install.identity(), clock)?;
-    let connection = dial::dial(endpoint, &config, addresses, install.server_name()).await?;
-    Ok(Link::open(connection, tasks).await?)
+    let dialed = dial::dial(ways, &target?, first).await?;
+    Ok(Link::open(dialed.into_carrier(tasks), tasks).await?)
 }
 
 /// The next event of the link; never, while there is none.
@@ -252,9 +299,9 @@ async fn next_event(link: &mut Option<Link>) -> LinkEvent {
 }
 
 /// The link that was being opened; never, while none is.
-async fn dialed(dialing: &mut Option<oneshot::Receiver<Option<Link>>>) -> Option<Link> {
-    match dialing {
-        Some(dialing) => dialing.await.ok().flatten(),
+async fn opened(opening: &mut Option<oneshot::Receiver<Option<Link>>>) -> Option<Link> {
+    match opening {
+        Some(opening) => opening.await.ok().flatten(),
         None => std::future::pending().await,
     }
 }

@@ -7,8 +7,10 @@
 pub mod frame;
 pub mod limits;
 pub mod message;
+pub mod mux;
 mod receipt;
 pub mod stream;
 
 pub use frame::{Frame, FrameDecoder, FrameError};
 pub use message::{Channel, Message};
+pub use stream::Transport;

@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use hearth_protocol::id::InstallId;
 use hearth_protocol::time::Timestamp;
+use hearth_protocol::wire::Transport;
 use hearth_protocol::wire::message::Health;
 use hearth_provisioning::api::{Alarm, Fleet, HubStatus, SiteStatus, Whoami};
 use rusqlite::{Connection, Row};
@@ -59,8 +60,8 @@ pub(super) async fn fleet(State(api): State<Api>) -> Result<Json<Fleet>, Refusal
         Ok((hub, sites))
     };
     let (hub, seen) = api.parts().store.read(read).await?;
-    let is_online = |install: InstallId| api.parts().links.is_online(install);
-    let mut sites: Vec<SiteStatus> = seen.into_iter().map(|seen| status(seen, now, &is_online)).collect();
+    let transport = |install: InstallId| api.parts().links.transport(install);
+    let mut sites: Vec<SiteStatus> = seen.into_iter().map(|seen| status(seen, now, &transport)).collect();
     sites.sort_by_key(|site| (site.alarms.is_empty(), site.ods));
     Ok(Json(Fleet { hub, sites, main_records: main_records::states(&api).await? }))
 }
@@ -116,6 +117,7 @@ fn site(row: &Row<'_>) -> rusqlite::Result<Seen> {
             kind: columns::site_kind(row, 2)?,
             install: row.get::<_, Option<u32>>(4)?.map(InstallId),
             online: false,
+            transport: None,
             last_contact: seen.max(reported).map(Timestamp),
             waiting_at_site: health.as_ref().map(|h| h.waiting),
             waiting_at_hub: row.get(10)?,
@@ -133,9 +135,10 @@ fn site(row: &Row<'_>) -> rusqlite::Result<Seen> {
     })
 }
 
-fn status(seen: Seen, now: Timestamp, is_online: &dyn Fn(InstallId) -> bool) -> SiteStatus {
-    let online = seen.status.install.is_some_and(is_online);
-    let status = SiteStatus { online, ..seen.status };
+fn status(seen: Seen, now: Timestamp, transport: &dyn Fn(InstallId) -> Option<Transport>) -> SiteStatus {
+    let transport = seen.status.install.and_then(transport);
+    let online = transport.is_some();
+    let status = SiteStatus { online, transport, ..seen.status };
     let silent = status.last_contact.is_none_or(|at| now.ms_since(at) > SILENT_MS);
     let quiet = status.last_contact.is_none_or(|at| now.ms_since(at) > STUCK_MS);
     let ends = |at: Timestamp| at.ms_since(now) < CERTIFICATE_MS;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use hearth_protocol::id::{EntryId, InstallId, ResidentId};
 use hearth_protocol::scope::{Scope, Section};
+use hearth_protocol::wire::Transport;
 use hearth_provisioning::api::{
     AuditPage, AuditVerification, BackupReport, FHIR_JSON, FHIR_NDJSON, Fleet, IDEMPOTENCY_KEY, ImportReport,
     ItemChange, ItemState, MainRecordItem, MainRecordItems, MainRecords, PROBLEM_CONTENT_TYPE, Problem,
@@ -60,8 +61,8 @@ impl Links for Cut {
         true
     }
 
-    fn is_online(&self, install: InstallId) -> bool {
-        install == InstallId(7)
+    fn transport(&self, install: InstallId) -> Option<Transport> {
+        (install == InstallId(7)).then_some(Transport::Tcp)
     }
 }
 

@@ -34,7 +34,12 @@ pub(super) async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
 }
 
 fn describe() {
-    metrics::describe_counter!("hearth_sync_bytes_total", "bytes of frames, without what QUIC adds");
+    metrics::describe_counter!("hearth_sync_bytes_total", "bytes of frames, without what QUIC or TCP add");
+    metrics::describe_counter!(
+        "hearth_hub_handshakes_total",
+        "handshakes of sites that succeeded, by transport"
+    );
+    metrics::describe_gauge!("hearth_hub_links_tcp", "links over TCP, of sites whose network shuts UDP");
     metrics::describe_counter!("hearth_documents_opened_total", "documents loaded whole into memory");
     metrics::describe_gauge!("hearth_hub_database_bytes", "bytes of the database file");
     metrics::describe_gauge!(

@@ -3,16 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hearth_protocol::enrol::{EXPORTER_LABEL, EnrolReply, EnrolRequest, RefusalCode, Refused};
+use hearth_protocol::enrol::{EnrolReply, EnrolRequest, RefusalCode, Refused};
 use hearth_protocol::id::InstallId;
 use hearth_protocol::wire::limits;
 use hearth_provisioning::invite::refusal_message;
-use quinn::{Connection, VarInt};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use tokio::sync::Semaphore;
 
 use super::certifier::Certifier;
+use super::exchange::Exchange;
 use super::token::{Decision, decide};
 use crate::clock::Clock;
 use crate::random::Random;
@@ -52,48 +52,31 @@ impl Enrolment {
     }
 
     /// Serves one connection from its handshake to its end. To be spawned; it ends by itself within seconds.
-    pub async fn serve(&self, connection: Connection) {
-        let served = tokio::time::timeout(PATIENCE * 2, self.answer(&connection)).await;
-        match served {
-            Ok(Ok(())) => connection.close(VarInt::from_u32(0), b"done"),
-            Ok(Err(reason)) => {
-                tracing::debug!(reason, "an enrolling connection ended early");
-                connection.close(VarInt::from_u32(1), reason.as_bytes());
-            }
-            Err(_) => connection.close(VarInt::from_u32(1), b"too slow"),
+    pub async fn serve(&self, mut exchange: Exchange) {
+        if let Err(reason) = self.answer(&mut exchange).await {
+            tracing::debug!(reason, "an enrolling connection ended early");
         }
     }
 
-    async fn answer(&self, connection: &Connection) -> Result<(), &'static str> {
-        let opened = tokio::time::timeout(PATIENCE, connection.accept_bi()).await;
-        let (mut send, mut receive) = opened.map_err(|_| "too slow")?.map_err(|_| "no stream")?;
+    async fn answer(&self, exchange: &mut Exchange) -> Result<(), &'static str> {
         let reply = match self.permits.try_acquire() {
             Ok(_permit) => {
-                let read = receive.read_to_end(limits::ENROL_REQUEST_BYTES_MAX);
+                let read = exchange.question(limits::ENROL_REQUEST_BYTES_MAX);
                 let bytes = tokio::time::timeout(PATIENCE, read).await.map_err(|_| "too slow")?;
-                self.reply_to(connection, bytes.ok()).await?
+                self.reply_to(exchange.exporter(), bytes.ok()).await
             }
             Err(_) => refused(RefusalCode::Busy),
         };
-        send.write_all(&reply.to_bytes()).await.map_err(|_| "answer not sent")?;
-        send.finish().map_err(|_| "answer not sent")?;
-        // Until the node has all of it, or has gone: closing at once would lose the end of the answer.
-        drop(tokio::time::timeout(PATIENCE, send.stopped()).await);
-        Ok(())
+        let answered = tokio::time::timeout(PATIENCE, exchange.answer(&reply.to_bytes())).await;
+        answered.map_err(|_| "too slow")?.map_err(|_| "answer not sent")
     }
 
-    async fn reply_to(
-        &self,
-        connection: &Connection,
-        bytes: Option<Vec<u8>>,
-    ) -> Result<EnrolReply, &'static str> {
+    async fn reply_to(&self, exporter: &[u8; 32], bytes: Option<Vec<u8>>) -> EnrolReply {
         let request = bytes.and_then(|bytes| EnrolRequest::from_bytes(&bytes).ok());
-        let Some(request) = request else {
-            return Ok(refused(RefusalCode::BadRequest));
-        };
-        let mut exporter = [0; 32];
-        connection.export_keying_material(&mut exporter, EXPORTER_LABEL, b"").map_err(|_| "no exporter")?;
-        Ok(self.decide(request, exporter).await)
+        match request {
+            Some(request) => self.decide(request, *exporter).await,
+            None => refused(RefusalCode::BadRequest),
+        }
     }
 
     /// Decides a request whose connection has this exporter, and stores what it decided.

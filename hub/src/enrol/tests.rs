@@ -94,8 +94,9 @@ impl Hub {
             while let Some(incoming) = server.accept().await {
                 let enrolment = enrolment.clone();
                 tokio::spawn(async move {
-                    if let Ok(connection) = incoming.await {
-                        enrolment.serve(connection).await;
+                    let Ok(connection) = incoming.await else { return };
+                    if let Some(exchange) = Exchange::over_quic(connection).await {
+                        enrolment.serve(exchange).await;
                     }
                 });
             }

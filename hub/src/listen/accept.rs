@@ -5,18 +5,22 @@ use std::time::Duration;
 
 use hearth_protocol::enrol::ENROL_ALPN;
 use hearth_protocol::time::Timestamp;
+use hearth_protocol::wire::Transport;
 use hearth_protocol::wire::message::RefusalCode;
 use hearth_protocol::wire::stream::SESSION_ALPN;
 use hearth_provisioning::authority::PeerIdentity;
+use quinn::Endpoint;
 use quinn::crypto::rustls::HandshakeData;
-use quinn::{Connection, Endpoint, Incoming};
 use rustls_pki_types::CertificateDer;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::carrier::Carrier;
+use super::doors::{DoorKeys, Listener};
+use super::tcp::{self, Secured};
 use super::{Hub, close_code, session};
-use crate::enrol::Enrolment;
+use crate::enrol::{Enrolment, Exchange};
 use crate::sites::{self, Identified, InstallState};
 
 /// Handshakes at a time; further ones wait or are refused.
@@ -25,90 +29,165 @@ const HANDSHAKES_MAX: usize = 256;
 const HANDSHAKES_BEFORE_RETRY: usize = 32;
 /// How long a handshake may take.
 const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
+/// Pause after a TCP connection could not be accepted, as when there are too many open files.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Takes in connections until it is stopped.
-pub(super) async fn run(
-    hub: &Hub,
-    endpoint: &Endpoint,
-    enrolment: &Enrolment,
-    tracker: &TaskTracker,
-    stop: &CancellationToken,
-) {
-    let handshakes = Arc::new(Semaphore::new(HANDSHAKES_MAX));
-    loop {
-        let incoming = tokio::select! {
-            () = stop.cancelled() => return,
-            incoming = endpoint.accept() => incoming,
-        };
-        let Some(incoming) = incoming else { return };
-        let under_way = HANDSHAKES_MAX - handshakes.available_permits();
-        if under_way >= HANDSHAKES_BEFORE_RETRY && !incoming.remote_address_validated() {
-            metrics::counter!("hearth_hub_retries_total").increment(1);
-            // An error means that a retry was asked for already, which the check above excludes.
-            drop(incoming.retry());
-            continue;
-        }
-        let Ok(permit) = Arc::clone(&handshakes).try_acquire_owned() else {
-            incoming.refuse();
-            continue;
-        };
-        let (hub, enrolment, stop) = (hub.clone(), enrolment.clone(), stop.clone());
-        tracker.spawn(async move {
-            let connection = shake_hands(incoming).await;
-            drop(permit);
-            if let Some(connection) = connection {
-                tokio::select! {
-                    () = serve(hub, enrolment, connection) => {}
-                    // A session ends by itself when its link is cut; enrolling connections are short.
-                    () = patience(stop) => {}
-                }
+/// What every connection that comes in is served with.
+#[derive(Clone)]
+pub(super) struct Acceptor {
+    pub(super) hub: Hub,
+    pub(super) enrolment: Enrolment,
+    pub(super) tracker: TaskTracker,
+    pub(super) stop: CancellationToken,
+}
+
+impl Acceptor {
+    /// Takes in connections over QUIC until it is stopped.
+    pub(super) async fn datagrams(&self, endpoint: &Endpoint) {
+        let handshakes = Arc::new(Semaphore::new(HANDSHAKES_MAX));
+        loop {
+            let incoming = tokio::select! {
+                () = self.stop.cancelled() => return,
+                incoming = endpoint.accept() => incoming,
+            };
+            let Some(incoming) = incoming else { return };
+            let under_way = HANDSHAKES_MAX - handshakes.available_permits();
+            if under_way >= HANDSHAKES_BEFORE_RETRY && !incoming.remote_address_validated() {
+                metrics::counter!("hearth_hub_retries_total").increment(1);
+                // An error means that a retry was asked for already, which the check above excludes.
+                drop(incoming.retry());
+                continue;
             }
-        });
+            let Ok(permit) = Arc::clone(&handshakes).try_acquire_owned() else {
+                incoming.refuse();
+                continue;
+            };
+            let accept = self.clone();
+            self.tracker.spawn(async move {
+                let connection = in_time(Transport::Quic, async { incoming.accept()?.await }).await;
+                drop(permit);
+                if let Some(connection) = connection {
+                    accept.to_the_end(accept.serve_quic(connection)).await;
+                }
+            });
+        }
+    }
+
+    /// Takes in connections over TCP until it is stopped.
+    pub(super) async fn streams(&self, mut listener: Listener, keys: &DoorKeys) {
+        // Not those of QUIC: whoever fills one door must not shut the other.
+        let handshakes = Arc::new(Semaphore::new(HANDSHAKES_MAX));
+        loop {
+            let accepted = tokio::select! {
+                () = self.stop.cancelled() => return,
+                accepted = listener.accept() => accepted,
+            };
+            let stream = match accepted {
+                Ok(stream) => stream,
+                Err(error) => {
+                    tracing::warn!(%error, "a TCP connection could not be accepted");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                    continue;
+                }
+            };
+            // A connection for which there is no room is closed by being dropped.
+            let Ok(permit) = Arc::clone(&handshakes).try_acquire_owned() else { continue };
+            let (accept, tls) = (self.clone(), keys.tls());
+            self.tracker.spawn(async move {
+                let secured = in_time(Transport::Tcp, tcp::accept(stream, tls)).await;
+                drop(permit);
+                if let Some(secured) = secured {
+                    accept.to_the_end(accept.serve_tcp(secured)).await;
+                }
+            });
+        }
+    }
+
+    /// Serves a connection to its end, or until some time after the hub is stopped.
+    async fn to_the_end(&self, serve: impl Future<Output = ()>) {
+        tokio::select! {
+            () = serve => {}
+            // A session ends by itself when its link is cut; enrolling connections are short.
+            () = patience(&self.stop) => {}
+        }
+    }
+
+    async fn serve_quic(&self, connection: quinn::Connection) {
+        let data = connection.handshake_data().and_then(|data| data.downcast::<HandshakeData>().ok());
+        let protocol = data.and_then(|data| data.protocol).unwrap_or_default();
+        if protocol == ENROL_ALPN {
+            let begun = tokio::time::timeout(HANDSHAKE_TIME, Exchange::over_quic(connection)).await;
+            self.serve_enrolment(begun.ok().flatten()).await;
+        } else {
+            let chain = connection.peer_identity().and_then(|chain| chain.downcast().ok());
+            self.serve_session(&protocol, chain.map(|chain| *chain), Carrier::Quic(connection)).await;
+        }
+    }
+
+    async fn serve_tcp(&self, stream: Secured) {
+        let protocol = stream.get_ref().1.alpn_protocol().unwrap_or_default().to_vec();
+        if protocol == ENROL_ALPN {
+            self.serve_enrolment(Exchange::over_tcp(stream)).await;
+        } else {
+            let chain = tcp::peer_chain(&stream);
+            self.serve_session(&protocol, chain, Carrier::Tcp(tcp::start(stream, &self.tracker))).await;
+        }
+    }
+
+    async fn serve_enrolment(&self, exchange: Option<Exchange>) {
+        if let Some(exchange) = exchange {
+            self.enrolment.serve(exchange).await;
+        }
+    }
+
+    async fn serve_session(
+        &self,
+        protocol: &[u8],
+        chain: Option<Vec<CertificateDer<'static>>>,
+        carrier: Carrier,
+    ) {
+        let admitted = match protocol {
+            SESSION_ALPN => admit(&self.hub, chain.unwrap_or_default()).await,
+            _ => Err(RefusalCode::Version),
+        };
+        match admitted {
+            Ok(identified) => session::run(self.hub.clone(), carrier, identified).await,
+            Err(code) => {
+                metrics::counter!("hearth_hub_links_refused_total").increment(1);
+                tracing::info!(?code, transport = carrier.transport().name(), "a link was refused");
+                carrier.close(close_code(code));
+            }
+        }
     }
 }
 
-async fn shake_hands(incoming: Incoming) -> Option<Connection> {
-    let connecting = incoming.accept().ok()?;
-    match tokio::time::timeout(HANDSHAKE_TIME, connecting).await {
-        Ok(Ok(connection)) => Some(connection),
+/// The outcome of a handshake, if it succeeds in time.
+async fn in_time<T, E: std::fmt::Display>(
+    transport: Transport,
+    handshake: impl Future<Output = Result<T, E>>,
+) -> Option<T> {
+    match tokio::time::timeout(HANDSHAKE_TIME, handshake).await {
+        Ok(Ok(connection)) => {
+            metrics::counter!("hearth_hub_handshakes_total", "transport" => transport.name()).increment(1);
+            Some(connection)
+        }
         Ok(Err(error)) => {
             metrics::counter!("hearth_hub_handshakes_failed_total").increment(1);
-            tracing::debug!(%error, "a handshake failed");
+            tracing::debug!(%error, transport = transport.name(), "a handshake failed");
             None
         }
         Err(_) => None,
     }
 }
 
-async fn patience(stop: CancellationToken) {
+async fn patience(stop: &CancellationToken) {
     stop.cancelled().await;
     tokio::time::sleep(HANDSHAKE_TIME).await;
 }
 
-async fn serve(hub: Hub, enrolment: Enrolment, connection: Connection) {
-    let data = connection.handshake_data().and_then(|data| data.downcast::<HandshakeData>().ok());
-    let protocol = data.and_then(|data| data.protocol).unwrap_or_default();
-    if protocol == ENROL_ALPN {
-        enrolment.serve(connection).await;
-    } else if protocol == SESSION_ALPN {
-        match admit(&hub, &connection).await {
-            Ok(identified) => session::run(hub, connection, identified).await,
-            Err(code) => {
-                metrics::counter!("hearth_hub_links_refused_total").increment(1);
-                tracing::info!(?code, "a link was refused");
-                connection.close(close_code(code), b"");
-            }
-        }
-    } else {
-        connection.close(close_code(RefusalCode::Version), b"");
-    }
-}
-
 /// Looks up who is at the other end, by the certificate that the handshake has verified.
-async fn admit(hub: &Hub, connection: &Connection) -> Result<Identified, RefusalCode> {
-    let chain = connection.peer_identity();
-    let chain = chain.and_then(|chain| chain.downcast::<Vec<CertificateDer<'static>>>().ok());
-    let leaf = chain.and_then(|chain| chain.into_iter().next()).ok_or(RefusalCode::Certificate)?;
+async fn admit(hub: &Hub, chain: Vec<CertificateDer<'static>>) -> Result<Identified, RefusalCode> {
+    let leaf = chain.into_iter().next().ok_or(RefusalCode::Certificate)?;
     let peer = PeerIdentity::from_der(&leaf).map_err(|_| RefusalCode::Certificate)?;
     let now = hub.clock.now();
     peer.check(hub.region.0, now).map_err(|_| RefusalCode::Certificate)?;

@@ -1,4 +1,4 @@
-//! The streams of a link: bytes in to messages, messages out to bytes.
+//! The channels of a link: bytes in to messages, messages out to bytes.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -7,14 +7,13 @@ use bytes::Bytes;
 use hearth_protocol::wire::frame::{self, FrameDecoder};
 use hearth_protocol::wire::stream::HEADER_BYTES;
 use hearth_protocol::wire::{Channel, Message};
-use quinn::{Connection, RecvStream, SendStream};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
+use super::carrier::{Carrier, Receiver, Sender};
+
 /// Frames that wait for one stream. Their bytes are bounded by the credit that the node gives.
 const FRAMES_WAITING: usize = 256;
-/// Bytes read at a time.
-const READ_BYTES: usize = 64 * 1024;
 /// How long the end of a link waits for what was said last to arrive.
 const FLUSH_TIME: Duration = Duration::from_secs(2);
 
@@ -29,7 +28,7 @@ pub(super) enum Came {
 }
 
 /// Reads one stream to its end. Messages of types that this software does not know are passed over.
-pub(super) async fn read(mut stream: RecvStream, channel: Channel, to: mpsc::Sender<Came>) {
+pub(super) async fn read(mut stream: Receiver, channel: Channel, to: mpsc::Sender<Came>) {
     let mut decoder = FrameDecoder::default();
     let ended = loop {
         match decoder.poll() {
@@ -46,31 +45,26 @@ pub(super) async fn read(mut stream: RecvStream, channel: Channel, to: mpsc::Sen
             Ok(None) => {}
             Err(error) => break Came::Broken(error.code()),
         }
-        match stream.read_chunk(READ_BYTES, true).await {
-            Ok(Some(chunk)) => {
-                count_bytes("received", chunk.bytes.len());
-                decoder.feed(&chunk.bytes);
-            }
-            Ok(None) | Err(_) => break Came::Ended,
-        }
+        let Some(bytes) = stream.receive().await else { break Came::Ended };
+        count_bytes("received", bytes.len());
+        decoder.feed(&bytes);
     };
     // Nobody listens any more when the session has ended before its streams.
     drop(to.send(ended).await);
 }
 
-/// Accepts the streams of one direction that a node opens: the push stream alone.
-pub(super) async fn accept(connection: Connection, to: mpsc::Sender<Came>) {
-    while let Ok(mut stream) = connection.accept_uni().await {
-        let mut header = [0; HEADER_BYTES];
-        let read_header = stream.read_exact(&mut header).await;
-        count_bytes("received", header.len());
-        let came = match (read_header, Channel::from_header(header)) {
-            (Ok(()), Some(Channel::Push)) => {
-                read(stream, Channel::Push, to.clone()).await;
+/// Accepts the channels of one direction that a node begins: the push channel alone.
+pub(super) async fn accept(carrier: Carrier, to: mpsc::Sender<Came>) {
+    while let Ok(opened) = carrier.accept().await {
+        let named = opened.named().await;
+        count_bytes("received", HEADER_BYTES);
+        let came = match named {
+            Ok(Some((Channel::Push, receiver))) => {
+                read(receiver, Channel::Push, to.clone()).await;
                 continue;
             }
-            (Ok(()), _) => Came::Broken("a stream that a node may not open"),
-            (Err(_), _) => Came::Ended,
+            Ok(_) => Came::Broken("a channel that a node may not begin"),
+            Err(_) => Came::Ended,
         };
         drop(to.send(came).await);
         return;
@@ -79,7 +73,7 @@ pub(super) async fn accept(connection: Connection, to: mpsc::Sender<Came>) {
 
 /// The streams out, each with a queue and a task of its own, so that a full one does not hold up the others.
 pub(super) struct Outlets {
-    connection: Connection,
+    carrier: Carrier,
     queues: BTreeMap<Channel, mpsc::Sender<Bytes>>,
     tasks: JoinSet<()>,
 }
@@ -91,8 +85,8 @@ pub(super) struct NotSent;
 
 impl Outlets {
     /// The outlets of a link whose control stream is this.
-    pub(super) fn new(connection: Connection, control: SendStream) -> Self {
-        let mut outlets = Self { connection, queues: BTreeMap::new(), tasks: JoinSet::new() };
+    pub(super) fn new(carrier: Carrier, control: Sender) -> Self {
+        let mut outlets = Self { carrier, queues: BTreeMap::new(), tasks: JoinSet::new() };
         outlets.add(Channel::Control, control);
         outlets
     }
@@ -110,16 +104,14 @@ impl Outlets {
         if let Some(queue) = self.queues.get(&channel) {
             return Ok(queue.clone());
         }
-        let mut stream = self.connection.open_uni().await.map_err(|_| NotSent)?;
-        let header = channel.to_header();
-        stream.write_all(&header).await.map_err(|_| NotSent)?;
-        count_bytes("sent", header.len());
-        Ok(self.add(channel, stream))
+        let sender = self.carrier.open(channel).await.map_err(|_| NotSent)?;
+        count_bytes("sent", HEADER_BYTES);
+        Ok(self.add(channel, sender))
     }
 
-    fn add(&mut self, channel: Channel, stream: SendStream) -> mpsc::Sender<Bytes> {
+    fn add(&mut self, channel: Channel, sender: Sender) -> mpsc::Sender<Bytes> {
         let (queue, frames) = mpsc::channel(FRAMES_WAITING);
-        self.tasks.spawn(write(stream, frames));
+        self.tasks.spawn(write(sender, frames));
         self.queues.insert(channel, queue.clone());
         queue
     }
@@ -133,19 +125,17 @@ impl Outlets {
     }
 }
 
-async fn write(mut stream: SendStream, mut frames: mpsc::Receiver<Bytes>) {
+async fn write(mut sender: Sender, mut frames: mpsc::Receiver<Bytes>) {
     while let Some(bytes) = frames.recv().await {
-        if stream.write_all(&bytes).await.is_err() {
+        if sender.send(&bytes).await.is_err() {
             return;
         }
         count_bytes("sent", bytes.len());
     }
-    if stream.finish().is_ok() {
-        drop(stream.stopped().await);
-    }
+    sender.finish().await;
 }
 
-/// Counts bytes of frames and stream headers: what the protocol costs, without what QUIC adds.
+/// Counts bytes of frames and channel headers: what the protocol costs, without what QUIC or TCP add.
 fn count_bytes(direction: &'static str, length: usize) {
     metrics::counter!("hearth_sync_bytes_total", "direction" => direction).increment(length as u64);
 }

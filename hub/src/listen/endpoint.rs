@@ -25,7 +25,7 @@ pub enum Datagrams {
 ///
 /// `secret` is the same after every start: with it a hub that has forgotten its links (it was killed, say) tells a node
 /// so at the first packet, and the node does not wait for the idle timeout.
-pub fn bind(
+pub(super) fn bind(
     datagrams: Datagrams,
     config: ServerConfig,
     random: &Random,

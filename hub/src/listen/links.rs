@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hearth_protocol::id::{InstallId, SiteId};
+use hearth_protocol::wire::Transport;
 use hearth_protocol::wire::message::RefusalCode;
 use tokio::sync::{Notify, watch};
 
@@ -20,6 +21,7 @@ struct Register {
 struct Live {
     number: u64,
     site: SiteId,
+    transport: Transport,
     poke: Arc<Notify>,
     cut: watch::Sender<Option<RefusalCode>>,
 }
@@ -37,17 +39,17 @@ pub(super) struct Registered {
 
 impl Links {
     /// Registers a link. An older link of the same installation is cut: the newer is the one that works.
-    pub(super) fn register(&self, install: InstallId, site: SiteId) -> Registered {
+    pub(super) fn register(&self, install: InstallId, site: SiteId, transport: Transport) -> Registered {
         let mut register = self.lock();
         register.next += 1;
         let number = register.next;
         let poke = Arc::new(Notify::new());
         let (cut, receiver) = watch::channel(None);
-        let live = Live { number, site, poke: Arc::clone(&poke), cut };
+        let live = Live { number, site, transport, poke: Arc::clone(&poke), cut };
         if let Some(older) = register.live.insert(install, live) {
             older.cut.send_replace(Some(RefusalCode::Replaced));
         }
-        metrics::gauge!("hearth_hub_links").set(to_f64(register.live.len()));
+        register.measure();
         Registered { links: self.clone(), install, number, poke, cut: receiver }
     }
 
@@ -75,9 +77,9 @@ impl Links {
         live.is_some()
     }
 
-    /// Whether an installation is on the line.
-    pub fn is_online(&self, install: InstallId) -> bool {
-        self.lock().live.contains_key(&install)
+    /// What carries the link of an installation; none when it has none.
+    pub fn transport(&self, install: InstallId) -> Option<Transport> {
+        self.lock().live.get(&install).map(|live| live.transport)
     }
 
     /// Cuts every link.
@@ -103,7 +105,15 @@ impl Drop for Registered {
         if register.live.get(&self.install).is_some_and(|live| live.number == self.number) {
             register.live.remove(&self.install);
         }
-        metrics::gauge!("hearth_hub_links").set(to_f64(register.live.len()));
+        register.measure();
+    }
+}
+
+impl Register {
+    fn measure(&self) {
+        let over_tcp = self.live.values().filter(|live| live.transport == Transport::Tcp).count();
+        metrics::gauge!("hearth_hub_links").set(to_f64(self.live.len()));
+        metrics::gauge!("hearth_hub_links_tcp").set(to_f64(over_tcp));
     }
 }
 

@@ -12,10 +12,10 @@ use hearth_protocol::wire::message::{
     ChangeGroup, ChangeResult, FeedNumber, HeldScopes, Hello, Lacks, RefusalCode, Sequence,
 };
 use hearth_protocol::wire::{Channel, Message};
-use quinn::Connection;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
+use super::carrier::Carrier;
 use super::channels::{self, Came, NotSent, Outlets};
 use super::links::Registered;
 use super::states::States;
@@ -51,27 +51,29 @@ pub(super) enum Answer {
 }
 
 /// Serves one admitted link to its end.
-pub(super) async fn run(hub: Hub, connection: Connection, identified: Identified) {
+pub(super) async fn run(hub: Hub, carrier: Carrier, identified: Identified) {
     let install = identified.install;
-    let registered = hub.links.register(install.id, install.site);
-    let opened = tokio::time::timeout(OPENING_TIME, connection.accept_bi()).await;
+    let opened = tokio::time::timeout(OPENING_TIME, carrier.accept_control()).await;
     let Ok(Ok((send, receive))) = opened else {
-        connection.close(close_code(RefusalCode::Violation), b"");
+        carrier.close(close_code(RefusalCode::Violation));
         return;
     };
+    // Not before the node has spoken: of two connections that it tries, one is closed without a word, and that one
+    // must not take the place of the other.
+    let registered = hub.links.register(install.id, install.site, carrier.transport());
     let (came, inbox) = mpsc::channel(MESSAGES_WAITING);
     let mut readers = JoinSet::new();
     readers.spawn(channels::read(receive, Channel::Control, came.clone()));
-    readers.spawn(channels::accept(connection.clone(), came));
+    readers.spawn(channels::accept(carrier.clone(), came));
     let peer = Peer { site: install.site, install: install.id };
     let session = HubSession::new(peer, moment(&hub));
-    let outlets = Outlets::new(connection.clone(), send);
+    let outlets = Outlets::new(carrier.clone(), send);
     let background = JoinSet::new();
     let link =
         Link { hub, identified, session, outlets, background, states: States::default(), months_kept: None };
     let code = link.run(inbox, registered).await;
     tracing::info!(site = %install.site, install = %install.id, ?code, "a link ended");
-    connection.close(close_code(code), b"");
+    carrier.close(close_code(code));
 }
 
 /// A live link.

@@ -14,7 +14,7 @@ use hearth_protocol::wire::message::{
     RevokeMode, ScopedChange, Sequence, Stored,
 };
 use hearth_protocol::wire::stream::SESSION_ALPN;
-use hearth_protocol::wire::{Channel, Message};
+use hearth_protocol::wire::{Channel, Message, Transport};
 use hearth_provisioning::authority::{IdentityKey, PeerIdentity};
 use hearth_provisioning::region::HubConfig;
 use quinn::crypto::rustls::QuicClientConfig;
@@ -57,10 +57,11 @@ impl Running {
         let (store, links) = (test.store.clone(), Links::default());
         let region = RegionId(REGION);
         let hub = Hub { store, clock, random, region, certifier, links };
-        let config = server_config(&hub.certifier, &hub.clock, &hub.random).unwrap();
-        let here = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let endpoint = bind(Datagrams::Udp(here), config, &hub.random, &[7; 32]).unwrap();
-        let address = endpoint.local_addr().unwrap();
+        let tls = tls_config(&hub.certifier, &hub.clock, &hub.random).unwrap();
+        let here = Datagrams::Udp(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
+        let doors =
+            Doors::open(here, Streams::Tcp(None), tls, &hub.clock, &hub.random, &[7; 32]).await.unwrap();
+        let address = doors.address().unwrap();
         let enrolment = Enrolment::new(
             hub.store.clone(),
             Arc::clone(&hub.certifier),
@@ -69,7 +70,7 @@ impl Running {
             Arc::new(|_| {}),
         );
         let stop = CancellationToken::new();
-        let task = tokio::spawn(run(hub.clone(), endpoint, enrolment, stop.clone()));
+        let task = tokio::spawn(run(hub.clone(), doors, enrolment, stop.clone()));
         Self { test, hub, time, address, stop, task }
     }
 
@@ -316,7 +317,7 @@ async fn an_expired_certificate_is_refused_even_by_a_client_that_was_in_before()
     let identity = running.certificate(HOME, 1, true).await;
     let client = running.client(Some(&identity));
     let first = client.connect(running.address, HubConfig::SERVER_NAME).unwrap().await.unwrap();
-    first.close(VarInt::from_u32(0), b"");
+    first.close(0u32.into(), b"");
     let left = identity.not_after.ms_since(NOW);
     running.time.advance(Duration::from_millis(u64::try_from(left).unwrap()) + Duration::from_secs(5));
     // The hub's own certificate has ended too by then; a client that does not mind that is refused all the same.
@@ -378,7 +379,7 @@ async fn a_newer_link_of_an_installation_takes_over_from_the_older() {
     let mut newer = running.node_with(HOME, 1, &identity).await;
     newer.welcome().await;
     assert_eq!(older.closed().await, 7);
-    assert!(running.hub.links.is_online(InstallId(1)));
+    assert_eq!(running.hub.links.transport(InstallId(1)), Some(Transport::Quic));
     running.end().await;
 }
 

@@ -15,6 +15,7 @@ use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use tokio_util::sync::CancellationToken;
 
 use super::Hub;
+use super::doors::DoorKeys;
 use crate::clock::Clock;
 use crate::enrol::Certifier;
 use crate::random::Random;
@@ -49,14 +50,15 @@ pub enum TlsError {
     Quic(#[from] NoInitialCipherSuite),
 }
 
-/// What the hub's endpoint serves with: a fresh key and certificate, nodes verified against the region's roots.
+/// What the hub serves with, over QUIC and over TCP: a fresh key and certificate, nodes verified against the region's
+/// roots.
 ///
 /// A connection without a certificate passes the handshake, since enrolling needs it; it gets no further there.
-pub fn server_config(
+pub fn tls_config(
     certifier: &Certifier,
     clock: &Clock,
     random: &Random,
-) -> Result<ServerConfig, TlsError> {
+) -> Result<Arc<rustls::ServerConfig>, TlsError> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let roots = Arc::new(certifier.keys().identity_roots.root_store()?);
     let verifier = WebPkiClientVerifier::builder_with_provider(roots, Arc::clone(&provider));
@@ -75,6 +77,11 @@ pub fn server_config(
     tls.send_tls13_tickets = 0;
     tls.session_storage = Arc::new(NoServerSessionStorage {});
     tls.max_early_data_size = 0;
+    Ok(Arc::new(tls))
+}
+
+/// The same for QUIC.
+pub(super) fn quic_config(tls: Arc<rustls::ServerConfig>, clock: &Clock) -> Result<ServerConfig, TlsError> {
     let mut server = ServerConfig::with_crypto(Arc::new(QuicServerConfig::try_from(tls)?));
     server.transport_config(Arc::new(transport()));
     server.max_incoming(INCOMING_MAX);
@@ -96,15 +103,16 @@ fn transport() -> TransportConfig {
     transport
 }
 
-/// Gives the endpoint a new certificate every day; links that are open keep the one with which they began.
-pub(super) async fn renew_daily(hub: Hub, endpoint: quinn::Endpoint, stop: CancellationToken) {
+/// Gives the doors a new certificate every day; links that are open keep the one with which they began.
+pub(super) async fn renew_daily(hub: Hub, keys: DoorKeys, stop: CancellationToken) {
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(RENEW_EVERY) => {}
         }
-        match server_config(&hub.certifier, &hub.clock, &hub.random) {
-            Ok(config) => endpoint.set_server_config(Some(config)),
+        let renewed = tls_config(&hub.certifier, &hub.clock, &hub.random);
+        match renewed.and_then(|tls| keys.renew(tls, &hub.clock)) {
+            Ok(()) => {}
             Err(error) => {
                 tracing::error!(%error, "the hub's certificate was not renewed; the old one still holds");
             }

@@ -36,11 +36,10 @@ impl Enrol {
         let (clock, random) = (Clock::system(), Random::system()?);
         files::private_directory(&config.data).context("the data directory cannot be made")?;
         let platform = PlatformKey::of_machine(&config.data, &random)?;
-        let endpoint = app::endpoint()?;
+        let ways = app::ways()?;
         let names = &config.pages.names;
-        let enrolled =
-            enrol::enrol(&invite, names, &endpoint, &config.data, &platform, &clock, &random).await;
-        endpoint.wait_idle().await;
+        let enrolled = enrol::enrol(&invite, names, &ways, &config.data, &platform, &clock, &random).await;
+        ways.endpoint.wait_idle().await;
         let install = match enrolled {
             Ok(install) => install,
             Err(error) => {

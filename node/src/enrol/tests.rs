@@ -2,9 +2,9 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
-use hearth_protocol::enrol::{ENROL_ALPN, InviteSecret, RefusalCode, Refused, TokenId};
+use hearth_protocol::enrol::{ENROL_ALPN, EXPORTER_LABEL, InviteSecret, RefusalCode, Refused, TokenId};
 use hearth_protocol::time::Timestamp;
-use quinn::ServerConfig;
+use quinn::{Endpoint, ServerConfig};
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateSigningRequestParams, IsCa, Issuer, KeyPair, PKCS_ED25519,
 };
@@ -86,7 +86,7 @@ async fn try_enrol(invite: &Invite, data: &TempDir) -> Result<Install, EnrolErro
     let random = Random::seeded(1);
     let platform = PlatformKey::load(None, data.path(), &random).unwrap();
     let endpoint = Endpoint::client(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).unwrap();
-    enrol(invite, &[], &endpoint, data.path(), &platform, &Clock::system(), &random).await
+    enrol(invite, &[], &Ways::new(endpoint), data.path(), &platform, &Clock::system(), &random).await
 }
 
 fn granted(certificate: Vec<u8>) -> EnrolReply {

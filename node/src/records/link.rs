@@ -1,6 +1,7 @@
 //! How the line to the hub is, for every screen.
 
 use hearth_protocol::time::Timestamp;
+use hearth_protocol::wire::Transport;
 
 use crate::lease::{LeaseStage, LeaseTerms};
 
@@ -52,14 +53,4 @@ impl Default for Line {
     fn default() -> Self {
         Self::Down { since: None, refusal: None }
     }
-}
-
-/// What carries the session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Transport {
-    /// QUIC.
-    Quic,
-    /// TLS on TCP, where UDP is shut.
-    Tcp,
 }

@@ -3,10 +3,11 @@
 use hearth_protocol::sync::node::{Intake, NodeEffect};
 use hearth_protocol::time::Timestamp;
 use hearth_protocol::wire::message::{Refused, Welcome};
-use hearth_protocol::wire::{Channel, Message};
+use hearth_protocol::wire::{Channel, Message, Transport};
 
+use super::link::Link;
 use super::{CLOSE_DONE, Sync, moment};
-use crate::records::{IntakeError, Line, Transport};
+use crate::records::{IntakeError, Line};
 use crate::store::StoreError;
 
 /// A wall clock that is further from the hub's is worth a warning, in milliseconds.
@@ -78,14 +79,16 @@ impl Sync {
         let now = self.clock.now();
         self.records.note_contact(now).await?;
         let offset = self.clock.offset_ms().filter(|offset| offset.abs() > CLOCK_OFF_MS);
+        let transport = self.link.as_ref().map_or(Transport::Quic, Link::transport);
         self.records.update_link(|link| {
-            link.line = Line::Up { since: now, transport: Transport::Quic };
+            link.line = Line::Up { since: now, transport };
             link.clock_off_ms = offset;
             link.certificate_until = Some(welcome.certificate_until);
             // The feed sends nothing to a node that has everything, so nothing later would say it.
             link.has_caught_up |= welcome.digest_ok == Some(true);
         });
-        tracing::info!(epoch = welcome.epoch, digest_ok = welcome.digest_ok, "admitted by the hub");
+        let (epoch, digest_ok) = (welcome.epoch, welcome.digest_ok);
+        tracing::info!(epoch, digest_ok, transport = transport.name(), "admitted by the hub");
         if self.records.note_epoch(welcome.epoch).await? {
             tracing::warn!(epoch = welcome.epoch, "the hub has lost something: what it lacks is sent again");
             self.session.handle_mismatch();

@@ -1,17 +1,17 @@
-//! One connection to the hub: its streams, read and written by tasks of their own that end with it.
+//! One connection to the hub: its channels, read and written by tasks of their own that end with it.
 
+use hearth_protocol::wire::mux::{Closed, Gone};
 use hearth_protocol::wire::stream::HEADER_BYTES;
-use hearth_protocol::wire::{Channel, FrameDecoder, Message, frame};
-use quinn::{Connection, RecvStream, SendStream, VarInt};
+use hearth_protocol::wire::{Channel, FrameDecoder, Message, Transport, frame};
 use tokio::sync::mpsc;
 use tokio_util::task::TaskTracker;
+
+use super::carrier::{Carrier, Receiver, Sender};
 
 /// Messages that have come and are not dealt with; beyond it the hub's streams wait.
 const EVENTS: usize = 64;
 /// Messages that wait to be written on one stream. A session has few under way, so a full queue is a dead line.
 const WRITES: usize = 256;
-/// Bytes read at a time.
-const READ_BYTES: usize = 64 * 1024;
 
 /// What comes from a link.
 #[derive(Debug)]
@@ -25,10 +25,11 @@ pub(crate) enum LinkEvent {
 /// An open link.
 #[derive(Debug)]
 pub(crate) struct Link {
-    connection: Connection,
+    carrier: Carrier,
     control: mpsc::Sender<Message>,
     push: mpsc::Sender<Message>,
     events: mpsc::Receiver<LinkEvent>,
+    has_answered: bool,
 }
 
 /// The queue of a stream is full or its writer is gone: the line is dead.
@@ -36,22 +37,30 @@ pub(crate) struct Link {
 pub(crate) struct LinkDead;
 
 impl Link {
-    /// Opens the control and push streams of a connection and begins to read what the hub opens.
-    pub(crate) async fn open(
-        connection: Connection,
-        tasks: &TaskTracker,
-    ) -> Result<Self, quinn::ConnectionError> {
+    /// Begins the control and push channels of a connection and begins to read what the hub begins.
+    pub(crate) async fn open(carrier: Carrier, tasks: &TaskTracker) -> Result<Self, Gone> {
         let (events_in, events) = mpsc::channel(EVENTS);
-        let (control_out, control_in) = connection.open_bi().await?;
-        let push_out = connection.open_uni().await?;
+        let (control_out, control_in) = carrier.open_control().await?;
+        let push_out = carrier.open(Channel::Push).await?;
+        count_bytes("sent", HEADER_BYTES);
         let (control, control_queue) = mpsc::channel(WRITES);
         let (push, push_queue) = mpsc::channel(WRITES);
-        tasks.spawn(write(control_out, None, control_queue));
-        tasks.spawn(write(push_out, Some(Channel::Push), push_queue));
-        let told = (events_in.clone(), connection.clone());
+        tasks.spawn(write(control_out, control_queue));
+        tasks.spawn(write(push_out, push_queue));
+        let told = (events_in.clone(), carrier.clone());
         tasks.spawn(async move { read(told.1, control_in, Channel::Control, told.0).await });
-        tasks.spawn(accept(connection.clone(), events_in, tasks.clone()));
-        Ok(Self { connection, control, push, events })
+        tasks.spawn(accept(carrier.clone(), events_in, tasks.clone()));
+        Ok(Self { carrier, control, push, events, has_answered: false })
+    }
+
+    /// What carries the link.
+    pub(crate) fn transport(&self) -> Transport {
+        self.carrier.transport()
+    }
+
+    /// Whether anything came from the hub: the line carries both ways, whatever the hub said.
+    pub(crate) fn has_answered(&self) -> bool {
+        self.has_answered
     }
 
     /// Queues a message.
@@ -65,23 +74,25 @@ impl Link {
 
     /// What came next. Cancel safe.
     pub(crate) async fn event(&mut self) -> LinkEvent {
-        self.events.recv().await.unwrap_or(LinkEvent::Lost(None))
+        let event = self.events.recv().await.unwrap_or(LinkEvent::Lost(None));
+        self.has_answered |= matches!(event, LinkEvent::Message(..) | LinkEvent::Lost(Some(1..)));
+        event
     }
 
     /// Closes the connection; its tasks end.
     pub(crate) fn close(&self, code: u32) {
-        self.connection.close(VarInt::from_u32(code), b"");
+        self.carrier.close(code);
     }
 }
 
-async fn write(mut stream: SendStream, header: Option<Channel>, mut queue: mpsc::Receiver<Message>) {
-    let mut bytes = header.map(|channel| channel.to_header().to_vec()).unwrap_or_default();
+async fn write(mut sender: Sender, mut queue: mpsc::Receiver<Message>) {
+    let mut bytes = Vec::new();
     while let Some(message) = queue.recv().await {
         if frame::encode(&message, &mut bytes).is_err() {
             tracing::error!(message = message.name(), "a message is longer than a frame");
             break;
         }
-        if stream.write_all(&bytes).await.is_err() {
+        if sender.send(&bytes).await.is_err() {
             break;
         }
         count_bytes("sent", bytes.len());
@@ -89,60 +100,33 @@ async fn write(mut stream: SendStream, header: Option<Channel>, mut queue: mpsc:
     }
 }
 
-/// Reads the streams that the hub opens, until the connection ends.
-async fn accept(connection: Connection, events: mpsc::Sender<LinkEvent>, tasks: TaskTracker) {
-    let lost = loop {
-        match connection.accept_uni().await {
-            Ok(stream) => {
-                let (connection, events) = (connection.clone(), events.clone());
+/// Reads the channels that the hub begins, until the connection ends. One of a later version is left alone.
+async fn accept(carrier: Carrier, events: mpsc::Sender<LinkEvent>, tasks: TaskTracker) {
+    let Closed(code) = loop {
+        match carrier.accept().await {
+            Ok(opened) => {
+                let (carrier, events) = (carrier.clone(), events.clone());
                 tasks.spawn(async move {
-                    if let Some((channel, stream)) = named(stream).await {
-                        read(connection, stream, channel, events).await;
+                    if let Ok(Some((channel, receiver))) = opened.named().await {
+                        count_bytes("received", HEADER_BYTES);
+                        read(carrier, receiver, channel, events).await;
                     }
                 });
             }
-            Err(error) => break error,
+            Err(closed) => break closed,
         }
     };
-    tracing::debug!(error = %lost, "the link to the hub has ended");
+    tracing::debug!(code, transport = carrier.transport().name(), "the link to the hub has ended");
     // Nobody listens once the link has been given up here.
-    drop(events.send(LinkEvent::Lost(close_code(&lost))).await);
+    drop(events.send(LinkEvent::Lost(code)).await);
 }
 
-fn close_code(error: &quinn::ConnectionError) -> Option<u64> {
-    match error {
-        quinn::ConnectionError::ApplicationClosed(close) => Some(close.error_code.into_inner()),
-        quinn::ConnectionError::VersionMismatch
-        | quinn::ConnectionError::TransportError(_)
-        | quinn::ConnectionError::ConnectionClosed(_)
-        | quinn::ConnectionError::Reset
-        | quinn::ConnectionError::TimedOut
-        | quinn::ConnectionError::LocallyClosed
-        | quinn::ConnectionError::CidsExhausted => None,
-    }
-}
-
-/// The channel that a stream names; none for a channel that a newer hub may open, which is left alone.
-async fn named(mut stream: RecvStream) -> Option<(Channel, RecvStream)> {
-    let mut header = [0; HEADER_BYTES];
-    stream.read_exact(&mut header).await.ok()?;
-    count_bytes("received", header.len());
-    let channel = Channel::from_header(header)?;
-    Some((channel, stream))
-}
-
-/// Reads frames and hands them on; a stream that cannot be understood closes the connection.
-async fn read(
-    connection: Connection,
-    mut stream: RecvStream,
-    channel: Channel,
-    events: mpsc::Sender<LinkEvent>,
-) {
+/// Reads frames and hands them on; a channel that cannot be understood closes the connection.
+async fn read(carrier: Carrier, mut receiver: Receiver, channel: Channel, events: mpsc::Sender<LinkEvent>) {
     let mut decoder = FrameDecoder::default();
-    let mut buffer = vec![0; READ_BYTES];
-    while let Ok(Some(length)) = stream.read(&mut buffer).await {
-        count_bytes("received", length);
-        decoder.feed(buffer.get(..length).unwrap_or_default());
+    while let Some(bytes) = receiver.receive().await {
+        count_bytes("received", bytes.len());
+        decoder.feed(&bytes);
         loop {
             let polled = decoder.poll().and_then(|found| found.map(|f| frame::decode(&f)).transpose());
             match polled {
@@ -156,7 +140,7 @@ async fn read(
                 }
                 Err(fault) => {
                     tracing::warn!(code = fault.code(), ?channel, "what the hub sent cannot be read");
-                    connection.close(VarInt::from_u32(VIOLATION), fault.code().as_bytes());
+                    carrier.close(VIOLATION);
                     return;
                 }
             }
@@ -164,7 +148,7 @@ async fn read(
     }
 }
 
-/// Counts bytes of frames and stream headers: what the protocol costs, without what QUIC adds.
+/// Counts bytes of frames and channel headers: what the protocol costs, without what QUIC or TCP add.
 fn count_bytes(direction: &'static str, length: usize) {
     metrics::counter!("hearth_sync_bytes_total", "direction" => direction).increment(length as u64);
 }

@@ -15,7 +15,7 @@ use hearth_protocol::wire::message::{
     SequencedChange, Stored, Welcome,
 };
 use hearth_protocol::wire::{Channel, FrameDecoder, Message, frame};
-use quinn::{Connection, RecvStream, SendStream, ServerConfig};
+use quinn::{Connection, Endpoint, RecvStream, SendStream, ServerConfig};
 use rcgen::{
     BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, PKCS_ED25519,
 };
@@ -185,7 +185,7 @@ async fn start(install: Install) -> Running {
     let platform = PlatformKey::load(None, sample.directory.path(), &random).unwrap();
     let keeper = Keeper { data: sample.directory.path().to_owned(), platform };
     let endpoint = Endpoint::client(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).unwrap();
-    let sync = Sync::new(sample.records.clone(), install, keeper, endpoint, Vec::new(), random);
+    let sync = Sync::new(sample.records.clone(), install, keeper, Ways::new(endpoint), Vec::new(), random);
     let stop = CancellationToken::new();
     let task = tokio::spawn(sync.run(stop.clone()));
     let (time, ended) = (Arc::clone(&sample.time), stop.clone());

@@ -42,28 +42,32 @@ pub(crate) fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::aws_lc_rs::default_provider())
 }
 
+/// TLS for both transports, the same but for what QUIC adds.
+#[derive(Clone, Debug)]
+pub(crate) struct ClientTls {
+    pub(crate) quic: ClientConfig,
+    pub(crate) tcp: Arc<rustls::ClientConfig>,
+}
+
 /// A connection of an enrolled node: the region's roots and the node's own certificate.
 pub(crate) fn session(
     roots: Vec<CertificateDer<'static>>,
     identity: (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>),
     clock: &Clock,
-) -> Result<ClientConfig, TlsError> {
+) -> Result<ClientTls, TlsError> {
     let mut store = rustls::RootCertStore::empty();
     for root in roots {
         store.add(root)?;
     }
     let config = builder(clock)?.with_root_certificates(store);
     let (chain, key) = identity;
-    quic(config.with_client_auth_cert(chain, key)?, hearth_protocol::wire::stream::SESSION_ALPN)
+    both(config.with_client_auth_cert(chain, key)?, hearth_protocol::wire::stream::SESSION_ALPN)
 }
 
 /// A connection of a node that has no certificate yet, and checks the hub's by itself.
-pub(crate) fn enrolment(
-    verifier: Arc<dyn ServerCertVerifier>,
-    clock: &Clock,
-) -> Result<ClientConfig, TlsError> {
+pub(crate) fn enrolment(verifier: Arc<dyn ServerCertVerifier>, clock: &Clock) -> Result<ClientTls, TlsError> {
     let config = builder(clock)?.dangerous().with_custom_certificate_verifier(verifier);
-    quic(config.with_no_client_auth(), hearth_protocol::enrol::ENROL_ALPN)
+    both(config.with_no_client_auth(), hearth_protocol::enrol::ENROL_ALPN)
 }
 
 type Builder = rustls::ConfigBuilder<rustls::ClientConfig, rustls::WantsVerifier>;
@@ -74,15 +78,16 @@ fn builder(clock: &Clock) -> Result<Builder, TlsError> {
     Ok(builder.with_protocol_versions(&[&rustls::version::TLS13])?)
 }
 
-fn quic(mut config: rustls::ClientConfig, alpn: &[u8]) -> Result<ClientConfig, TlsError> {
+fn both(mut config: rustls::ClientConfig, alpn: &[u8]) -> Result<ClientTls, TlsError> {
     // A resumed session would be let in without another look at the certificate.
     config.resumption = Resumption::disabled();
     config.enable_early_data = false;
     config.alpn_protocols = vec![alpn.to_vec()];
-    let crypto = QuicClientConfig::try_from(config).map_err(|_| TlsError::Cipher)?;
-    let mut client = ClientConfig::new(Arc::new(crypto));
-    client.transport_config(Arc::new(transport()));
-    Ok(client)
+    let tcp = Arc::new(config);
+    let crypto = QuicClientConfig::try_from(Arc::clone(&tcp)).map_err(|_| TlsError::Cipher)?;
+    let mut quic = ClientConfig::new(Arc::new(crypto));
+    quic.transport_config(Arc::new(transport()));
+    Ok(ClientTls { quic, tcp })
 }
 
 fn transport() -> TransportConfig {

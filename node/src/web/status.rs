@@ -5,13 +5,14 @@ use axum::extract::State;
 use axum::response::Response;
 use hearth_protocol::clinical::format;
 use hearth_protocol::time::Timestamp;
+use hearth_protocol::wire::Transport;
 
 use super::error::PageError;
 use super::frame::{Frame, Place};
 use super::requester::Requester;
 use super::{Web, page};
 use crate::lease::LeaseStage;
-use crate::records::{Line, LinkState, Transport};
+use crate::records::{Line, LinkState};
 
 #[derive(Template)]
 #[template(path = "status.html")]
@@ -36,9 +37,14 @@ pub(super) async fn show(State(web): State<Web>, requester: Requester) -> Result
 fn rows(link: &LinkState, now: Timestamp) -> Vec<(&'static str, String)> {
     let at = |moment: Timestamp| format!("{} ({})", format::date_time(moment), format::age(moment, now));
     let standing = match &link.line {
-        Line::Up { since, transport: Transport::Quic } => format!("Connected since {}", at(*since)),
+        Line::Up { since, transport: Transport::Quic } => {
+            format!("Connected since {}, over QUIC", at(*since))
+        }
         Line::Up { since, transport: Transport::Tcp } => {
-            format!("Connected since {}, over TCP because this network does not let QUIC through", at(*since))
+            format!(
+                "Connected since {}, over TCP because this network shuts UDP, which QUIC needs",
+                at(*since)
+            )
         }
         Line::Down { since: Some(since), refusal } => {
             let refusal = refusal.as_ref().map(|words| format!(". {words}")).unwrap_or_default();

@@ -3,6 +3,7 @@
 use askama::Template;
 use hearth_protocol::clinical::format;
 use hearth_protocol::time::Timestamp;
+use hearth_protocol::wire::Transport;
 
 use crate::lease::LeaseStage;
 use crate::records::{Line, LinkState};
@@ -48,7 +49,12 @@ impl Strip {
             "entry was refused by the hub: see Status.",
             "entries were refused by the hub: see Status.",
         );
-        let parts = [refused, lease, reached, rest];
+        let over = match link.line {
+            Line::Up { transport: Transport::Quic, .. } => "Connected over QUIC.",
+            Line::Up { transport: Transport::Tcp, .. } => "Connected over TCP: this network shuts UDP.",
+            Line::Down { .. } => "",
+        };
+        let parts = [refused, lease, reached, rest, over.to_owned()];
         let detail = parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ");
         Self { kind, shape, state: state.to_owned(), detail }
     }
@@ -97,13 +103,16 @@ mod tests {
     }
 
     fn up() -> LinkState {
-        let line = Line::Up { since: NOW, transport: crate::records::Transport::Quic };
+        let line = Line::Up { since: NOW, transport: Transport::Quic };
         LinkState { line, last_contact: Some(NOW), ..LinkState::default() }
     }
 
     #[test]
     fn the_strip_says_where_entries_are_and_since_when() {
-        assert_eq!(words(&up()), "\u{2713} At the hub. Everything written here has arrived.");
+        assert_eq!(
+            words(&up()),
+            "\u{2713} At the hub. Everything written here has arrived. Connected over QUIC."
+        );
         let away =
             LinkState { last_contact: Some(NOW.plus_ms(-9 * HOUR)), waiting: 3, ..LinkState::default() };
         assert_eq!(
@@ -111,7 +120,12 @@ mod tests {
             "\u{25cb} Saved here. Last reached the hub 9 h ago. 3 entries wait to be sent."
         );
         let sending = LinkState { waiting: 1, ..up() };
-        assert_eq!(words(&sending), "\u{2191} Saved here. Sending to the hub. 1 entry waits to be sent.");
+        assert_eq!(
+            words(&sending),
+            "\u{2191} Saved here. Sending to the hub. 1 entry waits to be sent. Connected over QUIC."
+        );
+        let over_tcp = LinkState { line: Line::Up { since: NOW, transport: Transport::Tcp }, ..up() };
+        assert!(words(&over_tcp).ends_with("Connected over TCP: this network shuts UDP."));
         assert_eq!(words(&LinkState::default()), "\u{25cb} Saved here. The hub has not been reached yet.");
     }
 

@@ -2,7 +2,9 @@
 //!
 //! Over QUIC the control channel is the first bidirectional stream, opened by the node. Every other channel is a
 //! stream of one direction, opened by its sender, that begins with the two bytes of [`Channel::to_header`]; frames
-//! follow. Over TLS on TCP there is one stream, and the two bytes stand before every frame.
+//! follow. Over TLS on TCP there is one stream of bytes, on which [`Mux`](super::mux::Mux) carries the channels.
+
+use serde::{Deserialize, Serialize};
 
 use super::message::Channel;
 
@@ -11,6 +13,26 @@ pub const SESSION_ALPN: &[u8] = b"hearth/1";
 
 /// Bytes of a channel's header.
 pub const HEADER_BYTES: usize = 2;
+
+/// What carries a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Transport {
+    /// QUIC.
+    Quic,
+    /// TLS on TCP, where UDP is shut.
+    Tcp,
+}
+
+impl Transport {
+    /// The name in statuses, metrics and logs: `quic` or `tcp`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Quic => "quic",
+            Self::Tcp => "tcp",
+        }
+    }
+}
 
 impl Channel {
     /// The bytes that name the channel.

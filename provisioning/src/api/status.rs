@@ -3,6 +3,7 @@
 use hearth_protocol::access::SiteKind;
 use hearth_protocol::id::{InstallId, SiteId};
 use hearth_protocol::time::Timestamp;
+use hearth_protocol::wire::Transport;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -80,6 +81,9 @@ pub struct SiteStatus {
     pub install: Option<InstallId>,
     /// Whether it is connected now.
     pub online: bool,
+    /// What carries its connection; null while it is not connected.
+    #[serde(default)]
+    pub transport: Option<Transport>,
     /// When it was last heard.
     #[serde(with = "rfc3339::option", default)]
     pub last_contact: Option<Timestamp>,

@@ -66,7 +66,12 @@ pub(crate) fn run(session: &Session, command: &Init) -> Result<(), Failure> {
     let new = NewRegion {
         name: command.name.clone(),
         host: command.host.clone(),
-        listen: Listen { sites: command.sites, admin: command.admin, metrics: command.metrics },
+        listen: Listen {
+            sites: command.sites,
+            sites_tcp: command.sites,
+            admin: command.admin,
+            metrics: command.metrics,
+        },
         web_domain: command.web_domain.clone(),
         administrator: command.administrator.clone(),
         root_out: command.root_out.clone(),

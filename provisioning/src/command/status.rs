@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use hearth_protocol::time::Timestamp;
+use hearth_protocol::wire::Transport;
 use hearth_provisioning::api::{Alarm, Fleet, Path, SiteStatus};
 
 use super::Session;
@@ -56,8 +57,19 @@ fn describe(fleet: &Fleet) -> String {
         ("issuing CA ends", output::moment(hub.issuing_ends)),
     ]);
     let sites = fleet.sites.iter().map(|site| site_row(site, hub.time));
-    let header =
-        ["", "ods", "contact", "waiting", "to read", "version", "certificate", "clock", "disk", "alarms"];
+    let header = [
+        "",
+        "ods",
+        "contact",
+        "over",
+        "waiting",
+        "to read",
+        "version",
+        "certificate",
+        "clock",
+        "disk",
+        "alarms",
+    ];
     let records = fleet.main_records.iter().map(|record| {
         let reachable = if record.reachable { "yes" } else { "no" };
         let (waiting, parked) = (record.waiting.to_string(), record.parked.to_string());
@@ -89,6 +101,7 @@ fn site_row(site: &SiteStatus, now: Timestamp) -> Vec<String> {
         mark.to_owned(),
         site.ods.to_string(),
         contact,
+        output::dash(site.transport.map(Transport::name)),
         output::dash(site.waiting_at_site),
         site.waiting_at_hub.to_string(),
         output::dash(site.software.clone()),

@@ -35,8 +35,10 @@ pub struct HubConfig {
 /// Where the hub listens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Listen {
-    /// The sites: QUIC on this UDP port, TLS on the same TCP port where UDP is shut. `[::]:4433` by default.
+    /// The sites: QUIC on this UDP port. `[::]:4433` by default.
     pub sites: SocketAddr,
+    /// The sites whose network shuts UDP: TLS on this TCP port. The address of `sites` by default.
+    pub sites_tcp: SocketAddr,
     /// The admin API and console (HTTPS). `127.0.0.1:8443` by default.
     pub admin: SocketAddr,
     /// Metrics and health (HTTP, without personal data). `127.0.0.1:9464` by default.
@@ -110,6 +112,7 @@ impl Default for Listen {
         let everywhere = IpAddr::V6(std::net::Ipv6Addr::UNSPECIFIED);
         Self {
             sites: SocketAddr::new(everywhere, 4433),
+            sites_tcp: SocketAddr::new(everywhere, 4433),
             admin: SocketAddr::new(here, 8443),
             metrics: SocketAddr::new(here, 9464),
         }
@@ -164,6 +167,9 @@ impl fmt::Display for HubConfig {
         writeln!(f, "[listen]")?;
         writeln!(f, "# Sites: QUIC on this UDP port, and TLS on the same TCP port where UDP is shut.")?;
         writeln!(f, "sites = \"{}\"", self.listen.sites)?;
+        if self.listen.sites_tcp != self.listen.sites {
+            writeln!(f, "sites_tcp = \"{}\"", self.listen.sites_tcp)?;
+        }
         writeln!(f, "# The admin API and console, HTTPS.\nadmin = \"{}\"", self.listen.admin)?;
         writeln!(
             f,
@@ -241,8 +247,10 @@ fn listen(reader: &mut Reader<'_>, root: &mut Section<'_>) -> Listen {
     const FORM: &str = "an address with a port, such as \"127.0.0.1:8443\" or \"[::]:4433\"";
     let default = Listen::default();
     let mut section = reader.section(root, "listen");
+    let sites = reader.optional(&mut section, "sites", FORM).unwrap_or(default.sites);
     let listen = Listen {
-        sites: reader.optional(&mut section, "sites", FORM).unwrap_or(default.sites),
+        sites,
+        sites_tcp: reader.optional(&mut section, "sites_tcp", FORM).unwrap_or(sites),
         admin: reader.optional(&mut section, "admin", FORM).unwrap_or(default.admin),
         metrics: reader.optional(&mut section, "metrics", FORM).unwrap_or(default.metrics),
     };

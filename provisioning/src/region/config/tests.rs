@@ -43,6 +43,17 @@ fn a_configuration_reads_back_from_the_text_it_writes() {
 }
 
 #[test]
+fn the_fallback_listens_where_quic_does_unless_it_is_told_otherwise() {
+    let listen = |text: &str| HubConfig::from_toml(&(least() + text), Path::new("/region")).unwrap();
+    let moved = listen("[listen]\nsites = \"[::]:443\"\n");
+    assert_eq!(moved.listen.sites_tcp.to_string(), "[::]:443");
+    let apart = listen("[listen]\nsites_tcp = \"[::]:8443\"\n");
+    assert_eq!((apart.listen.sites.port(), apart.listen.sites_tcp.port()), (4433, 8443));
+    let written = apart.to_string();
+    assert_eq!(HubConfig::from_toml(&written, Path::new("/region")).unwrap(), apart, "{written}");
+}
+
+#[test]
 fn every_fault_is_listed_with_its_line() {
     let text = "[region]\nid = \"no uuid\"\n\n[listen]\nsites = 4433\nadmin = \"127.0.0.1:9000\"\nmetrics = \"127.0.0.1:9000\"\n\
                 quic = \"here\"\n[advertise]\naddresses = [\"hub.example.test\"]\n[storage]\nbackups_kept = 0\n\
@@ -52,7 +63,7 @@ fn every_fault_is_listed_with_its_line() {
     line 2: region.id is to be the region's UUID
     line 5: listen.sites is to be an address with a port, such as "127.0.0.1:8443" or "[::]:4433"
     line 7: listen.metrics is the same address as listen.admin: give it another port
-    line 8: listen.quic is not known here; what is known is sites, admin, metrics
+    line 8: listen.quic is not known here; what is known is sites, sites_tcp, admin, metrics
     line 10: advertise.addresses has "hub.example.test", which is not of the form host:port
     line 12: storage.backups_kept is to be a number from 1 to 3650
     line 14: main_record[1].name is to be 1 to 40 small letters, digits and hyphens
