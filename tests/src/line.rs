@@ -1,4 +1,5 @@
-//! The line between a site and the hub: a UDP proxy that can be cut, healed, slowed and made lossy.
+//! The line between a site and the hub: a proxy of UDP and TCP that can be cut, healed, slowed and made lossy, that can
+//! shut UDP alone, and that can forget a site's port as a router does.
 //!
 //! The machines on which this runs have no network emulation in the kernel, and a proxy of our own cuts a line in the
 //! middle of whatever it carries.
@@ -12,18 +13,25 @@ use std::time::Duration;
 use anyhow::Context;
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
-use tokio::net::UdpSocket;
-use tokio::sync::Mutex;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpListener, TcpStream, UdpSocket};
+use tokio::sync::{Mutex, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 /// Longest datagram.
 const DATAGRAM_BYTES: usize = 65_535;
+/// Pieces of a TCP connection that are on the line.
+const PIECES_WAITING: usize = 64;
 
 /// What the line does to what it carries.
 #[derive(Debug, Default)]
 struct Condition {
     is_cut: AtomicBool,
+    is_udp_shut: AtomicBool,
+    /// Grows when the line forgets the ports on which the hub sees its sites.
+    generation: AtomicU64,
     /// Datagrams lost, of a million.
     loss_ppm: AtomicU32,
     /// Delay each way, in milliseconds.
@@ -45,7 +53,7 @@ impl Condition {
     }
 }
 
-/// What a line has carried: bytes of UDP payload, and turns.
+/// What a line has carried: bytes of payload of UDP and TCP, and turns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Carried {
     /// From the site to the hub.
@@ -68,8 +76,7 @@ pub struct Line {
 impl Line {
     /// A whole line to `hub`; sites dial [`Line::address`]. What is lost is drawn from `seed`.
     pub async fn open(hub: SocketAddr, seed: u64) -> anyhow::Result<Self> {
-        let socket =
-            UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.context("cannot open the line's socket")?;
+        let (socket, listener) = sockets().await?;
         let address = socket.local_addr()?;
         let condition = Arc::new(Condition::default());
         let stop = CancellationToken::new();
@@ -80,8 +87,11 @@ impl Line {
             random: Arc::new(Mutex::new(SmallRng::seed_from_u64(seed))),
             stop: stop.clone(),
         };
-        let task = AbortOnDropHandle::new(tokio::task::spawn(carrier.run()));
-        Ok(Self { address, condition, stop, _task: task })
+        let pipes = Pipes { hub, condition: Arc::clone(&condition), stop: stop.clone() };
+        let task = tokio::task::spawn(async move {
+            tokio::join!(carrier.run(), pipes.run(listener));
+        });
+        Ok(Self { address, condition, stop, _task: AbortOnDropHandle::new(task) })
     }
 
     /// The address that a site dials.
@@ -104,7 +114,23 @@ impl Line {
         self.condition.is_cut.load(Ordering::SeqCst)
     }
 
-    /// So much of what is sent is lost (0 to 1), and the rest comes later by so long, each way.
+    /// No datagrams go through any more; TCP does.
+    pub fn shut_udp(&self) {
+        self.condition.is_udp_shut.store(true, Ordering::SeqCst);
+    }
+
+    /// Datagrams go through again.
+    pub fn open_udp(&self) {
+        self.condition.is_udp_shut.store(false, Ordering::SeqCst);
+    }
+
+    /// Forgets on which port the hub sees the site: what the hub sends there is lost, and what the site sends next comes
+    /// from another.
+    pub fn rebind(&self) {
+        self.condition.generation.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// So much of what is sent is lost (0 to 1; datagrams only), and the rest comes later by so long, each way.
     pub fn worsen(&self, loss: f64, delay: Duration) {
         #[expect(
             clippy::cast_possible_truncation,
@@ -145,6 +171,7 @@ struct Carrier {
 impl Carrier {
     async fn run(self) {
         let mut upstream: HashMap<SocketAddr, Arc<UdpSocket>> = HashMap::new();
+        let mut generation = 0;
         let mut buffer = vec![0; DATAGRAM_BYTES];
         loop {
             let received = tokio::select! {
@@ -154,6 +181,10 @@ impl Carrier {
             // A refused port on the other side comes back as an error of the next call, and means nothing here.
             let Ok((length, site)) = received else { continue };
             let datagram = buffer.get(..length).unwrap_or_default().to_vec();
+            let present = self.condition.generation.load(Ordering::SeqCst);
+            if std::mem::replace(&mut generation, present) != present {
+                upstream.clear();
+            }
             if let Some(up) = self.upstream_of(site, &mut upstream).await {
                 self.condition.count(true, length);
                 self.carry(datagram, up, None).await;
@@ -179,6 +210,7 @@ impl Carrier {
     }
 
     async fn carry_down(self, from: Arc<UdpSocket>, site: SocketAddr) {
+        let generation = self.condition.generation.load(Ordering::SeqCst);
         let mut buffer = vec![0; DATAGRAM_BYTES];
         loop {
             let received = tokio::select! {
@@ -189,6 +221,9 @@ impl Carrier {
                 tokio::time::sleep(Duration::from_millis(5)).await;
                 continue;
             };
+            if self.condition.generation.load(Ordering::SeqCst) != generation {
+                return;
+            }
             self.condition.count(false, length);
             let datagram = buffer.get(..length).unwrap_or_default().to_vec();
             self.carry(datagram, Arc::clone(&self.socket), Some(site)).await;
@@ -198,7 +233,8 @@ impl Carrier {
     async fn carry(&self, datagram: Vec<u8>, through: Arc<UdpSocket>, to: Option<SocketAddr>) {
         let loss = self.condition.loss_ppm.load(Ordering::SeqCst);
         let is_lost = loss > 0 && self.random.lock().await.random_range(0..1_000_000) < loss;
-        if is_lost || self.condition.is_cut.load(Ordering::SeqCst) {
+        let is_shut = |condition: &AtomicBool| condition.load(Ordering::SeqCst);
+        if is_lost || is_shut(&self.condition.is_cut) || is_shut(&self.condition.is_udp_shut) {
             return;
         }
         let send = async move {
@@ -218,6 +254,86 @@ impl Carrier {
                 });
             }
         }
+    }
+}
+
+/// A UDP and a TCP socket on the same port of loopback.
+async fn sockets() -> anyhow::Result<(UdpSocket, TcpListener)> {
+    for _ in 0..64 {
+        let socket =
+            UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.context("cannot open the line's socket")?;
+        if let Ok(listener) = TcpListener::bind(socket.local_addr()?).await {
+            return Ok((socket, listener));
+        }
+    }
+    anyhow::bail!("no port is free for UDP and TCP")
+}
+
+/// The TCP connections of a line.
+#[derive(Clone)]
+struct Pipes {
+    hub: SocketAddr,
+    condition: Arc<Condition>,
+    stop: CancellationToken,
+}
+
+impl Pipes {
+    async fn run(self, listener: TcpListener) {
+        loop {
+            let accepted = tokio::select! {
+                () = self.stop.cancelled() => return,
+                accepted = listener.accept() => accepted,
+            };
+            let Ok((site, _)) = accepted else { continue };
+            let pipes = self.clone();
+            tokio::task::spawn(async move {
+                tokio::select! {
+                    () = pipes.stop.cancelled() => {}
+                    () = pipes.connect(site) => {}
+                }
+            });
+        }
+    }
+
+    async fn connect(&self, site: TcpStream) {
+        // A hub that is not there closes what the site has opened.
+        let Ok(hub) = TcpStream::connect(self.hub).await else { return };
+        let both = [&site, &hub].into_iter().try_for_each(|stream| stream.set_nodelay(true));
+        if both.is_err() {
+            return;
+        }
+        let ((from_site, to_site), (from_hub, to_hub)) = (site.into_split(), hub.into_split());
+        tokio::join!(self.pump(from_site, to_hub, true), self.pump(from_hub, to_site, false));
+    }
+
+    /// Carries one direction to its end. What is on a cut line waits, as the sender would send it again.
+    async fn pump(&self, mut from: OwnedReadHalf, mut to: OwnedWriteHalf, is_up: bool) {
+        let (queue, mut queued) = mpsc::channel::<(tokio::time::Instant, Vec<u8>)>(PIECES_WAITING);
+        let reading = async move {
+            let mut buffer = vec![0; DATAGRAM_BYTES];
+            while let Ok(length @ 1..) = from.read(&mut buffer).await {
+                self.condition.count(is_up, length);
+                let delay = Duration::from_millis(self.condition.delay_ms.load(Ordering::SeqCst));
+                let bytes = buffer.get(..length).unwrap_or_default().to_vec();
+                if queue.send((tokio::time::Instant::now() + delay, bytes)).await.is_err() {
+                    return;
+                }
+            }
+        };
+        let writing = async move {
+            while let Some((due, bytes)) = queued.recv().await {
+                tokio::time::sleep_until(due).await;
+                while self.condition.is_cut.load(Ordering::SeqCst) {
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
+                if to.write_all(&bytes).await.is_err() {
+                    return;
+                }
+            }
+            // The other end may have gone already.
+            drop(to.shutdown().await);
+        };
+        tokio::join!(reading, writing);
     }
 }
 
@@ -266,5 +382,43 @@ mod tests {
         let site = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         site.connect(line.address()).await.unwrap();
         assert!(!answers(&site).await);
+    }
+
+    #[tokio::test]
+    async fn a_line_that_shuts_udp_carries_tcp_and_a_cut_one_holds_it() {
+        let hub = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let line = Line::open(hub.local_addr().unwrap(), 1).await.unwrap();
+        line.shut_udp();
+        let mut site = TcpStream::connect(line.address()).await.unwrap();
+        let (mut at_hub, _) = hub.accept().await.unwrap();
+        site.write_all(b"one").await.unwrap();
+        let mut buffer = [0; 3];
+        at_hub.read_exact(&mut buffer).await.unwrap();
+        line.cut();
+        at_hub.write_all(b"two").await.unwrap();
+        let held = tokio::time::timeout(Duration::from_millis(200), site.read_exact(&mut buffer)).await;
+        assert!(held.is_err());
+        line.heal();
+        site.read_exact(&mut buffer).await.unwrap();
+        assert_eq!(&buffer, b"two");
+    }
+
+    #[tokio::test]
+    async fn a_line_that_forgets_a_port_lets_the_site_speak_from_another() {
+        let hub = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let line = Line::open(hub.local_addr().unwrap(), 1).await.unwrap();
+        let site = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        site.connect(line.address()).await.unwrap();
+        let mut buffer = [0; 64];
+        site.send(b"one").await.unwrap();
+        let (_, first) = hub.recv_from(&mut buffer).await.unwrap();
+        line.rebind();
+        hub.send_to(b"lost", first).await.unwrap();
+        site.send(b"two").await.unwrap();
+        let (_, second) = hub.recv_from(&mut buffer).await.unwrap();
+        assert_ne!(first, second);
+        hub.send_to(b"found", second).await.unwrap();
+        let length = site.recv(&mut buffer).await.unwrap();
+        assert_eq!(&buffer[..length], b"found");
     }
 }

@@ -32,11 +32,13 @@ pub struct Options {
     pub main_record: Option<String>,
     /// How often the main care record is asked, in seconds.
     pub poll_seconds: u32,
+    /// Whether the lines of the sites begin with UDP shut.
+    pub is_udp_shut: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { log: "info".into(), main_record: None, poll_seconds: 1 }
+        Self { log: "info".into(), main_record: None, poll_seconds: 1, is_udp_shut: false }
     }
 }
 
@@ -226,7 +228,11 @@ impl Region {
     /// A computer that is enrolled nowhere yet, with a configuration and a line that lead to this region's hub.
     pub async fn computer(&self, name: &str) -> anyhow::Result<Site> {
         let (folder, log) = (self.folder.with_file_name(name), self.logs().join(format!("{name}.log")));
-        Site::prepare(name, &folder, self.addresses.sites, &log, &self.options.log).await
+        let site = Site::prepare(name, &folder, self.addresses.sites, &log, &self.options.log).await?;
+        if self.options.is_udp_shut {
+            site.line().shut_udp();
+        }
+        Ok(site)
     }
 
     /// Adds a site; its invite.

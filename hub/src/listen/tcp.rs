@@ -44,14 +44,14 @@ pub(super) fn peer_chain(stream: &Secured) -> Option<Vec<CertificateDer<'static>
 }
 
 /// Begins to move bytes, in a task of `tasks` that ends with the connection.
-pub(super) fn start(stream: Secured, tasks: &TaskTracker) -> MuxLink {
+pub(super) fn start<S: Duplex + 'static>(stream: S, tasks: &TaskTracker) -> MuxLink {
     let link = MuxLink::default();
     tasks.spawn(drive(stream, link.clone()));
     link
 }
 
 /// Moves bytes until the connection is closed at this end or the other, or is lost.
-async fn drive(stream: Secured, link: MuxLink) {
+async fn drive<S: Duplex>(stream: S, link: MuxLink) {
     let (reader, writer) = tokio::io::split(stream);
     tokio::select! {
         () = receive(reader, &link) => {}
@@ -63,7 +63,7 @@ async fn drive(stream: Secured, link: MuxLink) {
     link.close(0);
 }
 
-async fn receive(mut reader: ReadHalf<Secured>, link: &MuxLink) {
+async fn receive<S: Duplex>(mut reader: ReadHalf<S>, link: &MuxLink) {
     let mut buffer = vec![0; READ_BYTES];
     while let Ok(length @ 1..) = reader.read(&mut buffer).await {
         if link.handle_bytes(buffer.get(..length).unwrap_or_default()).is_err() {
@@ -74,7 +74,7 @@ async fn receive(mut reader: ReadHalf<Secured>, link: &MuxLink) {
     }
 }
 
-async fn transmit(mut writer: WriteHalf<Secured>, link: &MuxLink) -> io::Result<()> {
+async fn transmit<S: Duplex>(mut writer: WriteHalf<S>, link: &MuxLink) -> io::Result<()> {
     let mut out = Vec::new();
     loop {
         link.transmit(WRITE_BYTES, &mut out).await;

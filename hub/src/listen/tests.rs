@@ -1,4 +1,7 @@
-//! A client by hand against the hub's own endpoint, over real QUIC on the loopback.
+//! A client by hand against the hub's own doors, over real QUIC and TLS on the loopback.
+
+mod fallback;
+mod transport;
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -94,7 +97,7 @@ impl Running {
         Identity { chain, key: key.to_der(), not_after: peer.not_after }
     }
 
-    fn client(&self, identity: Option<&Identity>) -> Endpoint {
+    fn client_config(&self, identity: Option<&Identity>) -> ClientConfig {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let roots = self.hub.certifier.keys().identity_roots.root_store().unwrap();
         let tls = rustls::ClientConfig::builder_with_details(provider, Arc::new(self.hub.clock.clone()))
@@ -108,9 +111,12 @@ impl Running {
             None => tls.with_no_client_auth(),
         };
         tls.alpn_protocols = vec![SESSION_ALPN.to_vec()];
+        ClientConfig::new(Arc::new(QuicClientConfig::try_from(tls).unwrap()))
+    }
+
+    fn client(&self, identity: Option<&Identity>) -> Endpoint {
         let mut endpoint = Endpoint::client(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).unwrap();
-        endpoint
-            .set_default_client_config(ClientConfig::new(Arc::new(QuicClientConfig::try_from(tls).unwrap())));
+        endpoint.set_default_client_config(self.client_config(identity));
         endpoint
     }
 
@@ -125,28 +131,7 @@ impl Running {
     }
 
     async fn node_with(&self, code: &'static str, install: u32, identity: &Identity) -> Node {
-        let connection = self.connect(Some(identity)).await.unwrap();
-        let (control, receive) = connection.open_bi().await.unwrap();
-        let mut node = Node {
-            connection,
-            control,
-            push: None,
-            readers: BTreeMap::from([(Channel::Control, Reader::new(receive))]),
-        };
-        let hello = Hello {
-            versions: VERSIONS.to_vec(),
-            site: site(code),
-            install: InstallId(install),
-            epoch: None,
-            cursor: FeedNumber(0),
-            scopes: 0,
-            digest: hearth_protocol::sync::digest::Digest::default(),
-            shard: 0,
-            software: "hearth-node 0.1.0".into(),
-            months_kept: None,
-        };
-        node.send(&Message::Hello(hello)).await;
-        node
+        Node::greet(self.connect(Some(identity)).await.unwrap(), code, install).await
     }
 
     async fn counted(&self, sql: &'static str) -> u64 {
@@ -166,6 +151,21 @@ impl Running {
     async fn end(self) {
         self.stop.cancel();
         tokio::time::timeout(SOON, self.task).await.unwrap().unwrap();
+    }
+}
+
+fn hello(code: &str, install: u32) -> Hello {
+    Hello {
+        versions: VERSIONS.to_vec(),
+        site: site(code),
+        install: InstallId(install),
+        epoch: None,
+        cursor: FeedNumber(0),
+        scopes: 0,
+        digest: hearth_protocol::sync::digest::Digest::default(),
+        shard: 0,
+        software: "hearth-node 0.1.0".into(),
+        months_kept: None,
     }
 }
 
@@ -204,6 +204,15 @@ struct Node {
 }
 
 impl Node {
+    /// Greets on a connection.
+    async fn greet(connection: Connection, code: &str, install: u32) -> Self {
+        let (control, receive) = connection.open_bi().await.unwrap();
+        let readers = BTreeMap::from([(Channel::Control, Reader::new(receive))]);
+        let mut node = Self { connection, control, push: None, readers };
+        node.send(&Message::Hello(hello(code, install))).await;
+        node
+    }
+
     async fn send(&mut self, message: &Message) {
         let mut bytes = Vec::new();
         frame::encode(message, &mut bytes).unwrap();

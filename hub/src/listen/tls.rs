@@ -25,7 +25,7 @@ const KEEP_ALIVE: Duration = Duration::from_secs(20);
 /// After how much silence a link counts as lost.
 const IDLE_TIMEOUT_MS: u32 = 90_000;
 /// Bytes that a node may send on one stream before they are read: one frame of the longest kind and some more.
-const STREAM_WINDOW: u32 = 4 * 1024 * 1024;
+pub(super) const STREAM_WINDOW: u32 = 4 * 1024 * 1024;
 /// Bytes that a node may send on all streams before they are read.
 const LINK_WINDOW: u32 = 6 * 1024 * 1024;
 /// Handshakes that wait to be accepted.

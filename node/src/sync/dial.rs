@@ -67,7 +67,6 @@ pub(crate) struct Target {
 }
 
 /// A connection that was opened.
-#[derive(Debug)]
 pub(crate) enum Dialed {
     /// By QUIC.
     Quic(Connection),

@@ -1,5 +1,7 @@
 //! The link against a hub that plays a script over real QUIC and TLS.
 
+mod carriers;
+
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +17,7 @@ use hearth_protocol::wire::message::{
     SequencedChange, Stored, Welcome,
 };
 use hearth_protocol::wire::{Channel, FrameDecoder, Message, frame};
-use quinn::{Connection, Endpoint, RecvStream, SendStream, ServerConfig};
+use quinn::{Endpoint, ServerConfig};
 use rcgen::{
     BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, PKCS_ED25519,
 };
@@ -23,6 +25,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use uuid::Uuid;
 
+use super::carrier::{Carrier, Receiver, Sender};
 use super::*;
 use crate::install::InstallKeys;
 use crate::records::sample::{NOON, Sample, key, requester};
@@ -33,6 +36,7 @@ const SERVER_NAME: &str = "hub.hearth.internal";
 /// A region's authority with one hub listening.
 struct Hub {
     endpoint: Endpoint,
+    tls: Arc<rustls::ServerConfig>,
     root: CertificateDer<'static>,
     issuer: Issuer<'static, KeyPair>,
 }
@@ -46,9 +50,10 @@ impl Hub {
         let issuer = Issuer::new(params, key);
         let root = certificate.der().clone();
         let (chain, key) = leaf(&issuer, ExtendedKeyUsagePurpose::ServerAuth);
-        let config = server(&root, chain, key);
-        let endpoint = Endpoint::server(config, SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).unwrap();
-        Self { endpoint, root, issuer }
+        let tls = server(&root, chain, key);
+        let here = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let endpoint = Endpoint::server(quic(&tls), here).unwrap();
+        Self { endpoint, tls, root, issuer }
     }
 
     /// An installation of this region.
@@ -76,9 +81,14 @@ impl Hub {
     }
 
     async fn accept(&self) -> Talk {
-        let connection = self.endpoint.accept().await.unwrap().await.unwrap();
+        self.accept_at(&self.endpoint).await
+    }
+
+    async fn accept_at(&self, endpoint: &Endpoint) -> Talk {
+        let connection = endpoint.accept().await.unwrap().await.unwrap();
         let (send, receive) = connection.accept_bi().await.unwrap();
-        Talk { connection, control: send, from_control: Reader::new(receive) }
+        let halves = (Sender::Quic(send), Receiver::Quic(receive));
+        Talk::new(Carrier::Quic(connection), halves)
     }
 }
 
@@ -97,7 +107,7 @@ fn server(
     root: &CertificateDer<'static>,
     chain: Vec<CertificateDer<'static>>,
     key: PrivateKeyDer<'static>,
-) -> ServerConfig {
+) -> Arc<rustls::ServerConfig> {
     let mut roots = rustls::RootCertStore::empty();
     roots.add(root.clone()).unwrap();
     let verifier =
@@ -106,18 +116,26 @@ fn server(
     let builder = builder.with_protocol_versions(&[&rustls::version::TLS13]).unwrap();
     let mut config = builder.with_client_cert_verifier(verifier).with_single_cert(chain, key).unwrap();
     config.alpn_protocols = vec![hearth_protocol::wire::stream::SESSION_ALPN.to_vec()];
-    let crypto = quinn::crypto::rustls::QuicServerConfig::try_from(config).unwrap();
+    Arc::new(config)
+}
+
+fn quic(tls: &Arc<rustls::ServerConfig>) -> ServerConfig {
+    let crypto = quinn::crypto::rustls::QuicServerConfig::try_from(Arc::clone(tls)).unwrap();
     ServerConfig::with_crypto(Arc::new(crypto))
 }
 
 /// The hub's end of one link.
 struct Talk {
-    connection: Connection,
-    control: SendStream,
+    carrier: Carrier,
+    control: Sender,
     from_control: Reader,
 }
 
 impl Talk {
+    fn new(carrier: Carrier, (control, receiver): (Sender, Receiver)) -> Self {
+        Self { carrier, control, from_control: Reader::new(receiver) }
+    }
+
     async fn greet(&mut self) -> Hello {
         let Message::Hello(hello) = self.from_control.next().await else { panic!("no greeting") };
         let welcome = Welcome {
@@ -145,12 +163,12 @@ impl Talk {
 }
 
 struct Reader {
-    stream: RecvStream,
+    stream: Receiver,
     decoder: FrameDecoder,
 }
 
 impl Reader {
-    fn new(stream: RecvStream) -> Self {
+    fn new(stream: Receiver) -> Self {
         Self { stream, decoder: FrameDecoder::default() }
     }
 
@@ -159,17 +177,16 @@ impl Reader {
             if let Some(found) = self.decoder.poll().unwrap() {
                 return frame::decode(&found).unwrap().unwrap();
             }
-            let mut buffer = [0; 4096];
-            let length = self.stream.read(&mut buffer).await.unwrap().unwrap();
-            self.decoder.feed(&buffer[..length]);
+            let bytes = self.stream.receive().await.expect("not ended");
+            self.decoder.feed(&bytes);
         }
     }
 }
 
-async fn send(stream: &mut SendStream, message: Message) {
+async fn send(stream: &mut Sender, message: Message) {
     let mut bytes = Vec::new();
     frame::encode(&message, &mut bytes).unwrap();
-    stream.write_all(&bytes).await.unwrap();
+    stream.send(&bytes).await.unwrap();
 }
 
 struct Running {
@@ -179,12 +196,15 @@ struct Running {
 }
 
 async fn start(install: Install) -> Running {
+    start_from(install, Endpoint::client(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).unwrap()).await
+}
+
+async fn start_from(install: Install, endpoint: Endpoint) -> Running {
     let sample = Sample::new().await;
     let (install, _) = watch::channel(install);
     let random = Random::seeded(3);
     let platform = PlatformKey::load(None, sample.directory.path(), &random).unwrap();
     let keeper = Keeper { data: sample.directory.path().to_owned(), platform };
-    let endpoint = Endpoint::client(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).unwrap();
     let sync = Sync::new(sample.records.clone(), install, keeper, Ways::new(endpoint), Vec::new(), random);
     let stop = CancellationToken::new();
     let task = tokio::spawn(sync.run(stop.clone()));
@@ -248,10 +268,8 @@ async fn what_is_written_reaches_the_hub_and_what_comes_is_stored_before_it_is_t
     assert_eq!((hello.install, hello.cursor, hello.epoch), (InstallId(7), FeedNumber(0), None));
     running.until(|link| matches!(link.line, Line::Up { .. })).await;
 
-    let mut push = talk.connection.accept_uni().await.unwrap();
-    let mut header = [0; 2];
-    push.read_exact(&mut header).await.unwrap();
-    assert_eq!(Channel::from_header(header), Some(Channel::Push));
+    let (channel, push) = talk.carrier.accept().await.unwrap().named().await.unwrap().unwrap();
+    assert_eq!(channel, Channel::Push);
     let Message::Changes(changes) = Reader::new(push).next().await else { panic!("no changes") };
     assert_eq!(changes.groups.len(), 1);
     let results = vec![ChangeResult::Accepted(Sequence(1)), ChangeResult::Accepted(Sequence(2))];
@@ -262,8 +280,7 @@ async fn what_is_written_reaches_the_hub_and_what_comes_is_stored_before_it_is_t
 
     let newcomer = ResidentId(Uuid::from_u128(77));
     let (scope, changes) = note_of(newcomer);
-    let mut feed = talk.connection.open_uni().await.unwrap();
-    feed.write_all(&Channel::Feed.to_header()).await.unwrap();
+    let mut feed = talk.carrier.open(Channel::Feed).await.unwrap();
     send(&mut feed, Message::Grant(Grant { item: 1, feed: FeedNumber(4), resident: newcomer })).await;
     send(&mut feed, Message::Feed(Feed { item: 2, scope, changes })).await;
     send(&mut feed, Message::CaughtUp(CaughtUp { cursor: FeedNumber(5), items: 2, digest: None })).await;
@@ -288,11 +305,10 @@ async fn a_node_comes_back_with_its_cursor_and_sends_again_what_was_not_answered
     for _ in 0..2 {
         let mut talk = hub.accept().await;
         talk.greet().await;
-        let mut push = talk.connection.accept_uni().await.unwrap();
-        push.read_exact(&mut [0; 2]).await.unwrap();
+        let (_, push) = talk.carrier.accept().await.unwrap().named().await.unwrap().unwrap();
         let Message::Changes(changes) = Reader::new(push).next().await else { panic!("no changes") };
         seen.push(changes.groups);
-        talk.connection.close(quinn::VarInt::from_u32(8), b"");
+        talk.carrier.close(8);
     }
     assert_eq!(seen[0], seen[1]);
     running.until(|link| matches!(&link.line, Line::Down { refusal: Some(told), .. } if told.contains("restarting"))).await;

@@ -1,0 +1,131 @@
+//! What of QUIC's settings the hub relies on: bounded windows, and virtual network cards that refuse segmentation.
+
+use std::fmt;
+use std::io::{self, IoSliceMut};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
+
+use quinn::udp::{RecvMeta, Transmit};
+use quinn::{AsyncUdpSocket, EndpointConfig, Runtime as _, TokioRuntime, TransportConfig, UdpPoller};
+
+use super::*;
+
+/// A client whose own sending is bounded only by what the hub's windows allow.
+async fn flood(running: &Running) -> u64 {
+    let identity = running.certificate(HOME, 1, true).await;
+    let mut tls = rustls::ClientConfig::builder_with_details(
+        Arc::new(rustls::crypto::aws_lc_rs::default_provider()),
+        Arc::new(running.hub.clock.clone()),
+    )
+    .with_protocol_versions(&[&rustls::version::TLS13])
+    .unwrap()
+    .with_root_certificates(running.hub.certifier.keys().identity_roots.root_store().unwrap())
+    .with_client_auth_cert(identity.chain.clone(), identity.key.clone_key())
+    .unwrap();
+    tls.alpn_protocols = vec![SESSION_ALPN.to_vec()];
+    let mut config = ClientConfig::new(Arc::new(QuicClientConfig::try_from(tls).unwrap()));
+    let mut transport = TransportConfig::default();
+    // Small, so that what the client still holds itself does not count as taken by the hub.
+    transport.send_window(64 * 1024);
+    config.transport_config(Arc::new(transport));
+    let client = Endpoint::client(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).unwrap();
+    let connection =
+        client.connect_with(config, running.address, HubConfig::SERVER_NAME).unwrap().await.unwrap();
+    // The control stream is not opened, so the hub reads nothing.
+    let mut push = connection.open_uni().await.unwrap();
+    let mut sent = 0;
+    while let Ok(Ok(count)) = tokio::time::timeout(Duration::from_secs(1), push.write(&[7; 16 * 1024])).await
+    {
+        sent += count as u64;
+    }
+    sent
+}
+
+#[tokio::test]
+async fn a_node_that_floods_an_unread_stream_is_held_to_the_window() {
+    let running = Running::start().await;
+    let sent = flood(&running).await;
+    let window = u64::from(tls::STREAM_WINDOW);
+    assert!(
+        (window..=window + 128 * 1024).contains(&sent),
+        "{sent} bytes were taken, of a window of {window}"
+    );
+    running.end().await;
+}
+
+/// A socket on a network card that says that it can cut long datagrams, and then cannot.
+struct Refusing {
+    inner: Arc<dyn AsyncUdpSocket>,
+    refused: AtomicUsize,
+}
+
+impl fmt::Debug for Refusing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Refusing")
+    }
+}
+
+impl AsyncUdpSocket for Refusing {
+    fn create_io_poller(self: Arc<Self>) -> Pin<Box<dyn UdpPoller>> {
+        Arc::clone(&self.inner).create_io_poller()
+    }
+
+    fn try_send(&self, transmit: &Transmit<'_>) -> io::Result<()> {
+        if transmit.segment_size.is_some_and(|size| transmit.contents.len() > size) {
+            // As the system's socket does: what was handed over is lost, and no more such is asked for.
+            self.refused.fetch_add(1, Ordering::SeqCst);
+            return Ok(());
+        }
+        self.inner.try_send(transmit)
+    }
+
+    fn poll_recv(
+        &self,
+        context: &mut Context<'_>,
+        buffers: &mut [IoSliceMut<'_>],
+        meta: &mut [RecvMeta],
+    ) -> Poll<io::Result<usize>> {
+        self.inner.poll_recv(context, buffers, meta)
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.inner.local_addr()
+    }
+
+    fn max_transmit_segments(&self) -> usize {
+        if self.refused.load(Ordering::SeqCst) > 0 { 1 } else { self.inner.max_transmit_segments().max(8) }
+    }
+
+    fn max_receive_segments(&self) -> usize {
+        self.inner.max_receive_segments()
+    }
+}
+
+#[tokio::test]
+async fn a_network_card_that_refuses_segmentation_costs_a_few_datagrams_and_nothing_else() {
+    let running = Running::start().await;
+    let socket = std::net::UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let inner = TokioRuntime.wrap_udp_socket(socket).unwrap();
+    let refusing = Arc::new(Refusing { inner, refused: AtomicUsize::new(0) });
+    let identity = running.certificate(HOME, 1, true).await;
+    let mut client = Endpoint::new_with_abstract_socket(
+        EndpointConfig::default(),
+        None,
+        Arc::clone(&refusing) as Arc<dyn AsyncUdpSocket>,
+        Arc::new(TokioRuntime),
+    )
+    .unwrap();
+    client.set_default_client_config(running.client_config(Some(&identity)));
+    let connection = client.connect(running.address, HubConfig::SERVER_NAME).unwrap().await.unwrap();
+    let mut home = Node::greet(connection, HOME, 1).await;
+    home.welcome().await;
+    let mut pen = Pen::new(1);
+    let changes: Vec<ScopedChange> = (0..200).flat_map(|_| pen.write(scope(1, Section::Notes))).collect();
+    let count = changes.len();
+    home.push(1, changes).await;
+    let Some(Message::Ack(ack)) = home.next(Channel::Control).await else { panic!("no answer") };
+    assert_eq!(ack.results.len(), count);
+    assert!(refusing.refused.load(Ordering::SeqCst) > 0, "the card was asked to cut long datagrams");
+    running.end().await;
+}
