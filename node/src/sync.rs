@@ -150,7 +150,7 @@ impl Sync {
         if let Some(link) = self.link.take() {
             link.close(CLOSE_DONE);
         }
-        self.probe = None;
+        (self.dialing, self.probe) = (None, None);
         self.ways.endpoint.close(CLOSE_DONE.into(), b"stopping");
         self.tasks.close();
         self.tasks.wait().await;

@@ -85,12 +85,7 @@ impl Process {
 
     /// CPU time that the program has used so far, user and system.
     pub fn cpu(&self) -> anyhow::Result<Duration> {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.id()))?;
-        // The name in brackets may hold spaces, so counting starts behind it.
-        let after = stat.rsplit_once(") ").map_or("", |(_, after)| after);
-        let ticks = after.split(' ').skip(11).take(2).filter_map(|t| t.parse::<u64>().ok()).sum::<u64>();
-        // Linux counts these in hundredths of a second on every machine that this runs on.
-        Ok(Duration::from_millis(ticks * 10))
+        cpu_of(self.id())
     }
 
     /// The largest memory that the program has had, in kilobytes.
@@ -113,6 +108,16 @@ impl Drop for Process {
         drop(self.child.kill());
         drop(self.child.wait());
     }
+}
+
+/// CPU time that the process of this id has used so far, user and system.
+pub fn cpu_of(id: u32) -> anyhow::Result<Duration> {
+    let stat = std::fs::read_to_string(format!("/proc/{id}/stat"))?;
+    // The name in brackets may hold spaces, so counting starts behind it.
+    let after = stat.rsplit_once(") ").map_or("", |(_, after)| after);
+    let ticks = after.split(' ').skip(11).take(2).filter_map(|t| t.parse::<u64>().ok()).sum::<u64>();
+    // Linux counts these in hundredths of a second on every machine that this runs on.
+    Ok(Duration::from_millis(ticks * 10))
 }
 
 /// Runs a command of the project to its end, with `input` on its standard input.

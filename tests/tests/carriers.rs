@@ -27,7 +27,7 @@ async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
 async fn equal(region: &Region) {
     until("home and hub hold the same", async || {
         let hub = inspect::hub_heads(&region.hub_data(), HOME).unwrap();
-        let node = inspect::node_heads(&region.site(HOME).unwrap().data()).await.unwrap();
+        let node = inspect::node_heads(&region.site(HOME).unwrap().data()).unwrap();
         !hub.is_empty() && hub == node
     })
     .await;
@@ -88,7 +88,7 @@ async fn a_home_whose_network_shuts_udp_works_over_tcp_and_moves_to_quic_when_it
     equal(&region).await;
     until("nothing waits for the hub", async || region.site(HOME).unwrap().status().unwrap()["waiting"] == 0)
         .await;
-    let notes = common::notes(&region, HOME).await;
+    let notes = common::notes(&region, HOME);
     for text in ["over TCP", "on the way", "over QUIC"] {
         assert_eq!(notes.iter().filter(|note| *note == text).count(), 1, "{text}");
     }

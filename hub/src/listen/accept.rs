@@ -146,6 +146,7 @@ impl Acceptor {
         chain: Option<Vec<CertificateDer<'static>>>,
         carrier: Carrier,
     ) {
+        let _closed = ClosedAtEnd(carrier.clone());
         let admitted = match protocol {
             SESSION_ALPN => admit(&self.hub, chain.unwrap_or_default()).await,
             _ => Err(RefusalCode::Version),
@@ -158,6 +159,15 @@ impl Acceptor {
                 carrier.close(close_code(code));
             }
         }
+    }
+}
+
+/// Closes a connection however its serving ends, when nothing has closed it before.
+struct ClosedAtEnd(Carrier);
+
+impl Drop for ClosedAtEnd {
+    fn drop(&mut self) {
+        self.0.close(close_code(RefusalCode::Stopping));
     }
 }
 

@@ -6,6 +6,7 @@ use hearth_protocol::wire::{Channel, FrameDecoder, Message, Transport, frame};
 use tokio::sync::mpsc;
 use tokio_util::task::TaskTracker;
 
+use super::CLOSE_DONE;
 use super::carrier::{Carrier, Receiver, Sender};
 
 /// Messages that have come and are not dealt with; beyond it the hub's streams wait.
@@ -82,6 +83,13 @@ impl Link {
     /// Closes the connection; its tasks end.
     pub(crate) fn close(&self, code: u32) {
         self.carrier.close(code);
+    }
+}
+
+/// A link that is let go of is closed, wherever that is: its tasks would wait for it.
+impl Drop for Link {
+    fn drop(&mut self) {
+        self.carrier.close(CLOSE_DONE);
     }
 }
 

@@ -214,6 +214,7 @@ async fn the_key_is_agreed_with_a_post_quantum_part_over_both() {
     let stream = running.tcp(&client).await;
     let agreed = stream.get_ref().1.negotiated_key_exchange_group().map(|group| group.name());
     assert_eq!(agreed, Some(NamedGroup::X25519MLKEM768));
+    drop(stream);
     let server = tls_config(&running.hub.certifier, &running.hub.clock, &running.hub.random).unwrap();
     assert_eq!(agreed_over_quic(client, server), Some(NamedGroup::X25519MLKEM768));
     running.end().await;

@@ -72,7 +72,8 @@ proptest! {
     #[test]
     fn no_bytes_make_it_panic_or_hold_more_than_its_windows(bytes in prop::collection::vec(any::<u8>(), 0..4_000)) {
         let mut mux = Mux::default();
-        drop(mux.handle_bytes(&bytes));
+        // Whether it is understood does not matter here.
+        mux.handle_bytes(&bytes).ok();
         let held: usize = mux.incoming.values().flat_map(|incoming| &incoming.pieces).map(Vec::len).sum();
         prop_assert!(held <= WINDOW_BYTES * mux.incoming.len());
     }
