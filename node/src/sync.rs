@@ -238,13 +238,16 @@ impl Sync {
 
     /// Starts a task that opens a link.
     fn dial(&mut self) {
-        let (tell, told) = oneshot::channel();
+        let (mut tell, told) = oneshot::channel();
         self.dialing = Some(told);
         let (target, ways, tasks) = (self.target(), self.ways.clone(), self.tasks.clone());
         // QUIC is tried first, unless it was through the last time and carried nothing.
         let first = if self.is_quic_doubted { Transport::Tcp } else { Transport::Quic };
         self.tasks.spawn(async move {
-            let opened = open(&ways, target, first, &tasks).await;
+            let opened = tokio::select! {
+                () = tell.closed() => return,
+                opened = open(&ways, target, first, &tasks) => opened,
+            };
             if let Err(error) = &opened {
                 tracing::info!(error = format!("{error:#}"), "no link to the hub");
             }
