@@ -45,6 +45,20 @@ struct Running {
     task: tokio::task::JoinHandle<()>,
 }
 
+/// Doors on a port that is free for UDP and, a moment later, for TCP too.
+async fn doors(hub: &Hub, tls: &Arc<rustls::ServerConfig>) -> Doors {
+    for _ in 0..64 {
+        let here = Datagrams::Udp(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
+        let tls = Arc::clone(tls);
+        match Doors::open(here, Streams::Tcp(None), tls, &hub.clock, &hub.random, &[7; 32]).await {
+            Ok(doors) => return doors,
+            Err(DoorError::Streams(_)) => {}
+            Err(error) => panic!("{error}"),
+        }
+    }
+    panic!("no port is free for both");
+}
+
 impl Running {
     /// A care home (installation 1) and a pharmacy (installation 2) that share resident 1.
     async fn start() -> Self {
@@ -61,9 +75,7 @@ impl Running {
         let region = RegionId(REGION);
         let hub = Hub { store, clock, random, region, certifier, links };
         let tls = tls_config(&hub.certifier, &hub.clock, &hub.random).unwrap();
-        let here = Datagrams::Udp(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
-        let doors =
-            Doors::open(here, Streams::Tcp(None), tls, &hub.clock, &hub.random, &[7; 32]).await.unwrap();
+        let doors = doors(&hub, &tls).await;
         let address = doors.address().unwrap();
         let enrolment = Enrolment::new(
             hub.store.clone(),

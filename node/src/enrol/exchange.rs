@@ -21,15 +21,15 @@ impl Exchange {
         match dialed {
             Dialed::Quic(connection) => {
                 let mut exporter = [0; 32];
-                let exported = connection.export_keying_material(&mut exporter, EXPORTER_LABEL, b"");
-                exported.map_err(|_| EnrolError::Broken)?;
+                let made = connection.export_keying_material(&mut exporter, EXPORTER_LABEL, b"");
+                made.map_err(|_| EnrolError::Broken)?;
                 let (send, receive) = connection.open_bi().await.map_err(|_| EnrolError::Broken)?;
                 let (reader, writer) = (Box::new(receive), Box::new(send));
                 Ok(Self { reader, writer, exporter, _quic: Some(connection) })
             }
             Dialed::Tcp(stream) => {
-                let exported = stream.get_ref().1.export_keying_material([0; 32], EXPORTER_LABEL, None);
-                let exporter = exported.map_err(|_| EnrolError::Broken)?;
+                let made = stream.get_ref().1.export_keying_material([0; 32], EXPORTER_LABEL, None);
+                let exporter = made.map_err(|_| EnrolError::Broken)?;
                 let (reader, writer) = tokio::io::split(*stream);
                 Ok(Self { reader: Box::new(reader), writer: Box::new(writer), exporter, _quic: None })
             }

@@ -165,15 +165,15 @@ async fn race<T>(
 
 #[cfg(test)]
 mod tests {
-    use std::future::pending;
+    use std::future::{Ready, pending, ready};
 
     use super::*;
 
     const LONG: Duration = Duration::from_hours(1);
     const NONE: Duration = Duration::ZERO;
 
-    async fn through(name: &'static str) -> Result<&'static str, DialError> {
-        Ok(name)
+    fn through(name: &'static str) -> Ready<Result<&'static str, DialError>> {
+        ready(Ok(name))
     }
 
     async fn later(name: &'static str) -> Result<&'static str, DialError> {
@@ -181,8 +181,8 @@ mod tests {
         Ok(name)
     }
 
-    async fn fails() -> Result<&'static str, DialError> {
-        Err(DialError::Silent)
+    fn fails() -> Ready<Result<&'static str, DialError>> {
+        ready(Err(DialError::Silent))
     }
 
     #[tokio::test]
@@ -200,7 +200,7 @@ mod tests {
     async fn one_that_fails_leaves_it_to_the_other_at_once() {
         assert_eq!(race(LONG, fails(), through("second")).await.unwrap(), "second");
         assert_eq!(race(NONE, later("first"), fails()).await.unwrap(), "first");
-        let both = race(LONG, async { Err::<&str, _>(DialError::NoAddress) }, fails()).await;
+        let both = race(LONG, ready(Err(DialError::NoAddress)), fails()).await;
         assert!(matches!(both, Err(DialError::NoAddress)));
     }
 }

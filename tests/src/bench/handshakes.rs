@@ -17,6 +17,7 @@ use hearth_protocol::wire::stream::SESSION_ALPN;
 use quinn::Endpoint;
 use quinn::crypto::rustls::QuicClientConfig;
 use rustls::NamedGroup;
+use rustls::crypto::SupportedKxGroup;
 use rustls_pki_types::ServerName;
 use serde::Serialize;
 use tokio::net::TcpStream;
@@ -144,7 +145,8 @@ async fn measure(region: &Region, install: &Install, case: Case, count: u64) -> 
     let mut times = storm(&dialer, count).await?;
     let wall = start.elapsed();
     tokio::time::sleep(QUIET).await;
-    let (node, hub) = (process::cpu_of(std::process::id())? - node, region.hub()?.cpu()? - hub);
+    let node = process::cpu_of(std::process::id())?.saturating_sub(node);
+    let hub = region.hub()?.cpu()?.saturating_sub(hub);
     times.sort_unstable();
     let at = |share: usize| times.get((times.len() * share / 100).min(times.len() - 1)).copied();
     let each = |cpu: Duration| us(cpu) / count;
@@ -224,7 +226,7 @@ impl Dialer {
         stream.set_nodelay(true)?;
         let name = ServerName::try_from(self.server_name.clone())?;
         let secured = tokio_rustls::TlsConnector::from(Arc::clone(&self.tls)).connect(name, stream).await?;
-        let agreed = secured.get_ref().1.negotiated_key_exchange_group().map(|group| group.name());
+        let agreed = secured.get_ref().1.negotiated_key_exchange_group().map(SupportedKxGroup::name);
         let is_post_quantum = agreed == Some(NamedGroup::X25519MLKEM768);
         ensure!(is_post_quantum == self.case.post_quantum, "agreed by {agreed:?}");
         Ok(start.elapsed())

@@ -2,6 +2,7 @@
 
 use hearth_protocol::wire::mux::{MuxLink, MuxReceiver, MuxSender};
 use rustls::NamedGroup;
+use rustls::crypto::SupportedKxGroup;
 use rustls_pki_types::ServerName;
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
@@ -212,7 +213,7 @@ async fn the_key_is_agreed_with_a_post_quantum_part_over_both() {
     let identity = running.certificate(HOME, 1, true).await;
     let client = running.client_tls(Some(&identity), &running.hub.clock);
     let stream = running.tcp(&client).await;
-    let agreed = stream.get_ref().1.negotiated_key_exchange_group().map(|group| group.name());
+    let agreed = stream.get_ref().1.negotiated_key_exchange_group().map(SupportedKxGroup::name);
     assert_eq!(agreed, Some(NamedGroup::X25519MLKEM768));
     drop(stream);
     let server = tls_config(&running.hub.certifier, &running.hub.clock, &running.hub.random).unwrap();
@@ -241,5 +242,5 @@ fn agreed_over_quic(
             break;
         }
     }
-    client.negotiated_key_exchange_group().map(|group| group.name())
+    client.negotiated_key_exchange_group().map(SupportedKxGroup::name)
 }

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustls::NamedGroup;
+use rustls::crypto::SupportedKxGroup;
 use rustls::pki_types::ServerName;
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
@@ -149,6 +150,6 @@ async fn the_key_is_agreed_with_a_post_quantum_part_and_nothing_is_resumed() {
             break;
         }
     }
-    let agreed = client.negotiated_key_exchange_group().map(|group| group.name());
+    let agreed = client.negotiated_key_exchange_group().map(SupportedKxGroup::name);
     assert_eq!(agreed, Some(NamedGroup::X25519MLKEM768));
 }

@@ -35,7 +35,7 @@ fn drain(mux: &mut Mux, channel: Channel) -> Vec<u8> {
 fn fill(from: &mut Mux, to: &mut Mux, channel: Channel) -> usize {
     let mut all = 0;
     loop {
-        let wrote = from.write(channel, &[7; QUEUE_BYTES]).unwrap();
+        let wrote = from.write(channel, &vec![7; QUEUE_BYTES]).unwrap();
         carry(from, to, 100_000);
         all += wrote;
         if wrote == 0 {
@@ -96,7 +96,7 @@ fn a_channel_that_is_not_read_stops_and_the_others_go_on() {
 #[test]
 fn the_control_channel_does_not_wait_behind_a_document() {
     let mut a = Mux::default();
-    a.write(Channel::Backfill(1), &[1; QUEUE_BYTES]).unwrap();
+    a.write(Channel::Backfill(1), &vec![1; QUEUE_BYTES]).unwrap();
     a.write(Channel::Control, b"now").unwrap();
     let mut out = Vec::new();
     a.poll_transmit(1, &mut out);
@@ -109,7 +109,7 @@ fn the_control_channel_does_not_wait_behind_a_document() {
 fn two_long_channels_take_turns() {
     let (mut a, mut b) = (Mux::default(), Mux::default());
     for channel in [Channel::Feed, Channel::Blob] {
-        a.write(channel, &[1; 4 * PIECE_BYTES]).unwrap();
+        a.write(channel, &vec![1; 4 * PIECE_BYTES]).unwrap();
     }
     let mut out = Vec::new();
     a.poll_transmit(2 * PIECE_BYTES, &mut out);
