@@ -347,7 +347,9 @@ fn steady(text: &str) -> String {
 
 #[tokio::test]
 async fn older_months_are_read_on_pages_of_their_own_and_fetched_when_they_are_opened() {
-    use crate::records::{Line, Transport};
+    use hearth_protocol::wire::Transport;
+
+    use crate::records::Line;
     let home = care_home().await;
     let subject = Subject::Resident(MARGARET);
     home.add(subject, Section::Notes, -60 * 24 * 62, note("Words of September.")).await;
