@@ -1,10 +1,11 @@
 //! Reading a main care record: all of a resident when they are assigned, and what changed from then on.
 
+mod fetch;
+mod own;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use hearth_protocol::audit::{Code, Who};
-use hearth_protocol::fhir::export::own_identifiers;
 use hearth_protocol::fhir::set::key;
 use hearth_protocol::fhir::split::Splitter;
 use hearth_protocol::fhir::{ResourceSet, Split};
@@ -16,41 +17,17 @@ use serde_json::Value;
 use super::client::{Failure, own_name};
 use super::export::Stop;
 use super::link::{self, Contact};
-use super::owed;
 use super::person::{self, Person};
 use crate::import::{Importer, Options};
 use crate::store::{StoreError, columns};
+use fetch::{PAGE, REFERRED_MAX, everything, newest, set, updated};
+use own::own;
 
-/// The types of which a record has a place for resources, where a server does not give all of a patient at once.
-const TYPES: [&str; 19] = [
-    "RelatedPerson",
-    "AllergyIntolerance",
-    "MedicationRequest",
-    "MedicationStatement",
-    "Flag",
-    "Consent",
-    "Condition",
-    "Appointment",
-    "Encounter",
-    "Immunization",
-    "Observation",
-    "DiagnosticReport",
-    "CarePlan",
-    "Goal",
-    "DocumentReference",
-    "Composition",
-    "MedicationAdministration",
-    "MedicationDispense",
-    "List",
-];
 /// How far behind the mark each read begins: a server may finish an earlier write after a later one.
 const OVERLAP_MS: i64 = 5_000;
-/// Resources that a set may fetch because others refer to them.
-const REFERRED_MAX: usize = 500;
 /// How often everything of a resident is read again where the server has no history of everything: only so are
 /// deletions seen there.
 const WHOLE_EVERY_MS: i64 = 24 * 60 * 60 * 1000;
-const PAGE: (&str, &str) = ("_count", "200");
 
 /// What a read found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -125,17 +102,6 @@ pub(super) fn has_new(connection: &Connection, system: &str) -> Result<bool, Sto
     Ok(connection.prepare_cached(sql)?.query_row([system], |row| row.get(0))?)
 }
 
-/// When the server last changed anything, by its own clock.
-async fn newest(contact: &Contact) -> Result<Option<Timestamp>, Stop> {
-    let entries = if contact.capability().await?.history {
-        contact.client.first_page("_history", &[("_count", "1")]).await?
-    } else {
-        contact.client.first_page("Patient", &[("_sort", "-_lastUpdated"), ("_count", "1")]).await?
-    };
-    // A server without anything in it changes from now on.
-    Ok(Some(entries.iter().filter_map(changed).max().unwrap_or(Timestamp(0))))
-}
-
 /// The residents whom some site holds and who are to be read whole or looked for.
 async fn residents(contact: &Contact) -> Result<Vec<ResidentId>, Stop> {
     let (system, now) = (contact.system().to_owned(), contact.clock.now());
@@ -181,20 +147,6 @@ async fn read_whole(
         Ok(())
     });
     Ok(noted.await?)
-}
-
-/// All that the server has of a patient.
-async fn everything(contact: &Contact, reference: &str) -> Result<Vec<Value>, Failure> {
-    let capability = contact.capability().await?;
-    if capability.everything() {
-        let entries = contact.client.search(&format!("{reference}/$everything"), &[PAGE]).await?;
-        return Ok(resources(entries));
-    }
-    let mut all = vec![contact.client.read(reference).await?.body];
-    for kind in TYPES.into_iter().filter(|kind| capability.finds(kind)) {
-        all.extend(resources(contact.client.search(kind, &[("patient", reference), PAGE]).await?));
-    }
-    Ok(all)
 }
 
 /// What the hub holds of a resident and the server has no more: nobody told of its deletion.
@@ -263,21 +215,6 @@ async fn changes(
     Ok(next)
 }
 
-/// What changed of each patient, where the server has no history of everything. Deletions are not told there.
-async fn updated(contact: &Contact, people: &BTreeSet<String>, since: &str) -> Result<Vec<Value>, Failure> {
-    let (capability, since) = (contact.capability().await?, format!("ge{since}"));
-    let mut all = Vec::new();
-    for reference in people {
-        let id = reference.strip_prefix("Patient/").unwrap_or(reference);
-        all.extend(contact.client.search("Patient", &[("_id", id), ("_lastUpdated", &since)]).await?);
-        for kind in TYPES.into_iter().filter(|kind| capability.finds(kind)) {
-            let query = [("patient", reference.as_str()), ("_lastUpdated", &since), PAGE];
-            all.extend(contact.client.search(kind, &query).await?);
-        }
-    }
-    Ok(all)
-}
-
 /// The entries that say something new, oldest first: not what Hearth wrote itself, nor what is held already.
 async fn news(contact: &Contact, mut entries: Vec<Value>) -> Result<Vec<Value>, Stop> {
     // A history is newest first.
@@ -326,85 +263,6 @@ fn held(
     Ok(held)
 }
 
-/// What Hearth wrote into the main care record, among some resources.
-struct Own {
-    names: BTreeSet<String>,
-}
-
-impl Own {
-    fn is_own(&self, resource: &Value) -> bool {
-        own_name(resource).is_some_and(|name| self.names.contains(&name))
-    }
-}
-
-/// By what a resource may be known as Hearth's own.
-struct Signs {
-    name: String,
-    identifiers: Vec<uuid::Uuid>,
-    targets: Vec<String>,
-    version: Option<String>,
-}
-
-impl Signs {
-    fn of(resource: &Value) -> Option<Self> {
-        let version = resource.pointer("/meta/versionId").and_then(Value::as_str).map(str::to_owned);
-        let identifiers = own_identifiers(resource).collect();
-        Some(Self { name: own_name(resource)?, identifiers, targets: targets(resource), version })
-    }
-
-    fn are_own(&self, transaction: &Transaction<'_>, system: &str) -> Result<bool, StoreError> {
-        for target in &self.targets {
-            if is_written(transaction, system, target)? {
-                return Ok(true);
-            }
-        }
-        for identifier in &self.identifiers {
-            let Some(written) = owed::written(transaction, system, *identifier)? else { continue };
-            let version = self.version.as_deref();
-            if !is_edited(&written, version)
-                || owed::adopt(transaction, system, *identifier, &self.name, version)? == owed::Adopted::No
-            {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
-}
-
-async fn own(contact: &Contact, resources: &[Value]) -> Result<Own, StoreError> {
-    let system = contact.system().to_owned();
-    let signs: Vec<Signs> = resources.iter().filter_map(Signs::of).collect();
-    let work = move |t: &Transaction<'_>| {
-        let mut names = BTreeSet::new();
-        for signs in signs {
-            if signs.are_own(t, &system)? {
-                names.insert(signs.name);
-            }
-        }
-        Ok(Own { names })
-    };
-    contact.store.write(work).await
-}
-
-/// Whether somebody changed there what Hearth had written.
-fn is_edited(written: &owed::Written, version: Option<&str>) -> bool {
-    written.remote.is_some() && written.version.is_some() && written.version.as_deref() != version
-}
-
-/// What a Provenance is about.
-fn targets(resource: &Value) -> Vec<String> {
-    if resource.get("resourceType").and_then(Value::as_str) != Some("Provenance") {
-        return Vec::new();
-    }
-    let targets = resource.get("target").and_then(Value::as_array).into_iter().flatten();
-    targets.filter_map(|target| target.get("reference")?.as_str()).map(str::to_owned).collect()
-}
-
-fn is_written(connection: &Connection, system: &str, remote: &str) -> Result<bool, StoreError> {
-    let sql = "SELECT count(*) > 0 FROM written WHERE system = ?1 AND remote = ?2";
-    Ok(connection.prepare_cached(sql)?.query_row((system, remote), |row| row.get(0))?)
-}
-
 /// The references of the residents who are known there.
 fn people(connection: &Connection, system: &str) -> Result<BTreeSet<String>, StoreError> {
     let sql = "SELECT p.reference FROM main_record_person p JOIN grant_ g ON g.resident = p.resident
@@ -412,69 +270,6 @@ fn people(connection: &Connection, system: &str) -> Result<BTreeSet<String>, Sto
     let mut select = connection.prepare_cached(sql)?;
     let rows = select.query_map([system], |row| row.get(0))?;
     Ok(rows.collect::<Result<_, _>>()?)
-}
-
-/// A patient's resources with those that they refer to and that are needed to read them.
-async fn set(contact: &Contact, reference: &str, resources: Vec<Value>) -> Result<ResourceSet, Failure> {
-    let mut set = ResourceSet::new();
-    set.refer_to_patient(reference);
-    let tells_of_person = |r: &Value| {
-        matches!(r.get("resourceType").and_then(Value::as_str), Some("Patient" | "RelatedPerson"))
-    };
-    let is_person = resources.iter().any(tells_of_person);
-    let mut wanted = BTreeSet::new();
-    for resource in resources {
-        referred(&resource, &mut wanted);
-        set.add(None, Arc::new(resource));
-    }
-    if is_person && set.patient().is_none() {
-        wanted.insert(reference.to_owned());
-    }
-    if is_person && contact.capability().await?.finds("RelatedPerson") {
-        let related = contact.client.search("RelatedPerson", &[("patient", reference), PAGE]).await?;
-        for related in self::resources(related) {
-            if set.get(&key(&related)).is_none() {
-                set.add(None, Arc::new(related));
-            }
-        }
-    }
-    for name in wanted.into_iter().take(REFERRED_MAX) {
-        if set.get(&name).is_some() {
-            continue;
-        }
-        match contact.client.read(&name).await {
-            Ok(answer) => set.add(None, Arc::new(answer.body)),
-            // What is not there is missed by the importer, which says so.
-            Err(Failure::Absent | Failure::Rejected { .. }) => {}
-            Err(failure) => return Err(failure),
-        }
-    }
-    Ok(set)
-}
-
-/// Names of resources of shared types that a resource refers to.
-fn referred(value: &Value, wanted: &mut BTreeSet<String>) {
-    match value {
-        Value::Object(map) => {
-            for (name, value) in map {
-                let is_link = name == "reference" || name == "url";
-                match value.as_str().filter(|text| is_link && is_shared(text)) {
-                    Some(text) => {
-                        wanted.insert(text.split("/_history/").next().unwrap_or(text).to_owned());
-                    }
-                    None => referred(value, wanted),
-                }
-            }
-        }
-        Value::Array(items) => items.iter().for_each(|item| referred(item, wanted)),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
-    }
-}
-
-fn is_shared(reference: &str) -> bool {
-    let kinds =
-        ["Organization/", "Practitioner/", "PractitionerRole/", "Medication/", "Location/", "Binary/"];
-    kinds.iter().any(|kind| reference.starts_with(kind))
 }
 
 /// Gives a person's resources, and names of deleted ones, to the importer; false where it finds that the person is not
@@ -508,13 +303,6 @@ async fn give(
         }
         _ => Ok(true),
     }
-}
-
-fn resources(entries: Vec<Value>) -> Vec<Value> {
-    let resource = |mut entry: Value| entry.get_mut("resource").map(Value::take);
-    // A server may add its remarks to what it found.
-    let is_found = |r: &Value| r.get("resourceType").and_then(Value::as_str) != Some("OperationOutcome");
-    entries.into_iter().filter_map(resource).filter(is_found).collect()
 }
 
 /// When the server says that an entry changed.
