@@ -6,6 +6,7 @@ pub mod hostile;
 pub mod inspect;
 pub mod line;
 pub mod main_record;
+pub mod memory_link;
 pub mod outside;
 pub mod process;
 pub mod region;

@@ -9,12 +9,12 @@ use std::time::Duration;
 
 use hearth_protocol::access::SiteKind;
 use hearth_protocol::id::{BlobId, InstallId};
-use hearth_protocol::scope::Section;
+use hearth_protocol::scope::{Month, Scope, Section, Subject};
 use hearth_protocol::sync::VERSIONS;
 use hearth_protocol::wire::frame::{self, FrameDecoder};
 use hearth_protocol::wire::message::{
-    Ack, BlobWant, ChangeGroup, ChangeResult, Changes, DeliveryState, FeedNumber, Health, Hello, Receipt,
-    RevokeMode, ScopedChange, Sequence, Stored,
+    Ack, BlobWant, ChangeGroup, ChangeResult, Changes, DeliveryState, FeedNumber, Health, Hello, MonthWant,
+    Receipt, RevokeMode, ScopedChange, Sequence, Stored,
 };
 use hearth_protocol::wire::stream::SESSION_ALPN;
 use hearth_protocol::wire::{Channel, Message, Transport};
@@ -177,7 +177,7 @@ fn hello(code: &str, install: u32) -> Hello {
         digest: hearth_protocol::sync::digest::Digest::default(),
         shard: 0,
         software: "hearth-node 0.1.0".into(),
-        months_kept: None,
+        months_kept: Some(3),
     }
 }
 
@@ -471,6 +471,27 @@ async fn an_order_to_forget_reaches_the_site_and_its_signed_receipt_alone_is_kep
     assert_eq!(running.counted(confirmed).await, 0);
     home.send(&Message::Receipt(good)).await;
     running.eventually(confirmed).await;
+    running.end().await;
+}
+
+#[tokio::test]
+async fn a_month_that_is_not_kept_comes_as_an_outline_and_whole_once_it_is_wanted() {
+    let running = Running::start().await;
+    let april = Scope::try_new(Subject::Resident(resident(1)), Section::Notes, Month::new(2026, 4)).unwrap();
+    running.test.append(april).await.unwrap();
+    let mut home = running.node(HOME, 1).await;
+    home.welcome().await;
+    assert!(matches!(home.next(Channel::Feed).await, Some(Message::Grant(_))));
+    let Some(Message::Outline(outline)) = home.next(Channel::Feed).await else { panic!("no outline") };
+    assert_eq!((outline.scope, outline.sequence, outline.own_changes), (april, Sequence(2), 0));
+    let Some(Message::CaughtUp(caught_up)) = home.next(Channel::Feed).await else { panic!("no cursor") };
+    home.send(&Message::Stored(Stored { items: 2, cursor: Some(caught_up.cursor) })).await;
+    let another = Scope::try_new(Subject::Resident(resident(2)), Section::Notes, april.month()).unwrap();
+    for scope in [another, april] {
+        home.send(&Message::MonthWant(MonthWant { scope })).await;
+    }
+    let Some(Message::Snapshot(part)) = home.next(Channel::Backfill(0)).await else { panic!("no document") };
+    assert_eq!((part.scope, part.sequence, part.heads), (april, Sequence(2), outline.heads));
     running.end().await;
 }
 

@@ -187,7 +187,7 @@ async fn what_a_person_has_to_look_at_and_what_may_not_be_fetched_again_stays() 
 }
 
 #[tokio::test]
-async fn doses_and_orders_of_open_sections_are_never_let_go_of() {
+async fn what_stands_in_sections_without_months_is_never_let_go_of() {
     let sample = Sample::new().await;
     let mut order = Order::default();
     let body = hearth_protocol::record::Body::Alert(hearth_protocol::record::safety::Alert {

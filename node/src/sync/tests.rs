@@ -11,9 +11,9 @@ use hearth_protocol::enrol::Certificates;
 use hearth_protocol::id::{EntryId, InstallId, ResidentId, StaffId};
 use hearth_protocol::record::notes::Note;
 use hearth_protocol::record::{Author, Body, Entry, Origin, Role};
-use hearth_protocol::scope::{Scope, Section, Subject};
+use hearth_protocol::scope::{Month, Scope, Section, Subject};
 use hearth_protocol::wire::message::{
-    Ack, CaughtUp, ChangeResult, Feed, FeedNumber, Grant, Hello, Refused, RegionId, Sequence,
+    Ack, CaughtUp, ChangeResult, Feed, FeedNumber, Grant, Hello, Outline, Refused, RegionId, Sequence,
     SequencedChange, Stored, Welcome,
 };
 use hearth_protocol::wire::{Channel, FrameDecoder, Message, frame};
@@ -292,6 +292,34 @@ async fn what_is_written_reaches_the_hub_and_what_comes_is_stored_before_it_is_t
     let subject = Subject::Resident(newcomer);
     let notes = running.sample.records.entries(subject, &[Section::Notes], None).await.unwrap();
     assert_eq!(notes.len(), 1);
+    running.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_month_that_somebody_opens_is_asked_for_at_once() {
+    let hub = Hub::new();
+    let running = start(hub.install()).await;
+    let mut talk = hub.accept().await;
+    assert_eq!(talk.greet().await.months_kept, Some(3));
+    running.until(|link| matches!(link.line, Line::Up { .. })).await;
+    let february = Month::new(2026, 2);
+    let scope = Scope::try_new(running.sample.subject(), Section::Notes, february).unwrap();
+    let digest = hearth_protocol::sync::digest::Digest::default();
+    let outline = Outline {
+        item: 1,
+        scope,
+        sequence: Sequence(2),
+        heads: Vec::new(),
+        max_op: 2,
+        own_changes: 0,
+        digest,
+    };
+    let mut feed = talk.carrier.open(Channel::Feed).await.unwrap();
+    send(&mut feed, Message::Outline(outline)).await;
+    talk.find(|message| matches!(message, Message::Stored(_)).then_some(())).await;
+    running.sample.records.want_month(scope);
+    let wanted = |message| if let Message::MonthWant(want) = message { Some(want.scope) } else { None };
+    assert_eq!(talk.find(wanted).await, scope);
     running.end().await;
 }
 

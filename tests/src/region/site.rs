@@ -12,6 +12,9 @@ use super::{free_port, is_ok};
 use crate::line::Line;
 use crate::process::{self, Process};
 
+/// What is generated is dated once and for all, so that a node keeps it however long ago that is by now.
+const MONTHS_KEPT: u16 = 120;
+
 /// A site. Its node is killed when the value is dropped.
 #[derive(Debug)]
 pub struct Site {
@@ -48,7 +51,7 @@ impl Site {
         std::fs::create_dir_all(folder)?;
         let text = format!(
             "data = \"data\"\n[hub]\naddresses = [\"{}\"]\n[pages]\nlisten = \"{}\"\nnames = [\"localhost\", \"127.0.0.1\"]\n\
-             [metrics]\nlisten = \"{}\"\n",
+             [metrics]\nlisten = \"{}\"\n[records]\nmonths = {MONTHS_KEPT}\n",
             site.line.address(),
             site.pages,
             site.metrics
