@@ -74,9 +74,9 @@ pub(crate) fn values(
     system: &str,
     resident: ResidentId,
 ) -> Result<Vec<String>, StoreError> {
-    let (sql, row) = ("SELECT value FROM resident_identifier WHERE resident = ?1 AND system = ?2", resident);
+    let sql = "SELECT value FROM resident_identifier WHERE resident = ?1 AND system = ?2";
     let mut select = connection.prepare_cached(sql)?;
-    let rows = select.query_map(params![row.0.as_bytes(), system], |row| row.get(0))?;
+    let rows = select.query_map(params![resident.0.as_bytes(), system], |row| row.get(0))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 

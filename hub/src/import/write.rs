@@ -242,7 +242,8 @@ pub(crate) fn park(
     now: Timestamp,
 ) -> Result<(), StoreError> {
     let sql = "INSERT INTO parked (system, resource, code, reason, at) VALUES (?1, ?2, ?3, ?4, ?5) \
-               ON CONFLICT (system, resource, code) DO UPDATE SET reason = excluded.reason";
+               ON CONFLICT (system, resource, code) DO UPDATE SET reason = excluded.reason \
+               WHERE released_at IS NULL";
     t.prepare_cached(sql)?.execute(params![system, parked.resource, parked.code, parked.reason, now.0])?;
     Ok(())
 }

@@ -111,8 +111,10 @@ async fn items_are_tried_again_or_given_up_whichever_way_they_go() {
     assert_eq!(hub.items("?state=released").await, []);
     let give_up = json!({"action": "release", "items": numbers, "reason": "Entered there by hand."});
     assert_eq!(hub.act(give_up.clone()).await, numbers);
-    let released: Vec<u64> = hub.items("?state=released").await.iter().map(|item| item.item).collect();
-    assert_eq!(released, numbers);
+    let released = hub.items("?state=released").await;
+    assert_eq!(released.iter().map(|item| item.item).collect::<Vec<_>>(), numbers);
+    let why = Some("released: Entered there by hand.");
+    assert!(released.iter().all(|item| item.reason.as_deref() == why), "{released:?}");
     assert!(hub.act(give_up).await.is_empty(), "twice");
     assert_eq!(hub.items("").await.len(), 1, "the one that waits is left");
     let records: MainRecords = hub.get(Path::MAIN_RECORDS).await.is(StatusCode::OK);

@@ -168,7 +168,7 @@ pub fn act(
         for id in kept_aside(transaction, name, kind, items)? {
             match action {
                 ItemAction::Retry { .. } => look_again(transaction, kind, id)?,
-                ItemAction::Release { .. } => forgive(transaction, kind, id, now)?,
+                ItemAction::Release { reason, .. } => forgive(transaction, kind, id, reason, now)?,
             }
             changed.push(kind.number(id));
         }
@@ -208,15 +208,27 @@ fn look_again(transaction: &Transaction<'_>, kind: Kind, id: u64) -> Result<(), 
     Ok(())
 }
 
-fn forgive(transaction: &Transaction<'_>, kind: Kind, id: u64, now: Timestamp) -> Result<(), StoreError> {
+fn forgive(
+    transaction: &Transaction<'_>,
+    kind: Kind,
+    id: u64,
+    reason: &str,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let why = released(reason);
     if kind == Kind::Read {
-        let sql = "UPDATE original SET state = 'kept', reason = 'released' WHERE id = ?1";
-        transaction.prepare_cached(sql)?.execute([id])?;
+        let sql = "UPDATE original SET state = 'kept', reason = 'released', detail = ?2 WHERE id = ?1";
+        transaction.prepare_cached(sql)?.execute((id, why))?;
     } else {
-        let sql = "UPDATE parked SET released_at = ?2 WHERE id = ?1";
-        transaction.prepare_cached(sql)?.execute((id, now.0))?;
+        let sql = "UPDATE parked SET released_at = ?2, reason = ?3 WHERE id = ?1";
+        transaction.prepare_cached(sql)?.execute((id, now.0, why))?;
     }
     Ok(())
+}
+
+/// What is shown of an item that a person gave up.
+fn released(reason: &str) -> String {
+    format!("released: {reason}")
 }
 
 /// The writes among these numbers that wait or are kept aside; all that are kept aside when none is named.
@@ -247,8 +259,8 @@ fn release(transaction: &Transaction<'_>, id: u64, reason: &str, now: Timestamp)
                reason = 'An administrator decided that the main care record does not get this entry.'
                WHERE id = ?1 RETURNING install";
     change(transaction, sql, id, now)?;
-    let code = format!("released: {reason}");
-    transaction.prepare_cached("UPDATE owed SET code = ?2 WHERE id = ?1")?.execute(params![id, code])?;
+    let sql = "UPDATE owed SET code = ?2 WHERE id = ?1";
+    transaction.prepare_cached(sql)?.execute(params![id, released(reason)])?;
     Ok(())
 }
 
