@@ -1,13 +1,44 @@
-//! What syncing costs: a home's records reach a fresh node, and the node comes back with nothing changed.
+//! What syncing costs, beside the floor and beside other engines: the same work for all of them, in turns, in one run.
 
-mod cost;
-mod fill;
-mod first_sync;
+pub mod floor;
 mod handshakes;
+pub mod hearth;
+mod machine;
 mod report;
+mod run;
+mod sample;
+pub mod sites;
+mod size;
+mod tcp_line;
+mod told;
+mod usage;
 
-pub use cost::Cost;
-pub use fill::{Filled, Size};
-pub use first_sync::{Bench, Run};
+use std::path::Path;
+use std::time::Duration;
+
 pub use handshakes::Handshakes;
-pub use report::{Machine, Report};
+pub use machine::Machine;
+pub use report::{Measurement, Report};
+pub use run::{Scenario, System, come_back, compare};
+pub use sample::{Figure, Sample};
+pub use size::Size;
+
+/// Midnight of day 0: 2026-01-01, so that thirty days lie in one month.
+const START_MS: i64 = 1_767_225_600_000;
+/// How long any one thing may take.
+const PATIENCE: Duration = Duration::from_mins(10);
+
+/// Copies a folder with all that is in it.
+fn copy_folder(from: &Path, to: &Path) -> anyhow::Result<()> {
+    std::fs::create_dir_all(to)?;
+    for entry in std::fs::read_dir(from)? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            copy_folder(&entry.path(), &target)?;
+        } else {
+            std::fs::copy(entry.path(), target)?;
+        }
+    }
+    Ok(())
+}

@@ -44,11 +44,22 @@ impl Process {
     pub async fn wait_until(&mut self, mut is_ready: impl AsyncFnMut() -> bool) -> anyhow::Result<()> {
         let deadline = Instant::now() + READY;
         while !is_ready().await {
-            if let Some(status) = self.child.try_wait()? {
-                bail!("{} ended ({status})\n{}", self.name, self.log_end());
-            }
+            self.ensure_running()?;
             ensure!(Instant::now() < deadline, "{} is not ready in time\n{}", self.name, self.log_end());
             tokio::time::sleep(POLL).await;
+        }
+        Ok(())
+    }
+
+    /// The program's name.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// An error with the end of the log when the program has ended.
+    pub fn ensure_running(&mut self) -> anyhow::Result<()> {
+        if let Some(status) = self.child.try_wait()? {
+            bail!("{} ended ({status})\n{}", self.name, self.log_end());
         }
         Ok(())
     }
@@ -86,13 +97,6 @@ impl Process {
     /// CPU time that the program has used so far, user and system.
     pub fn cpu(&self) -> anyhow::Result<Duration> {
         cpu_of(self.id())
-    }
-
-    /// The largest memory that the program has had, in kilobytes.
-    pub fn peak_kilobytes(&self) -> anyhow::Result<u64> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id()))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("no VmHWM")?;
-        line.trim().trim_end_matches(" kB").parse().context("VmHWM is no number")
     }
 
     fn log_end(&self) -> String {

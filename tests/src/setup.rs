@@ -19,10 +19,20 @@ pub fn fhir_data() -> PathBuf {
 
 /// Builds the programs that tests and demo start, with the profile that this program was built with.
 pub fn build() -> anyhow::Result<()> {
+    build_with(&["--bins"])
+}
+
+/// Builds these programs, with the profile that this program was built with.
+pub fn build_programs(names: &[&str]) -> anyhow::Result<()> {
+    let named: Vec<&str> = names.iter().flat_map(|name| ["--bin", name]).collect();
+    build_with(&named)
+}
+
+fn build_with(what: &[&str]) -> anyhow::Result<()> {
     anstream::eprintln!("building hub, node and command");
     let mut command = Command::new(env!("CARGO"));
     // All of the workspace, so that its dependencies have the features that the tests build them with: once, not twice.
-    command.args(["build", "--workspace", "--bins"]);
+    command.args(["build", "--workspace"]).args(what);
     if !cfg!(debug_assertions) {
         command.arg("--release");
     }

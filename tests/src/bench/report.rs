@@ -2,170 +2,230 @@
 
 use std::path::Path;
 
-use comfy_table::{CellAlignment, Table, presets};
 use hearth_node::clock::Clock;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use super::cost::Cost;
-use super::fill::{Filled, Size};
-use super::first_sync::Run;
+use super::machine::Machine;
+use super::run::{Measured, Scenario, System};
+use super::sample::{Figure, Sample};
 use crate::setup;
 
-/// Where the figures were measured.
-#[derive(Clone, Debug, Serialize)]
-pub struct Machine {
-    /// Processors that this program may use.
-    pub cores: usize,
-    /// The processor's name.
-    pub processor: String,
-    /// The kernel's release.
-    pub kernel: String,
-    /// How many processes wanted to run when the bench began: others' work on the same cores slows ours.
-    pub load: String,
-}
-
-impl Machine {
-    /// This machine, now.
-    pub fn this() -> Self {
-        let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default().trim().to_owned();
-        let cpus = read("/proc/cpuinfo");
-        let processor = cpus.lines().find_map(|line| line.strip_prefix("model name")?.split(": ").nth(1));
-        Self {
-            cores: std::thread::available_parallelism().map_or(1, usize::from),
-            processor: processor.unwrap_or("unknown").to_owned(),
-            kernel: read("/proc/sys/kernel/osrelease"),
-            load: read("/proc/loadavg").split(' ').next().unwrap_or_default().to_owned(),
-        }
-    }
-}
-
-/// Everything that was measured.
-#[derive(Clone, Debug, Serialize)]
+/// Everything that was measured, of each kind the latest.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Report {
+    /// The measurements, by name.
+    pub measurements: Vec<Measurement>,
+}
+
+/// What was measured in one go.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Measurement {
+    /// Its name; a later measurement of the same name takes its place.
+    pub name: String,
     /// When, RFC 3339.
     pub date: String,
     /// Version of Hearth.
-    pub hearth: &'static str,
-    /// Version of SQLite in this program.
-    pub sqlite: &'static str,
-    /// The profile with which hub and node were built.
-    pub profile: &'static str,
+    pub hearth: String,
+    /// Version of SQLite.
+    pub sqlite: String,
+    /// The profile with which everything of the project was built.
+    pub profile: String,
     /// Where.
     pub machine: Machine,
     /// How much work.
-    pub size: Size,
-    /// What the hub held.
-    pub filled: Filled,
-    /// Each run.
-    pub runs: Vec<Run>,
+    pub work: String,
+    /// What each system needed for each scenario.
+    pub results: Vec<Outcome>,
 }
 
-impl Report {
-    /// A report of these runs.
-    pub fn new(machine: Machine, size: Size, filled: Filled, runs: Vec<Run>) -> Self {
+/// What one system needed for one scenario: the medians, and every run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// What was done.
+    pub scenario: Scenario,
+    /// By what.
+    pub system: System,
+    /// How often it was measured.
+    pub runs: usize,
+    /// Medians, by figure.
+    #[serde(flatten)]
+    pub median: Sample,
+    /// Every run.
+    pub samples: Vec<Sample>,
+}
+
+impl Measurement {
+    /// A measurement of these runs, made now.
+    pub fn new(name: &str, machine: Machine, work: String, measured: Vec<Measured>) -> Self {
         Self {
+            name: name.to_owned(),
             date: Clock::system().now().to_rfc3339(),
-            hearth: env!("CARGO_PKG_VERSION"),
-            sqlite: rusqlite::version(),
-            profile: if cfg!(debug_assertions) { "dev" } else { "release" },
+            hearth: env!("CARGO_PKG_VERSION").to_owned(),
+            sqlite: rusqlite::version().to_owned(),
+            profile: profile().to_owned(),
             machine,
-            size,
-            filled,
-            runs,
+            work,
+            results: outcomes(measured),
         }
     }
 
-    /// The medians with their spread, as a table for the terminal.
-    pub fn table(&self) -> Table {
-        let mut table = Table::new();
-        table.load_style(presets::UTF8_HORIZONTAL_ONLY);
-        table.set_header(["", "first sync", "reconnect"]);
-        for row in self.rows() {
-            table.add_row(row);
-        }
-        for column in table.column_iter_mut().skip(1) {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-        table
+    /// The outcome of a system in a scenario.
+    pub fn outcome(&self, scenario: Scenario, system: System) -> Option<&Outcome> {
+        self.results.iter().find(|o| o.scenario == scenario && o.system == system)
     }
 
-    /// The report for people, in Markdown.
+    /// The measurement for people, in Markdown.
     pub fn markdown(&self) -> String {
-        let mut text = format!(
-            "# First sync and reconnect\n\n{} residents, {} days: {} entries, each a change of its own, and {} of the \
-             base records, in {} documents with snapshots.\n\n",
-            self.size.residents,
-            self.size.days,
-            self.filled.entries,
-            self.filled.base_entries,
-            self.filled.documents
-        );
         let machine = &self.machine;
-        let where_ = format!(
-            "{}, Hearth {} ({} profile), SQLite {}, {} cores ({}), Linux {}, load {} at the start.\n\n",
+        let mut text = format!(
+            "## {}\n\n{}. {}, Hearth {} ({} profile), SQLite {}, {} cores ({}), {} GiB, Linux {}, \
+             load {} at the start.\n",
+            self.name,
+            self.work,
             self.date,
             self.hearth,
             self.profile,
             self.sqlite,
             machine.cores,
             machine.processor,
+            machine.memory_gib,
             machine.kernel,
             machine.load
         );
-        text.push_str(&where_);
-        text.push_str(ABOUT);
-        text.push_str("| | first sync | reconnect |\n|---|---:|---:|\n");
-        let rows = self.rows();
-        text.extend(
-            rows.iter().map(|[name, first, reconnect]| format!("| {name} | {first} | {reconnect} |\n")),
-        );
+        let mut scenarios: Vec<Scenario> = self.results.iter().map(|outcome| outcome.scenario).collect();
+        scenarios.dedup();
+        for scenario in scenarios {
+            let of: Vec<&Outcome> = self.results.iter().filter(|o| o.scenario == scenario).collect();
+            self.write_scenario(&mut text, scenario, &of);
+        }
         text
     }
 
-    /// Writes `first-sync.json` and `first-sync.md` into a folder.
+    fn write_scenario(&self, text: &mut String, scenario: Scenario, of: &[&Outcome]) {
+        let runs = |outcome: &Outcome| format!(" {} ({})", outcome.system.title(), outcome.runs);
+        let titles: Vec<String> = of.iter().map(|o| runs(o)).collect();
+        text.extend([
+            format!("\n### {}\n\n| |{} |\n", scenario.title(), titles.join(" |")),
+            format!("|---|{}\n", "---:|".repeat(of.len())),
+        ]);
+        let mut figures: Vec<Figure> = of.iter().flat_map(|o| o.median.0.keys().copied()).collect();
+        figures.sort_unstable();
+        figures.dedup();
+        let floor = self.outcome(scenario, System::Floor);
+        for figure in figures {
+            let cells: Vec<String> = of.iter().map(|o| cell(o, figure, floor)).collect();
+            text.extend([format!("| {} | {} |\n", figure.title(), cells.join(" | "))]);
+        }
+    }
+}
+
+impl Report {
+    /// The report in a folder; an empty one where there is none yet.
+    pub fn read(folder: &Path) -> anyhow::Result<Self> {
+        match std::fs::read_to_string(folder.join("sync.json")) {
+            Ok(text) => Ok(serde_json::from_str(&text)?),
+            Err(_) => Ok(Self::default()),
+        }
+    }
+
+    /// Puts a measurement in the place of an earlier one of the same name.
+    pub fn put(&mut self, measurement: Measurement) {
+        self.measurements.retain(|m| m.name != measurement.name);
+        self.measurements.push(measurement);
+    }
+
+    /// Writes `sync.json` and `sync.md` into a folder.
     pub fn write(&self, folder: &Path) -> anyhow::Result<()> {
         std::fs::create_dir_all(folder)?;
         let json = serde_json::to_string_pretty(self)?;
-        setup::write(&folder.join("first-sync.json"), &format!("{json}\n"))?;
-        setup::write(&folder.join("first-sync.md"), &self.markdown())
-    }
-
-    fn rows(&self) -> Vec<[String; 3]> {
-        let of =
-            |cost: fn(&Run) -> &Cost| self.runs.iter().map(|run| cost(run).figures()).collect::<Vec<_>>();
-        let (first, reconnect) = (of(|run| &run.first), of(|run| &run.reconnect));
-        let names = first.first().map(|figures| figures.map(|(name, _)| name)).into_iter().flatten();
-        let cell = |runs: &[[(&str, u64); 14]], row: usize| {
-            spread(runs.iter().filter_map(|figures| figures.get(row)).map(|(_, value)| *value).collect())
-        };
-        names
-            .enumerate()
-            .map(|(row, name)| [name.to_owned(), cell(&first, row), cell(&reconnect, row)])
-            .collect()
-    }
-}
-
-const ABOUT: &str = "Real processes on one machine's loopback, through a UDP proxy that counts. Each run is a node that \
-was enrolled a moment ago, with an empty, encrypted database; time runs from the start of its process until node and \
-hub have found that they hold the same. The hub is the same process in all runs. Frames are the protocol's own bytes; \
-the line's are UDP payload, with QUIC's handshake (certificates included) and acknowledgements. Two turns of the line \
-are at most one round trip. Medians, with the smallest and largest where they differ. `cargo bench-sync` measures \
-again.\n\n";
-
-/// The median, and the smallest and largest where they differ.
-fn spread(mut values: Vec<u64>) -> String {
-    values.sort_unstable();
-    let median = values.get(values.len() / 2).copied().unwrap_or(0);
-    match (values.first(), values.last()) {
-        (Some(low), Some(high)) if low != high => {
-            format!("{} ({} to {})", grouped(median), grouped(*low), grouped(*high))
+        setup::write(&folder.join("sync.json"), &format!("{json}\n"))?;
+        let mut text = ABOUT.to_owned();
+        for measurement in &self.measurements {
+            text.push('\n');
+            text.push_str(&measurement.markdown());
         }
-        _ => grouped(median),
+        setup::write(&folder.join("sync.md"), &text)
     }
 }
 
-fn grouped(value: u64) -> String {
-    let digits = value.to_string();
+/// The profile with which this program was built, and so the programs beside it.
+fn profile() -> &'static str {
+    if cfg!(debug_assertions) { "dev" } else { "release" }
+}
+
+fn outcomes(measured: Vec<Measured>) -> Vec<Outcome> {
+    let mut outcomes: Vec<Outcome> = Vec::new();
+    for one in measured {
+        let known = outcomes.iter_mut().find(|o| o.scenario == one.scenario && o.system == one.system);
+        match known {
+            Some(outcome) => outcome.samples.push(one.sample),
+            None => outcomes.push(Outcome {
+                scenario: one.scenario,
+                system: one.system,
+                runs: 0,
+                median: Sample::default(),
+                samples: vec![one.sample],
+            }),
+        }
+    }
+    for outcome in &mut outcomes {
+        outcome.runs = outcome.samples.len();
+        outcome.median = median(&outcome.samples);
+    }
+    outcomes.sort_by_key(|outcome| (outcome.scenario, outcome.system));
+    outcomes
+}
+
+fn median(samples: &[Sample]) -> Sample {
+    let figures = samples.first().map(|sample| sample.0.keys().copied()).into_iter().flatten();
+    let middle = |figure| {
+        let sorted = sorted(samples, figure);
+        sorted.get(sorted.len() / 2).copied().unwrap_or_default()
+    };
+    Sample(figures.map(|figure| (figure, middle(figure))).collect())
+}
+
+fn sorted(samples: &[Sample], figure: Figure) -> Vec<f64> {
+    let mut values: Vec<f64> = samples.iter().filter_map(|sample| sample.get(figure)).collect();
+    values.sort_by(f64::total_cmp);
+    values
+}
+
+/// The median, its spread where there is one, and how many times the floor's it is.
+fn cell(outcome: &Outcome, figure: Figure, floor: Option<&Outcome>) -> String {
+    let Some(median) = outcome.median.get(figure) else { return "–".to_owned() };
+    let mut text = shown(median);
+    let values = sorted(&outcome.samples, figure);
+    if let (Some(low), Some(high)) = (values.first().map(|v| shown(*v)), values.last().map(|v| shown(*v)))
+        && low != high
+    {
+        text.extend([format!(" [{low}..{high}]")]);
+    }
+    let of_floor = floor.filter(|floor| floor.system != outcome.system).and_then(|f| f.median.get(figure));
+    if let Some(of_floor) = of_floor.filter(|value| *value > 0.0) {
+        text.extend([format!(", {}x", shown(median / of_floor))]);
+    }
+    text
+}
+
+/// Three digits that mean something; whole numbers with their thousands apart.
+fn shown(value: f64) -> String {
+    let magnitude = value.abs();
+    if magnitude >= 100.0 {
+        grouped(&format!("{value:.0}"))
+    } else if magnitude >= 10.0 || value.fract() == 0.0 {
+        let digits = usize::from(value.fract() != 0.0);
+        format!("{value:.digits$}")
+    } else if magnitude >= 1.0 {
+        format!("{value:.2}")
+    } else if magnitude >= 0.01 {
+        format!("{value:.3}")
+    } else {
+        format!("{value:.4}")
+    }
+}
+
+fn grouped(digits: &str) -> String {
     let mut text = String::new();
     for (place, digit) in digits.chars().enumerate() {
         if place > 0 && (digits.len() - place).is_multiple_of(3) {
@@ -176,13 +236,63 @@ fn grouped(value: u64) -> String {
     text
 }
 
+const ABOUT: &str = "# Sync, measured\n\n\
+`cargo bench-sync` measures again and writes this file and `sync.json`. Median, [smallest..largest] of the runs (their \
+number stands behind the system), and how many times the floor's. Systems take turns within one run. CPU seconds and \
+bytes are what to trust on a machine that others use too; times compare within a run only.\n\n\
+All ends are processes of their own on one machine's loopback. The work is the same for all: 60 residents, each with 4 \
+notes, 3 sets of observations and 12 administrations a day, base records, and plans as text that people edit together.\n\n\
+The **floor** is the least that carries the work: compact binary records, zstd, SQLite with a write-ahead log and every \
+commit synced, TCP. It merges, checks and encrypts nothing. **Hearth** is hub and node as they are installed: encrypted \
+database, every commit synced, mutual TLS over QUIC with a full handshake, pages served. Its bytes are those of its own \
+frames; what QUIC and TLS add, acknowledgements included, is counted on the line. Round trips are half the changes of \
+direction that the line saw, so acknowledgements and the handshake count.\n";
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bench::Size;
+
+    fn measured(system: System, cpu: f64) -> Measured {
+        let sample = Sample::default().with(Figure::CpuS, cpu);
+        Measured { scenario: Scenario::FirstSync, system, sample }
+    }
 
     #[test]
-    fn a_spread_is_the_median_with_its_ends() {
-        assert_eq!(spread(vec![3, 1, 2_000_000]), "3 (1 to 2,000,000)");
-        assert_eq!(spread(vec![34_200, 34_200]), "34,200");
+    fn a_result_is_the_median_with_its_spread_beside_the_floor() {
+        let runs = vec![
+            measured(System::Floor, 0.5),
+            measured(System::Hearth, 3.0),
+            measured(System::Hearth, 1.0),
+            measured(System::Hearth, 1.25),
+        ];
+        let measurement = Measurement::new("test", Machine::this(), Size::TINY.to_string(), runs);
+        let text = measurement.markdown();
+        assert!(text.contains("| CPU of both ends, s | 0.500 | 1.25 [1..3], 2.50x |"), "{text}");
+    }
+
+    #[test]
+    fn a_report_survives_its_file_and_keeps_the_latest_of_a_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut report = Report::read(folder.path()).unwrap();
+        for cpu in [1.0, 2.0] {
+            let runs = vec![measured(System::Hearth, cpu)];
+            report.put(Measurement::new("test", Machine::this(), Size::TINY.to_string(), runs));
+        }
+        report.write(folder.path()).unwrap();
+        let read = Report::read(folder.path()).unwrap();
+        assert_eq!(read, report);
+        assert_eq!(read.measurements.len(), 1);
+        let json: serde_json::Value =
+            serde_json::from_str(&std::fs::read_to_string(folder.path().join("sync.json")).unwrap()).unwrap();
+        assert_eq!(json["measurements"][0]["results"][0]["cpu_s"], 2.0);
+    }
+
+    #[test]
+    fn numbers_are_short() {
+        assert_eq!(
+            [0.0042, 0.5, 1.234, 34.5, 1_553_459.4].map(shown),
+            ["0.0042", "0.500", "1.23", "34.5", "1,553,459"]
+        );
     }
 }

@@ -1,43 +1,91 @@
-//! `cargo bench-sync`: the first sync of a home of 60 residents with 30 days, and a reconnect with nothing changed.
+//! `cargo bench-sync`: what syncing costs, beside the floor and other engines.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::Context as _;
-use clap::Parser;
-use hearth_tests::bench::{Bench, Machine, Report, Size};
+use anyhow::{Context as _, ensure};
+use clap::{Parser, Subcommand};
+use hearth_tests::bench::floor::{HubRole, NodeRole};
+use hearth_tests::bench::hearth::SiteRole;
+use hearth_tests::bench::sites::{self, SitesPlan};
+use hearth_tests::bench::{Machine, Measurement, Report, Scenario, Size, System, come_back, compare};
 use hearth_tests::setup;
 
-/// Measures the first sync of a home, and a reconnect with nothing changed.
+/// Measures what syncing costs, beside the floor and other engines, and writes it to tests/reports/sync.md.
 #[derive(Debug, Parser)]
 #[command(name = "cargo bench-sync", bin_name = "cargo bench-sync", after_help = EXAMPLES)]
 struct Arguments {
-    /// A short form, to see that it works: 6 residents, 3 days, one run, no report
-    #[arg(long)]
-    quick: bool,
-    /// Runs, each with a fresh node
-    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=20))]
-    runs: u8,
-    /// Folder for `first-sync.json` and `first-sync.md`; `tests/reports` otherwise
-    #[arg(long)]
-    report: Option<PathBuf>,
-    /// Print the report as JSON instead of a table
-    #[arg(long)]
-    json: bool,
+    #[command(subcommand)]
+    what: What,
 }
 
+#[derive(Debug, Subcommand)]
+enum What {
+    /// First sync, restart, a week apart, and live: 60 residents, 30 days
+    Month(Compare),
+    /// The same with a year of 416,100 entries
+    Year(Compare),
+    /// The same, so small that it only shows that everything works; nothing is written
+    Quick(Compare),
+    /// First sync, restart and a week apart with 5 % of all datagrams lost and a round trip of 150 ms
+    BadLine(Compare),
+    /// A node that has everything comes back: few and many documents, a month and five years
+    ComeBack(Compare),
+    /// Thousands of sites on one hub: links, storm, and changes that spread
+    Sites(Sites),
+    #[command(hide = true)]
+    FloorHub(HubRole),
+    #[command(hide = true)]
+    FloorNode(NodeRole),
+    #[command(hide = true)]
+    HearthSite(SiteRole),
+}
+
+#[derive(Debug, clap::Args)]
+struct Compare {
+    /// Runs; in each every system takes its turn
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=50))]
+    runs: u16,
+    /// What to measure
+    #[arg(long, value_delimiter = ',', default_value = "floor,hearth")]
+    systems: Vec<System>,
+    /// Folder of the report; `tests/reports` otherwise
+    #[arg(long)]
+    report: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+struct Sites {
+    /// Sites
+    #[arg(long, default_value_t = 5000, value_parser = clap::value_parser!(u32).range(2..=20_000))]
+    sites: u32,
+    /// Changes a second, all sites together
+    #[arg(long, default_value_t = 2000)]
+    rate: u64,
+    /// Seconds of idling, and of writing
+    #[arg(long, default_value_t = 30)]
+    seconds: u64,
+    /// Folder of the report; `tests/reports` otherwise
+    #[arg(long)]
+    report: Option<PathBuf>,
+}
+
+/// About 60, 500 and 2,000 documents with a month, and 2,000 with five years. Sixty documents of five years there are
+/// not: what happens is kept in a document a month.
+const HISTORIES: [Size; 4] = [
+    Size { residents: 9, days: 30, others: 0 },
+    Size { residents: 60, days: 30, others: 20 },
+    Size { residents: 60, days: 30, others: 395 },
+    Size { residents: 10, days: 1825, others: 40 },
+];
+
 const EXAMPLES: &str = "Examples:
-  cargo bench-sync
-  cargo bench-sync --quick
-  cargo bench-sync --runs 5 --json | jq .runs";
+  cargo bench-sync month
+  cargo bench-sync month --runs 5 --systems floor,hearth
+  cargo bench-sync quick --runs 1";
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    let measured = setup::build().and_then(|()| {
-        let runtime = tokio::runtime::Runtime::new()?;
-        runtime.block_on(measure(&arguments))
-    });
-    match measured {
+    match run(&Arguments::parse().what) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             anstream::eprintln!("error: {error:#}");
@@ -46,30 +94,72 @@ fn main() -> ExitCode {
     }
 }
 
-async fn measure(arguments: &Arguments) -> anyhow::Result<()> {
-    let (size, runs) = if arguments.quick {
-        (Size { residents: 6, days: 3 }, 1)
-    } else {
-        (Size { residents: 60, days: 30 }, arguments.runs)
-    };
-    let machine = Machine::this();
-    let folder = tempfile::tempdir()?;
-    anstream::eprintln!("filling the hub: {} residents, {} days", size.residents, size.days);
-    let mut bench = Bench::prepare(folder.path(), size, runs).await?;
-    let mut measured = Vec::new();
-    while let Some(run) = bench.run().await? {
-        measured.push(run);
-        anstream::eprintln!("run {} of {runs}: {} ms", measured.len(), run.first.wall_ms);
+fn run(what: &What) -> anyhow::Result<()> {
+    match what {
+        What::Month(asked) => measure("Month", asked, &Scenario::OF_A_HOME, Size::MONTH),
+        What::Year(asked) => measure("Year", asked, &Scenario::OF_A_HOME, Size::YEAR),
+        What::Quick(asked) => measure("Quick", asked, &Scenario::OF_A_HOME, Size::TINY),
+        What::BadLine(asked) => measure("Bad line", asked, &Scenario::ON_A_BAD_LINE, Size::MONTH),
+        What::ComeBack(asked) => measure_come_back(asked),
+        What::Sites(asked) => measure_sites(asked),
+        What::FloorHub(role) => role.run(),
+        What::FloorNode(role) => role.run(),
+        What::HearthSite(role) => tokio::runtime::Runtime::new()?.block_on(role.run()),
     }
-    let report = Report::new(machine, size, bench.filled(), measured);
-    if arguments.json {
-        anstream::println!("{}", serde_json::to_string_pretty(&report)?);
-    } else {
-        anstream::println!("{}", report.table());
+}
+
+fn measure(name: &str, asked: &Compare, scenarios: &[Scenario], size: Size) -> anyhow::Result<()> {
+    let is_report = size != Size::TINY;
+    begin(is_report)?;
+    let (machine, folder) = (Machine::this(), tempfile::tempdir()?);
+    let compared = compare(folder.path(), &asked.systems, scenarios, size, asked.runs, tell);
+    let measured = tokio::runtime::Runtime::new()?.block_on(compared)?;
+    let measurement = Measurement::new(name, machine, size.to_string(), measured);
+    finish(measurement, asked.report.as_deref(), is_report)
+}
+
+fn measure_come_back(asked: &Compare) -> anyhow::Result<()> {
+    begin(true)?;
+    for size in HISTORIES {
+        let (machine, folder) = (Machine::this(), tempfile::tempdir()?);
+        let coming = come_back(folder.path(), size, asked.runs, tell);
+        let (filled, measured) = tokio::runtime::Runtime::new()?.block_on(coming)?;
+        let name = format!("Come back: {} documents, {} days", filled.documents, size.days);
+        let work = format!("{size}, {} entries in {} documents", filled.entries, filled.documents);
+        finish(Measurement::new(&name, machine, work, measured), asked.report.as_deref(), true)?;
     }
-    let usual = (!arguments.quick).then(|| setup::root().join("tests/reports"));
-    if let Some(folder) = arguments.report.clone().or(usual) {
+    Ok(())
+}
+
+fn measure_sites(asked: &Sites) -> anyhow::Result<()> {
+    begin(true)?;
+    let (machine, folder) = (Machine::this(), tempfile::tempdir()?);
+    let plan = SitesPlan { sites: asked.sites, rate: asked.rate, seconds: asked.seconds };
+    let measured = tokio::runtime::Runtime::new()?.block_on(sites::measure(folder.path(), plan, tell))?;
+    let work = format!("{} sites on one hub, {} changes a second", asked.sites, asked.rate);
+    finish(Measurement::new("Sites", machine, work, measured), asked.report.as_deref(), true)
+}
+
+fn tell(said: &str) {
+    anstream::eprintln!("{said}");
+}
+
+/// Builds hub, node and command with the profile of this program.
+fn begin(is_report: bool) -> anyhow::Result<()> {
+    ensure!(
+        !is_report || !cfg!(debug_assertions),
+        "figures of the dev profile mean nothing; use `cargo bench-sync`, which builds the release profile"
+    );
+    setup::build_programs(&["hearth-hub", "hearth-node", "hearth"])
+}
+
+fn finish(measurement: Measurement, folder: Option<&Path>, is_report: bool) -> anyhow::Result<()> {
+    anstream::println!("{}", measurement.markdown());
+    if is_report {
+        let folder = folder.map_or_else(|| setup::root().join("tests/reports"), Path::to_path_buf);
+        let mut report = Report::read(&folder)?;
+        report.put(measurement);
         report.write(&folder).with_context(|| format!("cannot write to {}", folder.display()))?;
     }
-    report.runs.iter().try_for_each(hearth_tests::bench::Run::check)
+    Ok(())
 }

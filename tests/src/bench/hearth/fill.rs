@@ -12,24 +12,22 @@ use hearth_protocol::record::{Author, Body, Role};
 use hearth_protocol::scope::{Scope, Subject};
 use hearth_protocol::time::Timestamp;
 use rusqlite::Transaction;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use crate::generate::workload::{BaseResident, MEDICINES, SEED, Workload, WorkloadEntry};
+use crate::bench::START_MS;
+use crate::bench::size::Size;
+use crate::generate::workload::{
+    BaseResident, MEDICINES, PLAN_FIELDS, RESIDENTS, SEED, Workload, WorkloadEntry,
+};
 
-/// Midnight of day 0: 2026-01-01, so that thirty days lie in one month.
-const START: Timestamp = Timestamp(1_767_225_600_000);
+/// Midnight of day 0.
+pub(super) const START: Timestamp = Timestamp(START_MS);
 
-/// How much work there is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct Size {
-    /// Residents, 1 to 60.
-    pub residents: u16,
-    /// Days of 19 entries a resident.
-    pub days: u16,
-}
+/// The entries that order each resident's medicines.
+pub(super) type Orders = BTreeMap<u16, Vec<EntryId>>;
 
 /// What a hub was filled with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Default)]
 pub struct Filled {
     /// Entries of the days.
     pub entries: u64,
@@ -39,48 +37,96 @@ pub struct Filled {
     pub documents: u64,
 }
 
-/// Fills the database of a hub that does not run, and lets these sites hold everything.
-pub(super) async fn fill(hub_data: &Path, sites: &[&str], size: Size) -> anyhow::Result<Filled> {
-    let store = Store::open(hub_data.join("hub.db"), &StoreOptions::default())?;
+/// Puts the base records into the database of a hub that does not run, and lets these sites hold them.
+pub(super) async fn fill_base(
+    hub_data: &Path,
+    sites: &[&str],
+    size: Size,
+) -> anyhow::Result<(Filled, Orders)> {
+    let store = open(hub_data)?;
     let sites: Vec<SiteId> = sites.iter().map(|site| site.parse()).collect::<Result<_, _>>()?;
     let origin = Origin::Site(*sites.first().context("a home without a site")?);
     let work = Workload::new(SEED, START);
-    let mut filled = Filled::default();
-    let mut orders = Vec::new();
-    for base in work.base().into_iter().take(usize::from(size.residents)) {
-        let (origin, index) = (origin.clone(), base.index);
-        let written = store.write(move |t| write_base(t, &base, &origin)).await?;
+    let (mut filled, mut orders) = (Filled::default(), Orders::new());
+    let known = work.base().into_iter().take(usize::from(size.residents));
+    for base in known.chain(others(&work, size)) {
+        let (origin, index, sites) = (origin.clone(), base.index, sites.clone());
+        let write = move |t: &Transaction<'_>| {
+            let written = write_base(t, &base, &origin)?;
+            sites.iter().try_for_each(|site| grants::assign(t, *site, resident_id(index), START))?;
+            Ok(written)
+        };
+        let written = store.write(write).await?;
         filled.base_entries += written.entries;
-        orders.push((index, written.orders));
+        orders.insert(index, written.orders);
     }
-    let orders: BTreeMap<u16, Vec<EntryId>> = orders.into_iter().collect();
+    store.close().await;
+    Ok((filled, orders))
+}
+
+/// Residents of whom only the base record is known, numbered behind the others.
+fn others(work: &Workload, size: Size) -> Vec<BaseResident> {
+    let mut others = if size.others == 0 { Vec::new() } else { work.fan() };
+    others.truncate(usize::from(size.others));
+    for other in &mut others {
+        other.index += RESIDENTS;
+    }
+    others
+}
+
+/// Puts the days into the database of a hub that does not run, each entry a change of its own, and saves every document
+/// whole, as the hub itself would have in the time.
+pub(super) async fn fill_days(
+    hub_data: &Path,
+    home: &str,
+    size: Size,
+    orders: &Orders,
+    filled: &mut Filled,
+) -> anyhow::Result<()> {
+    let store = open(hub_data)?;
+    let origin = Origin::Site(home.parse()?);
+    let work = Workload::new(SEED, START);
     for day in 0..size.days {
-        let of_day: Vec<(Author, WorkloadEntry)> = work
-            .days(day..day + 1)
-            .filter(|entry| entry.resident < size.residents)
-            .map(|entry| (work.author(&entry), entry))
-            .collect();
+        let of_day: Vec<(Author, WorkloadEntry)> =
+            size.of(work.days(day..day + 1)).map(|entry| (work.author(&entry), entry)).collect();
         filled.entries += of_day.len() as u64;
         let (orders, origin) = (orders.clone(), origin.clone());
         store.write(move |t| write_day(t, of_day, &orders, &origin)).await?;
     }
-    for resident in (0..size.residents).map(resident_id) {
+    let others = RESIDENTS..RESIDENTS + size.others;
+    for resident in (0..size.residents).chain(others).map(resident_id) {
         for scope in store.read(move |c| scopes::of_subject(c, Subject::Resident(resident))).await? {
             compact::compact(&store, scope).await?;
             filled.documents += 1;
         }
-        let sites = sites.clone();
-        let assign = move |t: &Transaction<'_>| {
-            sites.iter().try_for_each(|site| grants::assign(t, *site, resident, START))
-        };
-        store.write(assign).await?;
     }
     store.close().await;
-    Ok(filled)
+    Ok(())
+}
+
+/// Keeps the entries that order medicines for processes that need them.
+pub(super) fn write_orders(path: &Path, orders: &Orders) -> anyhow::Result<()> {
+    let named = orders.iter().map(|(resident, ids)| (resident, ids.iter().map(EntryId::to_string).collect()));
+    let named: BTreeMap<_, Vec<String>> = named.collect();
+    crate::setup::write(path, &serde_json::to_string(&named)?)
+}
+
+/// Reads what [`write_orders`] kept.
+pub(super) fn read_orders(path: &Path) -> anyhow::Result<Orders> {
+    let named: BTreeMap<u16, Vec<String>> = serde_json::from_str(&std::fs::read_to_string(path)?)?;
+    let read = |ids: Vec<String>| ids.iter().map(|id| id.parse()).collect::<Result<_, _>>();
+    Ok(named
+        .into_iter()
+        .map(|(resident, ids)| Ok((resident, read(ids)?)))
+        .collect::<Result<_, hearth_protocol::id::IdError>>()?)
+}
+
+fn open(hub_data: &Path) -> anyhow::Result<Store> {
+    Ok(Store::open(hub_data.join("hub.db"), &StoreOptions::default())?)
 }
 
 /// The resident of this number, with an id as random as a real one.
-fn resident_id(index: u16) -> ResidentId {
+pub(super) fn resident_id(index: u16) -> ResidentId {
     let hash = blake3::hash(&index.to_be_bytes());
     let bytes = hash.as_bytes().first_chunk().copied().unwrap_or_default();
     ResidentId(uuid::Builder::from_random_bytes(bytes).into_uuid())
@@ -98,7 +144,9 @@ fn write_base(t: &Transaction<'_>, base: &BaseResident, origin: &Origin) -> Resu
     let author = Author { staff: StaffId(1), role: Role::Manager, name: "A Manager".into() };
     let mut scopes: BTreeMap<Scope, Vec<Entry>> = BTreeMap::new();
     let mut written = WrittenBase { entries: 0, orders: Vec::new() };
-    for body in base.orders().into_iter().chain(base.bodies()) {
+    // The plan's passages are texts that people edit together: the home writes them itself.
+    let bodies = base.bodies().into_iter().filter(|body| !is_passage_of_plan(body));
+    for body in base.orders().into_iter().chain(bodies) {
         let entry = made(t, &author, origin, START, body)?;
         if written.orders.len() < usize::from(MEDICINES) {
             written.orders.push(entry.id);
@@ -112,10 +160,14 @@ fn write_base(t: &Transaction<'_>, base: &BaseResident, origin: &Origin) -> Resu
     Ok(written)
 }
 
+fn is_passage_of_plan(body: &Body) -> bool {
+    matches!(body, Body::Statement(statement) if PLAN_FIELDS.contains(&statement.heading.as_str()))
+}
+
 fn write_day(
     t: &Transaction<'_>,
     of_day: Vec<(Author, WorkloadEntry)>,
-    orders: &BTreeMap<u16, Vec<EntryId>>,
+    orders: &Orders,
     origin: &Origin,
 ) -> Result<(), StoreError> {
     for (author, work) in of_day {

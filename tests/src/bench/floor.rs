@@ -1,0 +1,14 @@
+//! The floor: the least that carries the same work. Compact records, zstd, SQLite with a write-ahead log and every
+//! commit synced, TCP. It merges nothing, checks nothing, encrypts nothing: what it costs is what moving and keeping
+//! the bytes costs, and every figure of an engine can be read as a multiple of it.
+
+mod hub;
+mod lab;
+mod node;
+mod record;
+mod store;
+mod wire;
+
+pub use hub::HubRole;
+pub use lab::FloorLab;
+pub use node::{NodeRole, Work};

@@ -1,0 +1,11 @@
+//! Hearth as it runs in a building: a real hub and real nodes, encrypted databases, mutual TLS over QUIC.
+
+mod apart;
+mod fill;
+mod lab;
+mod site;
+mod start;
+
+pub use fill::Filled;
+pub use lab::HearthLab;
+pub use site::SiteRole;

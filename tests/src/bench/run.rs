@@ -1,0 +1,259 @@
+//! Each system in turn, run after run, so that what disturbs the machine disturbs all of them.
+
+use std::path::Path;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::floor::FloorLab;
+use super::hearth::{Filled, HearthLab};
+use super::sample::Sample;
+use super::size::Size;
+
+/// Share of the datagrams that a bad line loses.
+const LOSS: f64 = 0.05;
+/// How long a bad line takes, each way.
+const DELAY: Duration = Duration::from_millis(75);
+
+/// What is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Scenario {
+    /// A: a node that knows nothing gets everything.
+    FirstSync,
+    /// B: a node is started again and nothing has changed.
+    Restart,
+    /// The line of a running node comes back and nothing has changed.
+    LineBack,
+    /// C: a node has written for a week while the hub got changes.
+    WeekApart,
+    /// D: one node writes, another sees it.
+    Live,
+    /// A on a bad line.
+    BadFirstSync,
+    /// B on a bad line.
+    BadRestart,
+    /// C on a bad line.
+    BadWeekApart,
+    /// E: thousands of sites connect for the first time.
+    Connect,
+    /// E: thousands of sites are connected and nobody does anything.
+    Idle,
+    /// E: thousands of sites come back at the same moment.
+    Storm,
+    /// E: thousands of sites write, and each change goes to four others.
+    Spread,
+}
+
+impl Scenario {
+    /// The scenarios that every system is put through, in this order.
+    pub const OF_A_HOME: [Self; 5] =
+        [Self::FirstSync, Self::Restart, Self::LineBack, Self::WeekApart, Self::Live];
+
+    /// The scenarios on a bad line, in this order.
+    pub const ON_A_BAD_LINE: [Self; 3] = [Self::BadFirstSync, Self::BadRestart, Self::BadWeekApart];
+
+    /// For people.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::FirstSync => "A: first sync",
+            Self::Restart => "B: a node starts again, nothing has changed",
+            Self::LineBack => "B: the line of a running node comes back, nothing has changed",
+            Self::WeekApart => "C: a week apart",
+            Self::Live => "D: live",
+            Self::BadFirstSync => "A on a bad line: first sync",
+            Self::BadRestart => "B on a bad line: a node starts again, nothing has changed",
+            Self::BadWeekApart => "C on a bad line: a week apart",
+            Self::Connect => "E: all sites connect",
+            Self::Idle => "E: nobody does anything",
+            Self::Storm => "E: all sites come back at the same moment, without jitter",
+            Self::Spread => "E: all sites write, each change goes to four others",
+        }
+    }
+}
+
+/// What is measured beside what.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, clap::ValueEnum,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum System {
+    /// The least that carries the same work.
+    Floor,
+    /// This project.
+    Hearth,
+}
+
+impl System {
+    /// For people.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Floor => "floor",
+            Self::Hearth => "Hearth",
+        }
+    }
+}
+
+/// What one system needed for one scenario in one run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Measured {
+    /// What was done.
+    pub scenario: Scenario,
+    /// By what.
+    pub system: System,
+    /// The figures.
+    pub sample: Sample,
+}
+
+impl Measured {
+    /// What was measured, told in a line.
+    fn told(scenario: Scenario, system: System, sample: Sample, tell: &impl Fn(&str)) -> Self {
+        tell(&format!("{}, {}: {sample}", scenario.title(), system.title()));
+        Self { scenario, system, sample }
+    }
+}
+
+/// A system with its data laid out.
+enum Lab {
+    Floor(FloorLab),
+    Hearth(Box<HearthLab>),
+}
+
+impl Lab {
+    async fn prepare(system: System, folder: &Path, size: Size) -> anyhow::Result<Self> {
+        let folder = folder.join(system.title());
+        std::fs::create_dir_all(&folder)?;
+        Ok(match system {
+            System::Floor => Self::Floor(FloorLab::prepare(&folder, size)?),
+            System::Hearth => {
+                let mut lab = HearthLab::prepare(&folder, size).await?;
+                lab.prepare_apart().await?;
+                Self::Hearth(Box::new(lab))
+            }
+        })
+    }
+
+    fn system(&self) -> System {
+        match self {
+            Self::Floor(_) => System::Floor,
+            Self::Hearth(_) => System::Hearth,
+        }
+    }
+
+    /// The figures of a scenario; none where it means nothing to this system.
+    async fn measure(&mut self, scenario: Scenario) -> anyhow::Result<Option<Sample>> {
+        match self {
+            Self::Floor(lab) => of_floor(lab, scenario).await,
+            Self::Hearth(lab) => of_hearth(lab, scenario).await,
+        }
+    }
+}
+
+async fn of_floor(lab: &mut FloorLab, scenario: Scenario) -> anyhow::Result<Option<Sample>> {
+    Ok(Some(match scenario {
+        Scenario::FirstSync => {
+            lab.begin_first().await?;
+            lab.measure_start().await?
+        }
+        Scenario::Restart => lab.measure_start().await?,
+        Scenario::WeekApart => {
+            lab.begin_apart().await?;
+            lab.measure_start().await?
+        }
+        Scenario::Live => lab.measure_live().await?,
+        Scenario::LineBack
+        | Scenario::BadFirstSync
+        | Scenario::BadRestart
+        | Scenario::BadWeekApart
+        | Scenario::Connect
+        | Scenario::Idle
+        | Scenario::Storm
+        | Scenario::Spread => return Ok(None),
+    }))
+}
+
+async fn of_hearth(lab: &mut HearthLab, scenario: Scenario) -> anyhow::Result<Option<Sample>> {
+    Ok(Some(match scenario {
+        Scenario::FirstSync => {
+            lab.begin_first().await?;
+            lab.measure_first().await?
+        }
+        Scenario::Restart => lab.measure_start().await?,
+        Scenario::LineBack => lab.measure_line_back().await?,
+        Scenario::WeekApart => {
+            lab.begin_apart().await?;
+            lab.measure_start().await?
+        }
+        Scenario::Live => lab.measure_live().await?,
+        Scenario::BadFirstSync => {
+            lab.begin_first().await?;
+            on_bad_line(lab, async |lab| lab.measure_first().await).await?
+        }
+        Scenario::BadRestart => on_bad_line(lab, async |lab| lab.measure_start().await).await?,
+        Scenario::BadWeekApart => {
+            lab.begin_apart().await?;
+            on_bad_line(lab, async |lab| lab.measure_start().await).await?
+        }
+        Scenario::Connect | Scenario::Idle | Scenario::Storm | Scenario::Spread => return Ok(None),
+    }))
+}
+
+/// Measures with 5 % of all datagrams lost and a round trip of 150 ms.
+async fn on_bad_line(
+    lab: &mut HearthLab,
+    measure: impl AsyncFnOnce(&mut HearthLab) -> anyhow::Result<Sample>,
+) -> anyhow::Result<Sample> {
+    lab.worsen_line(LOSS, DELAY)?;
+    let sample = measure(lab).await;
+    lab.worsen_line(0.0, Duration::ZERO)?;
+    sample
+}
+
+/// Measures how a node that has everything comes back, with records of this size.
+pub async fn come_back(
+    folder: &Path,
+    size: Size,
+    runs: u16,
+    tell: impl Fn(&str),
+) -> anyhow::Result<(Filled, Vec<Measured>)> {
+    tell(&format!("laying out the data: {size}"));
+    let mut lab = HearthLab::prepare(folder, size).await?;
+    lab.begin_first().await?;
+    lab.measure_start().await?;
+    let mut measured = Vec::new();
+    for _ in 0..runs {
+        for scenario in [Scenario::Restart, Scenario::LineBack] {
+            let Some(sample) = of_hearth(&mut lab, scenario).await? else { continue };
+            measured.push(Measured::told(scenario, System::Hearth, sample, &tell));
+        }
+    }
+    Ok((lab.filled(), measured))
+}
+
+/// Puts the systems through these scenarios, in turns, so many times. `tell` hears of each as it is done.
+pub async fn compare(
+    folder: &Path,
+    systems: &[System],
+    scenarios: &[Scenario],
+    size: Size,
+    runs: u16,
+    tell: impl Fn(&str),
+) -> anyhow::Result<Vec<Measured>> {
+    let mut labs = Vec::new();
+    for system in systems {
+        tell(&format!("{}: laying out the data", system.title()));
+        labs.push(Lab::prepare(*system, folder, size).await?);
+    }
+    let mut measured = Vec::new();
+    for run in 1..=runs {
+        tell(&format!("run {run} of {runs}"));
+        for lab in &mut labs {
+            for scenario in scenarios {
+                let system = lab.system();
+                let Some(sample) = lab.measure(*scenario).await? else { continue };
+                measured.push(Measured::told(*scenario, system, sample, &tell));
+            }
+        }
+    }
+    Ok(measured)
+}
