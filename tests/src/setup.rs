@@ -24,8 +24,8 @@ pub fn build() -> anyhow::Result<()> {
 
 /// Builds these programs, with the profile that this program was built with.
 pub fn build_programs(names: &[&str]) -> anyhow::Result<()> {
-    let named: Vec<&str> = names.iter().flat_map(|name| ["--bin", name]).collect();
-    build_with(&named)
+    let bins: Vec<&str> = names.iter().flat_map(|name| ["--bin", name]).collect();
+    build_with(&bins)
 }
 
 fn build_with(what: &[&str]) -> anyhow::Result<()> {

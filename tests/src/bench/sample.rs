@@ -138,7 +138,7 @@ impl Sample {
 
     /// With what node and hub used.
     #[must_use]
-    pub fn with_usage(self, node: Usage, hub: Usage) -> Self {
+    pub(super) fn with_usage(self, node: Usage, hub: Usage) -> Self {
         let (of_node, of_hub) = (node.cpu.as_secs_f64(), hub.cpu.as_secs_f64());
         let mb = |usage: Usage| Self::mebibytes(usage.peak_bytes);
         self.with(Figure::CpuS, of_node + of_hub)
@@ -199,7 +199,7 @@ fn number(value: u64) -> f64 {
 impl Usage {
     /// What was used since an earlier moment.
     #[must_use]
-    pub fn since(self, earlier: Self) -> Self {
+    pub(super) fn since(self, earlier: Self) -> Self {
         Self { cpu: self.cpu.saturating_sub(earlier.cpu), ..self }
     }
 }

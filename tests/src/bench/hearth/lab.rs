@@ -41,6 +41,7 @@ impl HearthLab {
         for ods in [HOME, ELSEWHERE] {
             let invite = lab.region.invite(ods, SiteKind::CareHome, &format!("Home {ods}"))?;
             lab.region.enrol_site(ods, &invite).await?;
+            keep_all_months(&lab.region.site(ods)?.config())?;
         }
         lab.region.stop_hub().await?;
         let hub = lab.region.hub_data();
@@ -173,7 +174,7 @@ impl HearthLab {
     async fn finish(&mut self, before: Before) -> anyhow::Result<Sample> {
         let sample = before.until_level(&self.region, HOME).await?;
         let hub = inspect::hub_heads(&self.region.hub_data(), HOME)?;
-        let node = inspect::node_heads(&self.region.site(HOME)?.data()).await?;
+        let node = inspect::node_heads(&self.region.site(HOME)?.data())?;
         ensure!(!hub.is_empty() && hub == node, "{HOME} does not hold what the hub has for it");
         self.region.site_mut(HOME)?.stop().await?;
         Ok(sample)
@@ -230,6 +231,12 @@ impl HearthLab {
         let log = self.region.logs().join(format!("{ods}.log"));
         Ok(Role { node: Process::start("bench-sync", arguments, &[], &log)?, told })
     }
+}
+
+/// The work is of past months; a node lets go of those unless it is told to keep them.
+fn keep_all_months(config: &Path) -> anyhow::Result<()> {
+    let text = std::fs::read_to_string(config)?;
+    crate::setup::write(config, &format!("{text}[records]\nmonths = 120\n"))
 }
 
 /// A node without its pages, and where it tells.

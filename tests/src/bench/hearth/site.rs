@@ -51,6 +51,7 @@ impl SiteRole {
         let (clock, random) = (Clock::system(), Random::system()?);
         let opened = app::open(&config, &clock, &random)?;
         let records = Records::new(opened.store, clock, opened.install.site());
+        records.keep_months(config.months_kept);
         records.resume(config.lease).await?;
         let (installs, _renewed) = watch::channel(opened.install);
         let keeper = Keeper { data: config.data.clone(), platform: opened.platform };

@@ -4,8 +4,8 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
-use hearth_node::store::{Store, StoreError};
 use hearth_protocol::scope::Section;
+use rusqlite::Connection;
 use serde_json::Value;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -150,9 +150,9 @@ pub(super) struct SafetyWatch(AbortOnDropHandle<anyhow::Result<Duration>>);
 impl SafetyWatch {
     /// Begins to look into the database of a node that is ready; `residents` have a document of each.
     pub(super) fn begin(data: &Path, residents: u16, begun: Instant) -> anyhow::Result<Self> {
-        let store = inspect::node(data)?;
+        let database = inspect::node(data)?;
         let task = async move {
-            while documents(&store).await? < 2 * u64::from(residents) {
+            while documents(&database)? < 2 * u64::from(residents) {
                 ensure!(begun.elapsed() < PATIENCE, "allergies and medicines do not come");
                 tokio::time::sleep(POLL).await;
             }
@@ -167,13 +167,10 @@ impl SafetyWatch {
     }
 }
 
-async fn documents(store: &Store) -> Result<u64, StoreError> {
+fn documents(database: &Connection) -> anyhow::Result<u64> {
     let sections = [Section::Safety, Section::Medicines].map(Section::code);
-    let count = store.read(move |connection| {
-        let sql = "SELECT count(*) FROM scope WHERE section IN (?1, ?2) AND changes > 0";
-        Ok::<i64, StoreError>(connection.prepare_cached(sql)?.query_row(sections, |row| row.get(0))?)
-    });
-    Ok(u64::try_from(count.await?).unwrap_or(0))
+    let sql = "SELECT count(*) FROM scope WHERE section IN (?1, ?2) AND changes > 0";
+    Ok(database.prepare_cached(sql)?.query_row(sections, |row| row.get(0))?)
 }
 
 #[cfg(test)]

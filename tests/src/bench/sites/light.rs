@@ -100,6 +100,7 @@ impl Light {
             install: site.install.site().install,
             shard: 0,
             software: hearth_node::sync::SOFTWARE.to_owned(),
+            months_kept: None,
         };
         let session = NodeSession::new(identity.clone(), moment(&clock));
         Ok(Self {
@@ -191,7 +192,11 @@ impl Light {
                 }
             }
             NodeEffect::Refused(_) => self.stats.note_failure(),
-            NodeEffect::Deliver(_) => {}
+            NodeEffect::Deliver(_) | NodeEffect::Agreed => {}
+            NodeEffect::ReadDigests | NodeEffect::ReadHashes(_) | NodeEffect::Lacked(_) => {
+                tracing::error!("the hub does not hold what this site knows it to hold");
+                self.fail();
+            }
             NodeEffect::Hangup => self.hang_up(),
         }
     }
@@ -234,7 +239,10 @@ impl Light {
                         }
                     }
                 }
-                IntakeItem::Grant(_) | IntakeItem::Snapshot(_) | IntakeItem::Revoke(_) => {}
+                IntakeItem::Grant(_)
+                | IntakeItem::Snapshot(_)
+                | IntakeItem::Outline(_)
+                | IntakeItem::Revoke(_) => {}
             }
         }
         if let Some(cursor) = intake.cursor {
