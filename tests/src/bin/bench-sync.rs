@@ -57,8 +57,8 @@ struct Compare {
 #[derive(Debug, clap::Args)]
 struct Sites {
     /// Sites
-    #[arg(long, default_value_t = 5000, value_parser = clap::value_parser!(u32).range(2..=20_000))]
-    sites: u32,
+    #[arg(long = "sites", default_value_t = 5000, value_parser = clap::value_parser!(u32).range(2..=20_000))]
+    count: u32,
     /// Changes a second, all sites together
     #[arg(long, default_value_t = 2000)]
     rate: u64,
@@ -134,9 +134,9 @@ fn measure_come_back(asked: &Compare) -> anyhow::Result<()> {
 fn measure_sites(asked: &Sites) -> anyhow::Result<()> {
     begin(true)?;
     let (machine, folder) = (Machine::this(), tempfile::tempdir()?);
-    let plan = SitesPlan { sites: asked.sites, rate: asked.rate, seconds: asked.seconds };
+    let plan = SitesPlan { sites: asked.count, rate: asked.rate, seconds: asked.seconds };
     let measured = tokio::runtime::Runtime::new()?.block_on(sites::measure(folder.path(), plan, tell))?;
-    let work = format!("{} sites on one hub, {} changes a second", asked.sites, asked.rate);
+    let work = format!("{} sites on one hub, {} changes a second", asked.count, asked.rate);
     finish(Measurement::new("Sites", machine, work, measured), asked.report.as_deref(), true)
 }
 
