@@ -3,7 +3,9 @@
 pub mod floor;
 mod handshakes;
 pub mod hearth;
+mod javascript;
 mod machine;
+mod plain;
 mod report;
 mod run;
 mod sample;

@@ -32,9 +32,14 @@ impl Process {
         environment: &[(&str, &OsStr)],
         log: &Path,
     ) -> anyhow::Result<Self> {
-        let out = File::options().create(true).append(true).open(log).context("cannot open the log")?;
         let mut command = Command::new(setup::program(name)?);
         command.args(arguments).envs(environment.iter().copied());
+        Self::start_command(name, command, log)
+    }
+
+    /// Starts any command as a program of this name; what it prints is added to `log`.
+    pub fn start_command(name: &'static str, mut command: Command, log: &Path) -> anyhow::Result<Self> {
+        let out = File::options().create(true).append(true).open(log).context("cannot open the log")?;
         command.stdin(Stdio::null()).stdout(out.try_clone()?).stderr(out);
         let child = command.spawn().with_context(|| format!("cannot start {name}"))?;
         Ok(Self { name, child, log: log.to_owned() })

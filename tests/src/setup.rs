@@ -6,6 +6,8 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, bail};
 
+use crate::main_record::cache_folder;
+
 /// The project's root folder.
 pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().map_or_else(|| PathBuf::from("."), Path::to_path_buf)
@@ -107,6 +109,32 @@ pub fn chromium() -> anyhow::Result<PathBuf> {
     let found =
         std::env::split_paths(&folders).map(|folder| folder.join("chromium")).find(|path| path.is_file());
     found.context("chromium is not in the PATH")
+}
+
+/// The engines that ours is measured beside, with their packages, by their lock file: in the cache, because they are
+/// large and nothing else needs them.
+pub fn peers() -> anyhow::Result<PathBuf> {
+    let (from, folder) = (root().join("tests/peers"), cache_folder()?.join("peers"));
+    if !has("npm") {
+        bail!(
+            "the engines that ours is measured beside need Node.js with npm; install it, then run this again"
+        );
+    }
+    std::fs::create_dir_all(&folder)?;
+    let lock = "package-lock.json";
+    let is_installed = folder.join("node_modules").is_dir()
+        && std::fs::read(from.join(lock)).ok() == std::fs::read(folder.join(lock)).ok();
+    for entry in std::fs::read_dir(&from)? {
+        let entry = entry?;
+        if entry.file_type()?.is_file() {
+            std::fs::copy(entry.path(), folder.join(entry.file_name()))?;
+        }
+    }
+    if !is_installed {
+        anstream::eprintln!("installing the engines that ours is measured beside");
+        run(Command::new("npm").args(["ci", "--no-audit", "--no-fund", "--silent"]).current_dir(&folder))?;
+    }
+    Ok(folder)
 }
 
 /// The browser tests' own packages, by their lock file.

@@ -3,12 +3,12 @@
 //! the bytes costs, and every figure of an engine can be read as a multiple of it.
 
 mod hub;
-mod lab;
+mod lay_out;
 mod node;
 mod record;
 mod store;
 mod wire;
 
 pub use hub::HubRole;
-pub use lab::FloorLab;
+pub(super) use lay_out::lay_out;
 pub use node::{NodeRole, Work};

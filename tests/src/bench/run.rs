@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::floor::FloorLab;
 use super::hearth::{Filled, HearthLab};
+use super::javascript::JavaScript;
+use super::plain::{Engine, PlainLab};
 use super::sample::Sample;
 use super::size::Size;
 
@@ -82,6 +83,12 @@ pub enum System {
     Floor,
     /// This project.
     Hearth,
+    /// automerge-repo with its sync server.
+    AutomergeRepo,
+    /// `PouchDB` with pouchdb-server.
+    #[value(name = "pouchdb")]
+    #[serde(rename = "pouchdb")]
+    PouchDb,
 }
 
 impl System {
@@ -90,6 +97,8 @@ impl System {
         match self {
             Self::Floor => "floor",
             Self::Hearth => "Hearth",
+            Self::AutomergeRepo => "automerge-repo 2.5.6",
+            Self::PouchDb => "PouchDB 9.0.0",
         }
     }
 }
@@ -114,42 +123,44 @@ impl Measured {
 }
 
 /// A system with its data laid out.
-enum Lab {
-    Floor(FloorLab),
+struct Lab {
+    system: System,
+    kind: Kind,
+}
+
+enum Kind {
+    Plain(Box<PlainLab>),
     Hearth(Box<HearthLab>),
 }
 
 impl Lab {
     async fn prepare(system: System, folder: &Path, size: Size) -> anyhow::Result<Self> {
-        let folder = folder.join(system.title());
+        let folder = folder.join(serde_json::to_value(system)?.as_str().unwrap_or_default());
         std::fs::create_dir_all(&folder)?;
-        Ok(match system {
-            System::Floor => Self::Floor(FloorLab::prepare(&folder, size)?),
+        let engine = match system {
+            System::Floor => Engine::Floor,
+            System::AutomergeRepo => Engine::JavaScript(JavaScript::automerge_repo(&folder)?),
+            System::PouchDb => Engine::JavaScript(JavaScript::pouchdb(&folder)?),
             System::Hearth => {
                 let mut lab = HearthLab::prepare(&folder, size).await?;
                 lab.prepare_apart().await?;
-                Self::Hearth(Box::new(lab))
+                return Ok(Self { system, kind: Kind::Hearth(Box::new(lab)) });
             }
-        })
-    }
-
-    fn system(&self) -> System {
-        match self {
-            Self::Floor(_) => System::Floor,
-            Self::Hearth(_) => System::Hearth,
-        }
+        };
+        let lab = PlainLab::prepare(engine, &folder, size).await?;
+        Ok(Self { system, kind: Kind::Plain(Box::new(lab)) })
     }
 
     /// The figures of a scenario; none where it means nothing to this system.
     async fn measure(&mut self, scenario: Scenario) -> anyhow::Result<Option<Sample>> {
-        match self {
-            Self::Floor(lab) => of_floor(lab, scenario).await,
-            Self::Hearth(lab) => of_hearth(lab, scenario).await,
+        match &mut self.kind {
+            Kind::Plain(lab) => of_plain(lab, scenario).await,
+            Kind::Hearth(lab) => of_hearth(lab, scenario).await,
         }
     }
 }
 
-async fn of_floor(lab: &mut FloorLab, scenario: Scenario) -> anyhow::Result<Option<Sample>> {
+async fn of_plain(lab: &mut PlainLab, scenario: Scenario) -> anyhow::Result<Option<Sample>> {
     Ok(Some(match scenario {
         Scenario::FirstSync => {
             lab.begin_first().await?;
@@ -249,7 +260,7 @@ pub async fn compare(
         tell(&format!("run {run} of {runs}"));
         for lab in &mut labs {
             for scenario in scenarios {
-                let system = lab.system();
+                let system = lab.system;
                 let Some(sample) = lab.measure(*scenario).await? else { continue };
                 measured.push(Measured::told(*scenario, system, sample, &tell));
             }

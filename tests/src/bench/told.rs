@@ -1,11 +1,10 @@
-//! What a process of the bench tells in the file that it was given: moments of the clock since boot, which all
+//! What a process of the bench tells in the file that it was given: moments of the monotonic clock, which all
 //! processes of a machine share.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
-use hearth_node::clock::Clock;
 use serde::{Deserialize, Serialize};
 
 use crate::process::Process;
@@ -44,9 +43,10 @@ pub(super) struct Seen {
     pub at_ns: u64,
 }
 
-/// The clock since boot, in nanoseconds.
+/// The monotonic clock, in nanoseconds.
 pub(super) fn now_ns() -> u64 {
-    u64::try_from(Clock::system().boot().as_nanos()).unwrap_or(u64::MAX)
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    time.tv_sec.unsigned_abs() * 1_000_000_000 + time.tv_nsec.unsigned_abs()
 }
 
 impl Told {
