@@ -47,8 +47,9 @@ pub struct Outcome {
     pub system: System,
     /// How often it was measured.
     pub runs: usize,
-    /// Medians, by figure.
-    #[serde(flatten)]
+    /// Medians, by figure. Reading takes them from the runs again: serde cannot read numbers of any precision into a
+    /// part of an object.
+    #[serde(flatten, skip_deserializing)]
     pub median: Sample,
     /// Every run.
     pub samples: Vec<Sample>,
@@ -123,7 +124,13 @@ impl Report {
     /// The report in a folder; an empty one where there is none yet.
     pub fn read(folder: &Path) -> anyhow::Result<Self> {
         match std::fs::read_to_string(folder.join("sync.json")) {
-            Ok(text) => Ok(serde_json::from_str(&text)?),
+            Ok(text) => {
+                let mut report: Self = serde_json::from_str(&text)?;
+                for outcome in report.measurements.iter_mut().flat_map(|m| &mut m.results) {
+                    outcome.median = median(&outcome.samples);
+                }
+                Ok(report)
+            }
             Err(_) => Ok(Self::default()),
         }
     }
