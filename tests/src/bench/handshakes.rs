@@ -24,7 +24,7 @@ use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use super::report::Machine;
+use super::machine::Machine;
 use crate::hostile;
 use crate::process;
 use crate::region::{Options, Region};

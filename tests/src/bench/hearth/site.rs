@@ -55,14 +55,8 @@ impl SiteRole {
         records.resume(config.lease).await?;
         let (installs, _renewed) = watch::channel(opened.install);
         let keeper = Keeper { data: config.data.clone(), platform: opened.platform };
-        let sync = Sync::new(
-            records.clone(),
-            installs,
-            keeper,
-            app::endpoint()?,
-            config.hub_addresses.clone(),
-            random,
-        );
+        let sync =
+            Sync::new(records.clone(), installs, keeper, app::ways()?, config.hub_addresses.clone(), random);
         let stop = CancellationToken::new();
         let _link = AbortOnDropHandle::new(tokio::task::spawn(sync.run(stop)));
         let mut told = Told::default();
