@@ -150,6 +150,17 @@ pub(crate) fn holds_only(
     Ok(())
 }
 
+/// Whether an installation is known to have lost something of a scope, its own changes among it: by an order to erase, or
+/// because it keeps no old months.
+pub(crate) fn has_lost(
+    connection: &Connection,
+    install: InstallId,
+    scope: Scope,
+) -> Result<bool, StoreError> {
+    let sql = "SELECT 1 FROM holding WHERE install = ?1 AND scope = ?2 AND lost_seq > 0";
+    Ok(connection.prepare_cached(sql)?.exists((install.0, scope.to_key()))?)
+}
+
 /// Somebody at an installation has opened a month that it does not keep: the document is sent to it with the feed.
 ///
 /// False, and nothing is sent, when its site does not hold the scope.

@@ -90,13 +90,15 @@ pub fn push(
     };
     let mut intake = Intake { transaction, now, added: BTreeMap::new() };
     let mut verdicts = Vec::with_capacity(push.items.len());
-    for item in push.items {
+    let mut items = push.items.into_iter();
+    while let Some(item) = items.next() {
         let place = (item.scope, item.stated);
         match intake.take(pusher, &item)? {
             Verdict::Judged(result) => verdicts.push((place, result)),
             Verdict::Expel(reason) => {
                 sites::set_install_state(transaction, install, InstallState::Quarantined, reason)?;
                 tracing::warn!(%install, reason, "installation put under quarantine");
+                intake.keep_aside(pusher, items)?;
                 intake.publish()?;
                 return Ok(Pushed::Refused(RefusalCode::Cloned));
             }
@@ -162,6 +164,17 @@ impl Intake<'_> {
         }
         let found = judge::place_of(self.transaction, scope, hash)?;
         Ok(found.map_or(result, ChangeResult::Accepted))
+    }
+
+    /// Keeps what else a copied installation sent in the push by which it was found: a person may want to read it.
+    fn keep_aside(&self, pusher: Install, items: impl Iterator<Item = Item>) -> Result<(), StoreError> {
+        for item in items {
+            let is_own = item.checked.as_ref().is_ok_and(|change| change.install == pusher.id);
+            if is_own && judge::place_of(self.transaction, item.scope, item.stated)?.is_none() {
+                quarantine::put(self.transaction, pusher.id, &item, "install-held", self.now)?;
+            }
+        }
+        Ok(())
     }
 
     fn publish(&self) -> Result<(), StoreError> {

@@ -13,7 +13,7 @@ use hearth_protocol::wire::message::{HeldScopes, Lacks, ScopeChanges, Sequence};
 use rusqlite::{Connection, Transaction};
 
 use crate::feed::{self, Levels};
-use crate::sites::Install;
+use crate::sites::{self, Install, InstallState};
 use crate::store::{StoreError, columns};
 use crate::{grants, scopes};
 
@@ -27,11 +27,14 @@ pub fn digests(connection: &Connection, site: SiteId) -> Result<Vec<(Scope, Dige
 }
 
 /// Finds what either side lacks of what an installation lists, and puts what it lacks into its feed.
+///
+/// None when it lacks what it wrote itself: then it came back from a backup or is a copy, has begun to give the numbers
+/// of its entries a second time, and is put under quarantine.
 pub fn reconcile(
     transaction: &Transaction<'_>,
     install: Install,
     held: &HeldScopes,
-) -> Result<Lacks, StoreError> {
+) -> Result<Option<Lacks>, StoreError> {
     let mut lacks = Lacks::default();
     let mut repair = Repair { transaction, install, levels: Levels::default(), granted: BTreeSet::new() };
     let mut listed = BTreeSet::new();
@@ -47,17 +50,39 @@ pub fn reconcile(
         if !hashes.is_empty() {
             lacks.scopes.push(ScopeChanges { scope: there.scope, hashes });
         }
-        lacks.sent_again += u64::from(repair.send_missing(there, &here)?);
+        match repair.send_missing(there, &here, held.outlines.contains(&there.scope))? {
+            Missing::Own => return expel(transaction, install),
+            Missing::Some => lacks.sent_again += 1,
+            Missing::None => {}
+        }
     }
     let all = Summary::new(digests(transaction, install.site)?);
     let in_ranges = held.ranges.iter().flat_map(|range| all.scopes(*range)).map(|(scope, _)| scope);
     for scope in in_ranges.filter(|scope| !listed.contains(scope)) {
         let nothing = ScopeChanges { scope, hashes: Vec::new() };
-        lacks.sent_again += u64::from(repair.send_missing(&nothing, &changes(transaction, scope)?)?);
+        match repair.send_missing(&nothing, &changes(transaction, scope)?, false)? {
+            Missing::Own => return expel(transaction, install),
+            Missing::Some => lacks.sent_again += 1,
+            Missing::None => {}
+        }
     }
     repair.levels.save(transaction)?;
     tell(install, &lacks);
-    Ok(lacks)
+    Ok(Some(lacks))
+}
+
+fn expel(transaction: &Transaction<'_>, install: Install) -> Result<Option<Lacks>, StoreError> {
+    tracing::warn!(install = %install.id, "an installation lacks what it wrote itself: put under quarantine");
+    sites::set_install_state(transaction, install.id, InstallState::Quarantined, "cloned")?;
+    Ok(None)
+}
+
+/// What an installation lacks of a scope.
+enum Missing {
+    None,
+    Some,
+    /// Something that it wrote itself and was never told to erase.
+    Own,
 }
 
 /// The changes of a scope: the place of each, and who made it.
@@ -81,18 +106,27 @@ struct Repair<'t> {
 }
 
 impl Repair<'_> {
-    /// Puts what an installation lacks of a scope into its feed. Answers whether it lacks anything.
+    /// Puts what an installation lacks of a scope into its feed.
     fn send_missing(
         &mut self,
         there: &ScopeChanges,
         here: &BTreeMap<ChangeHash, (Sequence, InstallId)>,
-    ) -> Result<bool, StoreError> {
+        is_outline: bool,
+    ) -> Result<Missing, StoreError> {
         let held: BTreeSet<&ChangeHash> = there.hashes.iter().collect();
         let missing = here.iter().filter(|(hash, _)| !held.contains(hash)).map(|(_, place)| *place);
         let missing: Vec<(Sequence, InstallId)> = missing.collect();
-        let Some(first) = missing.iter().map(|(sequence, _)| *sequence).min() else { return Ok(false) };
+        let Some(first) = missing.iter().map(|(sequence, _)| *sequence).min() else {
+            return Ok(Missing::None);
+        };
         let own = missing.iter().filter(|(_, maker)| *maker == self.install.id);
         let last_own = own.map(|(sequence, _)| *sequence).max().unwrap_or_default();
+        if last_own > Sequence(0)
+            && !is_outline
+            && !feed::has_lost(self.transaction, self.install.id, there.scope)?
+        {
+            return Ok(Missing::Own);
+        }
         let holds = Sequence(first.0.saturating_sub(1));
         feed::holds_only(self.transaction, self.install.id, there.scope, holds, last_own)?;
         let site = self.install.site;
@@ -103,7 +137,7 @@ impl Repair<'_> {
             grants::send_again(self.transaction, &mut self.levels, site, resident)?;
         }
         scopes::send_again(self.transaction, &mut self.levels, site, there.scope)?;
-        Ok(true)
+        Ok(Missing::Some)
     }
 }
 

@@ -66,6 +66,7 @@ pub async fn run(config: NodeConfig) -> anyhow::Result<()> {
     }
     let records = Records::new(opened.store, clock, opened.install.site());
     records.keep_months(config.months_kept);
+    records.take_over().await?;
     records.resume(config.lease).await?;
     let stop = CancellationToken::new();
     let tasks = TaskTracker::new();

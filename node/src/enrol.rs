@@ -4,20 +4,20 @@ mod exchange;
 mod pending;
 mod pinned;
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use hearth_protocol::enrol::{EnrolMessageError, EnrolReply, EnrolRequest, Granted, Invite, SigningRequests};
+use hearth_protocol::id::SiteId;
 use hearth_protocol::wire::{Transport, limits};
 
 use self::exchange::Exchange;
 use crate::clock::Clock;
 use crate::install::{Install, InstallError};
-use crate::keys::{DataKey, KeyError, KeyFile, PlatformKey};
+use crate::keys::{DataKey, KeyError, KeyFile};
 use crate::random::Random;
 use crate::sync::dial::Target;
-use crate::sync::{DialError, SOFTWARE, TlsError, Ways, dial, tls};
+use crate::sync::{DialError, Keeper, SOFTWARE, TlsError, Ways, dial, tls};
 
 pub use pending::PENDING_FILE;
 
@@ -33,8 +33,11 @@ pub enum EnrolError {
     )]
     Over,
     /// The node is enrolled already.
-    #[error("this node is enrolled already")]
+    #[error("this node is enrolled already; --anew makes it a new installation and keeps what is here")]
     Already,
+    /// The records here are of another site than the invite.
+    #[error("the records in this data directory are of site {0}, and the invite is for another")]
+    OtherSite(SiteId),
     /// No hub was reached, or it was not the one that the invite names.
     #[error("the hub of the invite was not reached")]
     Dial(#[from] DialError),
@@ -63,18 +66,27 @@ pub enum EnrolError {
 
 /// Enrols this machine. Its keys are on the disk before the hub is asked, and the installation's file is written last,
 /// by one rename: whoever is killed in between is not enrolled, asks again with the same invite, and the hub knows it.
+///
+/// `anew` puts a new installation of the same site in the place of the one that is here; at its first start it takes
+/// over what that one had not sent.
 pub async fn enrol(
     invite: &Invite,
     web_names: &[String],
     ways: &Ways,
-    data: &Path,
-    platform: &PlatformKey,
+    keeper: &Keeper,
+    anew: bool,
     clock: &Clock,
     random: &Random,
 ) -> Result<Install, EnrolError> {
-    if Install::load(data, platform)?.is_some() {
-        pending::forget(data);
-        return Err(EnrolError::Already);
+    let Keeper { data, platform } = keeper;
+    let before = Install::load(data, platform)?.map(|install| install.site());
+    match &before {
+        Some(_) if !anew => {
+            pending::forget(data);
+            return Err(EnrolError::Already);
+        }
+        Some(site) if site.id != invite.site => return Err(EnrolError::OtherSite(site.id)),
+        Some(_) | None => {}
     }
     if invite.is_over(clock.now()) {
         return Err(EnrolError::Over);
@@ -83,7 +95,8 @@ pub async fn enrol(
     let requests = keys.requests(web_names)?;
     let granted = ask(invite, requests, ways, clock).await?;
     let install = Install::new(keys, granted);
-    if install.site().id != invite.site || !install.is_own(&install.identity_ders()) {
+    let is_same_region = before.is_none_or(|before| before.region == install.site().region);
+    if install.site().id != invite.site || !is_same_region || !install.is_own(&install.identity_ders()) {
         return Err(EnrolError::Mismatch);
     }
     if KeyFile::load(data)?.is_none() {

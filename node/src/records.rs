@@ -21,6 +21,7 @@ mod requester;
 mod rights;
 pub(crate) mod row;
 mod ship;
+mod take_over;
 pub(crate) mod trail;
 
 use std::sync::Arc;

@@ -17,6 +17,7 @@ pub mod notes;
 pub mod observations;
 pub mod pharmacy;
 pub mod plan;
+pub mod rename;
 pub mod safety;
 pub mod site;
 pub mod thread;

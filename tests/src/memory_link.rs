@@ -237,7 +237,7 @@ impl Meeting<'_> {
             }
             HubEffect::Reconcile(held) => {
                 let lacks = store.write(move |t| repair::reconcile(t, known, &held)).await?;
-                self.hub_half.handle_reconciled(lacks);
+                self.hub_half.handle_reconciled(lacks.context("the node lacks what it wrote itself")?);
             }
             HubEffect::Deliver(Message::MonthWant(want)) => {
                 compact::compact(store, want.scope).await?;

@@ -239,8 +239,12 @@ impl Region {
     pub fn invite(&self, ods: &str, kind: SiteKind, name: &str) -> anyhow::Result<String> {
         let kind = kind.to_string();
         let printed = self.hearth(["site", "add", ods, "--kind", &kind, "--name", name], "")?;
-        let invite = printed.lines().map(str::trim).find(|line| line.starts_with("hearth-invite-"));
-        invite.map(str::to_owned).context("`hearth site add` printed no invite")
+        invite_in(&printed)
+    }
+
+    /// Another invite for a site that is there.
+    pub fn invite_again(&self, ods: &str) -> anyhow::Result<String> {
+        invite_in(&self.hearth(["site", "invite", ods], "")?)
     }
 
     fn add_staff(&self, ods: &str, staff: &[Staff]) -> anyhow::Result<()> {
@@ -307,6 +311,11 @@ impl Region {
     pub fn hub_address(&self) -> SocketAddr {
         self.addresses.sites
     }
+}
+
+fn invite_in(printed: &str) -> anyhow::Result<String> {
+    let invite = printed.lines().map(str::trim).find(|line| line.starts_with("hearth-invite-"));
+    invite.map(str::to_owned).context("no invite was printed")
 }
 
 fn role(staff: &Staff) -> String {

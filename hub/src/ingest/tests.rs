@@ -307,6 +307,24 @@ async fn an_installation_that_was_copied_is_put_under_quarantine_and_refused_fro
 }
 
 #[tokio::test]
+async fn all_that_a_copy_sends_in_the_push_that_gives_it_away_is_kept_for_a_person() {
+    let hub = region().await;
+    let notes = scope(1, Section::Notes);
+    let mut original = Pen::new(1);
+    hub.push(1, original.write(notes)).await;
+    let mut copy = original.clone();
+    hub.push(1, original.write(notes)).await;
+    let mut forked = entry(copy.next_id(), NOW);
+    forked.happened = NOW.plus_ms(-1);
+    let mut sent = copy.add(notes, vec![forked]);
+    sent.extend(copy.write(notes));
+    sent.extend(copy.write(scope(1, Section::Safety)));
+    assert_eq!(hub.try_push(1, sent).await, Ok(Pushed::Refused(RefusalCode::Cloned)));
+    assert_eq!(hub.count("quarantine WHERE code = 'cloned-install'").await, 1);
+    assert_eq!(hub.count("quarantine WHERE code = 'install-held'").await, 2);
+}
+
+#[tokio::test]
 async fn a_revoked_installation_writes_nothing() {
     let hub = region().await;
     let revoke =

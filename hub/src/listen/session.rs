@@ -45,7 +45,7 @@ pub(super) enum Answer {
     Ingested(u64, Result<Pushed, StoreError>),
     Feed(Result<FeedRead, StoreError>),
     Digests(Result<Vec<(Scope, Digest)>, StoreError>),
-    Reconciled(Result<Lacks, StoreError>),
+    Reconciled(Result<Option<Lacks>, StoreError>),
     Message(Channel, Message),
     States(Result<NewStates, StoreError>),
 }
@@ -164,7 +164,8 @@ impl Link {
             Some(Answer::Ingested(_, Ok(Pushed::Refused(code)))) => self.refuse(code),
             Some(Answer::Feed(Ok(read))) => self.session.handle_feed(read),
             Some(Answer::Digests(Ok(digests))) => self.session.handle_digests(digests),
-            Some(Answer::Reconciled(Ok(lacks))) => self.session.handle_reconciled(lacks),
+            Some(Answer::Reconciled(Ok(Some(lacks)))) => self.session.handle_reconciled(lacks),
+            Some(Answer::Reconciled(Ok(None))) => self.refuse(RefusalCode::Cloned),
             Some(
                 Answer::Ingested(_, Err(error))
                 | Answer::Feed(Err(error))

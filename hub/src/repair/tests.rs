@@ -25,6 +25,10 @@ async fn hub() -> TestHub {
 }
 
 async fn reconcile(hub: &TestHub, install: u32, held: HeldScopes) -> Lacks {
+    try_reconcile(hub, install, held).await.expect("the installation is no copy")
+}
+
+async fn try_reconcile(hub: &TestHub, install: u32, held: HeldScopes) -> Option<Lacks> {
     let reconciled = hub.store.write(move |t| {
         let install = crate::sites::install(t, InstallId(install))?.unwrap();
         super::reconcile(t, install, &held)
@@ -61,7 +65,8 @@ async fn feed(
 }
 
 fn held(scope: Scope, hashes: Vec<ChangeHash>) -> HeldScopes {
-    HeldScopes { ranges: vec![ScopeRange::ALL], scopes: vec![ScopeChanges { scope, hashes }] }
+    let scopes = vec![ScopeChanges { scope, hashes }];
+    HeldScopes { ranges: vec![ScopeRange::ALL], scopes, outlines: Vec::new() }
 }
 
 fn hashes(changes: &[ScopedChange]) -> Vec<ChangeHash> {
@@ -73,16 +78,20 @@ async fn each_side_gets_what_it_lacks(lost_there: Vec<bool>, never_sent: usize) 
     let notes = scope(1, Section::Notes);
     let (mut own, mut other) = (Pen::new(2), Pen::new(1));
     let mut at_hub = Vec::new();
-    for n in 0..lost_there.len() {
-        let changes = if n % 2 == 0 { own.write(notes) } else { other.write(notes) };
-        hub.push(if n % 2 == 0 { 2 } else { 1 }, changes.clone()).await;
-        at_hub.extend(hashes(&changes).into_iter().filter(|hash| !at_hub.contains(hash)).collect::<Vec<_>>());
+    let first = own.write(notes);
+    hub.push(2, first.clone()).await;
+    for _ in 0..lost_there.len() {
+        let changes = other.write(notes);
+        hub.push(1, changes.clone()).await;
+        let new = hashes(&changes).into_iter().filter(|hash| !hashes(&first).contains(hash));
+        at_hub.extend(new);
     }
     let unknown: Vec<ChangeHash> = (0..never_sent).flat_map(|_| hashes(&own.write(notes))).collect();
     let before = hub.head(OTHER).await;
     let all = at_hub.iter().zip(lost_there.iter().chain(std::iter::repeat(&false)));
     let (missing, kept): (Vec<_>, Vec<_>) = all.partition(|(_, is_lost)| **is_lost);
-    let kept: Vec<ChangeHash> = kept.into_iter().map(|(hash, _)| *hash).chain(unknown.clone()).collect();
+    let kept = kept.into_iter().map(|(hash, _)| *hash).chain(hashes(&first));
+    let kept: Vec<ChangeHash> = kept.chain(unknown.clone()).collect();
 
     let lacks = reconcile(&hub, 2, held(notes, kept)).await;
     let found: Vec<ChangeHash> = lacks.scopes.into_iter().flat_map(|of_scope| of_scope.hashes).collect();
@@ -91,6 +100,7 @@ async fn each_side_gets_what_it_lacks(lost_there: Vec<bool>, never_sent: usize) 
     let (sent, _) = feed(&hub, OTHER, 2, before).await;
     assert!(missing.iter().all(|(hash, _)| sent.contains(hash)), "what is missing comes in the feed");
     let after = hub.head(OTHER).await;
+    at_hub.extend(hashes(&first));
     assert_eq!(reconcile(&hub, 2, held(notes, at_hub)).await, Lacks::default());
     assert_eq!(hub.head(OTHER).await, after, "nothing is sent to who lacks nothing");
 }
@@ -113,11 +123,11 @@ async fn a_scope_of_which_a_node_has_nothing_comes_again_behind_its_grant() {
     let written = Pen::new(1).write(scope(1, Section::Notes));
     hub.push(1, written.clone()).await;
     let before = hub.head(OTHER).await;
-    let nothing = HeldScopes { ranges: vec![ScopeRange::ALL], scopes: Vec::new() };
+    let nothing = HeldScopes { ranges: vec![ScopeRange::ALL], ..HeldScopes::default() };
     assert_eq!(reconcile(&hub, 2, nothing).await, Lacks { sent_again: 1, ..Lacks::default() });
     assert_eq!(feed(&hub, OTHER, 2, before).await, (hashes(&written), vec![resident(1)]));
     let elsewhere = ScopeRange::ALL.parts().find(|part| !part.contains(scope(1, Section::Notes))).unwrap();
-    let nothing = HeldScopes { ranges: vec![elsewhere], scopes: Vec::new() };
+    let nothing = HeldScopes { ranges: vec![elsewhere], ..HeldScopes::default() };
     assert_eq!(reconcile(&hub, 2, nothing).await, Lacks::default());
 }
 
@@ -130,4 +140,29 @@ async fn a_document_that_the_hub_has_never_seen_is_asked_for_if_the_site_may_hol
     assert_eq!(lacks.scopes, [ScopeChanges { scope: known, hashes: vec![hash] }]);
     let lacks = reconcile(&hub, 2, held(stranger, vec![hash])).await;
     assert_eq!(lacks, Lacks { not_granted: vec![stranger], ..Lacks::default() });
+}
+
+#[tokio::test]
+async fn an_installation_that_lacks_what_it_wrote_itself_is_held_unless_it_was_told_to_erase_it() {
+    let hub = hub().await;
+    let (notes, safety) = (scope(1, Section::Notes), scope(1, Section::Safety));
+    let mut own = Pen::new(2);
+    let (first, second) = (own.write(notes), own.write(notes));
+    hub.push(2, [first.clone(), second].concat()).await;
+    hub.push(2, own.write(safety)).await;
+    let outline = HeldScopes { outlines: vec![notes], ..held(notes, Vec::new()) };
+    let outline = HeldScopes { ranges: Vec::new(), ..outline };
+    assert_eq!(reconcile(&hub, 2, outline).await.sent_again, 1);
+    let erased = hub.store.write(move |t| feed::lost(t, InstallId(2), safety));
+    erased.await.unwrap();
+    let nothing = HeldScopes { ranges: Vec::new(), ..held(safety, Vec::new()) };
+    assert_eq!(reconcile(&hub, 2, nothing).await.sent_again, 1);
+
+    let another = scope(1, Section::Mar);
+    let written = own.write(another);
+    hub.push(2, [written.clone(), own.write(another)].concat()).await;
+    let older = HeldScopes { ranges: Vec::new(), ..held(another, hashes(&written)) };
+    assert_eq!(try_reconcile(&hub, 2, older).await, None);
+    let install = hub.store.read(|c| sites::install(c, InstallId(2))).await.unwrap().unwrap();
+    assert_eq!(install.state, InstallState::Quarantined);
 }

@@ -8,6 +8,7 @@ use hearth_node::clock::Clock;
 use hearth_node::enrol::{self, EnrolError};
 use hearth_node::keys::PlatformKey;
 use hearth_node::random::Random;
+use hearth_node::sync::Keeper;
 use hearth_node::{app, files};
 use hearth_protocol::enrol::Invite;
 
@@ -20,6 +21,7 @@ const INVITE_BYTES_MAX: u64 = 64 * 1024;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   hearth-node enrol --invite-file invite.txt
+  hearth-node enrol --anew --invite-file invite.txt
   hearth site add VL1AB --kind care-home --name 'Rose Court' | hearth-node enrol --invite-file -")]
 pub(super) struct Enrol {
     #[command(flatten)]
@@ -27,6 +29,10 @@ pub(super) struct Enrol {
     /// The file with the invite; - is standard input
     #[arg(long, value_name = "FILE")]
     invite_file: PathBuf,
+    /// Put a new installation in the place of the one that is here, which the hub no longer lets in; the records stay,
+    /// and what was not sent yet is sent under the new one
+    #[arg(long)]
+    anew: bool,
 }
 
 impl Enrol {
@@ -36,9 +42,10 @@ impl Enrol {
         let (clock, random) = (Clock::system(), Random::system()?);
         files::private_directory(&config.data).context("the data directory cannot be made")?;
         let platform = PlatformKey::of_machine(&config.data, &random)?;
+        let keeper = Keeper { data: config.data.clone(), platform };
         let ways = app::ways()?;
         let names = &config.pages.names;
-        let enrolled = enrol::enrol(&invite, names, &ways, &config.data, &platform, &clock, &random).await;
+        let enrolled = enrol::enrol(&invite, names, &ways, &keeper, self.anew, &clock, &random).await;
         ways.endpoint.wait_idle().await;
         let install = match enrolled {
             Ok(install) => install,
@@ -65,7 +72,7 @@ impl Enrol {
 
 fn exit_code(error: &EnrolError) -> u8 {
     match error {
-        EnrolError::Refused(_) | EnrolError::Already | EnrolError::Over => REFUSED,
+        EnrolError::Refused(_) | EnrolError::Already | EnrolError::OtherSite(_) | EnrolError::Over => REFUSED,
         EnrolError::Dial(_) | EnrolError::Broken => NO_CONTACT,
         EnrolError::Tls(_)
         | EnrolError::Answer(_)

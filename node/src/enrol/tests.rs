@@ -12,8 +12,11 @@ use rustls::pki_types::{CertificateDer, CertificateSigningRequestDer, PrivateKey
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 
+use std::path::Path;
+
 use super::*;
 use crate::install::INSTALL_FILE;
+use crate::keys::PlatformKey;
 use crate::keys::{KEY_FILE, PLATFORM_FILE};
 
 struct Hub {
@@ -82,11 +85,16 @@ impl Hub {
     }
 }
 
-async fn try_enrol(invite: &Invite, data: &TempDir) -> Result<Install, EnrolError> {
+async fn try_enrol_anew(invite: &Invite, data: &TempDir, anew: bool) -> Result<Install, EnrolError> {
     let random = Random::seeded(1);
     let platform = PlatformKey::load(None, data.path(), &random).unwrap();
     let endpoint = Endpoint::client(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).unwrap();
-    enrol(invite, &[], &Ways::new(endpoint), data.path(), &platform, &Clock::system(), &random).await
+    let keeper = Keeper { data: data.path().to_owned(), platform };
+    enrol(invite, &[], &Ways::new(endpoint), &keeper, anew, &Clock::system(), &random).await
+}
+
+async fn try_enrol(invite: &Invite, data: &TempDir) -> Result<Install, EnrolError> {
+    try_enrol_anew(invite, data, false).await
 }
 
 fn granted(certificate: Vec<u8>) -> EnrolReply {

@@ -166,7 +166,7 @@ fn by_scope(entries: &[(Scope, Entry)]) -> Vec<(Scope, Vec<Entry>)> {
 }
 
 /// Writes one change of this installation: the document's first change before it where the document is new.
-fn write_change(
+pub(super) fn write_change(
     tx: &mut Tx<'_>,
     site: &Site,
     group: u64,

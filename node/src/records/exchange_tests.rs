@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use hearth_protocol::document::{self, StoredChange};
 use hearth_protocol::id::{ChangeHash, ResidentId};
-use hearth_protocol::record::Role;
 use hearth_protocol::record::mar::Outcome;
+use hearth_protocol::record::{Body, Entry, Role};
 use hearth_protocol::scope::{Scope, Section};
 use hearth_protocol::sync::digest::Digest;
 use hearth_protocol::sync::node::{Intake, IntakeItem, Settled};
@@ -49,6 +49,19 @@ impl Order {
             let settled = settled.collect();
             records.settle(settled).await.unwrap();
         }
+    }
+
+    /// Takes the first changes that a site has and tells it so.
+    async fn pull_some(&mut self, records: &Records, count: usize) {
+        let groups = records.outbox(0, usize::MAX).await.unwrap();
+        let changes = groups.into_iter().flat_map(|group| group.group.changes).take(count);
+        let settled = changes.map(|one| Settled {
+            scope: one.scope,
+            hash: one.change.hash,
+            result: self.place(one.scope, &one.change),
+        });
+        let settled = settled.collect();
+        records.settle(settled).await.unwrap();
     }
 
     /// What it lacks of a list.
@@ -315,7 +328,7 @@ async fn what_a_hub_lost_goes_out_again_whoever_made_it() {
     }
     let scopes = a.records.digests().await.unwrap().into_iter().map(|(scope, _)| scope).collect();
     let held = a.records.hashes(scopes).await.unwrap();
-    a.records.push_back(Lacks { scopes: restored.lacks(&held), ..Lacks::default() }).await.unwrap();
+    a.records.push_back(Lacks { scopes: restored.lacks(&held.scopes), ..Lacks::default() }).await.unwrap();
     assert_eq!(a.records.entry_states(&[last]).await.unwrap()[&last], EntryState::Saved);
     assert_eq!(a.records.held().await.unwrap().digest, restored.digest());
     restored.pull(&a.records).await;
@@ -372,6 +385,59 @@ async fn no_batch_has_more_changes_than_the_hub_takes() {
     order.pull(&sample.records).await;
     assert_eq!(order.0.values().map(Vec::len).sum::<usize>(), 601);
     assert_eq!(sample.records.link().borrow().waiting, 0);
+}
+
+#[tokio::test]
+async fn a_new_installation_of_the_site_sends_what_the_old_one_had_not() {
+    let sample = Sample::of_install(7).await;
+    let mut order = Order::default();
+    assert_eq!(sample.records.take_over().await, Ok(0));
+    write(&sample, 1, 1, "sent").await;
+    order.pull(&sample.records).await;
+    let wrong = write(&sample, 1, 2, "wrong").await;
+    let correction = Draft { thread: Some(wrong), replaces: vec![wrong], ..sample.note("right") };
+    sample.records.add(&requester(Role::Nurse, 1), key(3), vec![correction]).await.unwrap();
+    let due = sample.dose(1, sample::NOON, Outcome::Given);
+    sample
+        .records
+        .add(&requester(Role::Nurse, 1), key(4), vec![due.clone(), sample.note("beside")])
+        .await
+        .unwrap();
+    let heading = hearth_protocol::record::plan::HEADINGS[0];
+    let nurse = requester(Role::Nurse, 1);
+    let edit = async |begun: &str, text: &str| {
+        let (begun, text) = (begun.to_owned(), text.to_owned());
+        sample.records.edit_plan_text(&nurse, sample.resident, heading, begun, text).await
+    };
+    edit("", "tea").await.unwrap();
+    order.pull_some(&sample.records, 3).await;
+    edit("tea", "tea with milk").await.unwrap();
+
+    let site = Site { install: hearth_protocol::id::InstallId(8), ..sample.records.site().clone() };
+    let (store, clock) = (sample.records.store().clone(), sample.records.clock().clone());
+    let anew = Sample { records: Records::new(store, clock, site), ..sample };
+    assert!(anew.records.take_over().await.unwrap() > 0);
+    assert_eq!(anew.records.take_over().await, Ok(0));
+    write(&anew, 1, 5, "after").await;
+    order.pull(&anew.records).await;
+    assert_eq!(anew.records.take_in(order.intake()).await, Ok(Some(true)));
+    assert_eq!(anew.records.link().borrow().waiting, 0);
+    let notes = anew.records.entries(anew.subject(), &[Section::Notes], None).await.unwrap();
+    let text =
+        |entry: &Entry| if let Body::Note(note) = &entry.body { note.text.clone() } else { String::new() };
+    let mut texts: Vec<String> = notes.iter().map(text).collect();
+    texts.sort();
+    assert_eq!(texts, ["after", "beside", "right", "sent", "wrong"]);
+    let id_of = |wanted: &str| notes.iter().find(|entry| text(entry) == wanted).unwrap();
+    assert_eq!(id_of("right").replaces, [id_of("wrong").id]);
+    assert_eq!(anew.records.entries(anew.subject(), &[Section::Mar], None).await.unwrap().len(), 1);
+    assert_eq!(anew.records.plan_text(anew.resident, heading).await.unwrap(), "tea with milk");
+    for (scope, changes) in &order.0 {
+        document::rebuild(scope.section(), None, changes).unwrap();
+    }
+    let kept = dump(&anew.records, "entry").await;
+    anew.records.rebuild_read_model().await.unwrap();
+    assert_eq!(dump(&anew.records, "entry").await, kept);
 }
 
 #[tokio::test]
@@ -513,7 +579,11 @@ async fn what_newer_software_wrote_is_counted_kept_and_carried_on() {
     assert_eq!(sample.records.unread(sample.resident).await, Ok(2));
     let mut restored = Order(BTreeMap::from([(scope, Vec::new())]));
     let held = sample.records.hashes(vec![scope]).await.unwrap();
-    sample.records.push_back(Lacks { scopes: restored.lacks(&held), ..Lacks::default() }).await.unwrap();
+    sample
+        .records
+        .push_back(Lacks { scopes: restored.lacks(&held.scopes), ..Lacks::default() })
+        .await
+        .unwrap();
     restored.pull(&sample.records).await;
     assert!(theirs.iter().all(|change| restored.0[&scope].contains(change)));
 }

@@ -74,6 +74,32 @@ fn text_of(document: &Automerge, heading: &str) -> String {
     object.and_then(|(_, id)| document.text(&id).ok()).unwrap_or_default()
 }
 
+/// Every passage of a loaded plan, by heading.
+pub(super) fn passages(document: &Automerge) -> Vec<(&'static str, String)> {
+    HEADINGS.iter().map(|heading| (*heading, text_of(document, heading))).collect()
+}
+
+/// Writes passages of a plan in the name of this installation, as the smallest splices.
+pub(super) fn write_anew(
+    tx: &mut Tx<'_>,
+    site: &Site,
+    scope: Scope,
+    passages: &[(&'static str, String)],
+) -> Result<(), StoreError> {
+    let mut row = documents::find_or_make(tx, scope)?;
+    let group = row::count_up(tx, "outbox-group", 1)?;
+    for (heading, text) in passages {
+        let mut document = documents::load(tx, &row)?;
+        if let Some((hash, bytes)) =
+            edited(site, &mut document, heading, text).map_err(|_| row::corrupt("plan"))?
+        {
+            let change = document::check(Section::Plan, hash, &bytes).map_err(|_| row::corrupt("plan"))?;
+            add::keep_own(tx, site, group, &mut row, &change)?;
+        }
+    }
+    documents::save(tx, &row)
+}
+
 struct Edit {
     site: Site,
     requester: Requester,
@@ -105,7 +131,7 @@ impl Edit {
         if text_of(&document, self.heading) != self.begun_with {
             return Err(AddError::TextChanged);
         }
-        if let Some((hash, bytes)) = self.edited(&mut document)? {
+        if let Some((hash, bytes)) = edited(&self.site, &mut document, self.heading, &self.text)? {
             let change = document::check(Section::Plan, hash, &bytes).map_err(add::refusal)?;
             add::keep_own(tx, &self.site, group, &mut row, &change)?;
         }
@@ -119,17 +145,22 @@ impl Edit {
         trail::append(tx, self.site.install, self.now, what)?;
         Ok(())
     }
+}
 
-    /// The change that makes the edit, written as the smallest splices; none when the text is the same.
-    fn edited(&self, document: &mut Automerge) -> Result<Option<(ChangeHash, Vec<u8>)>, AddError> {
-        document.set_actor(document::actor_of(self.site.install));
-        let object = document.get(automerge::ROOT, self.heading).ok().flatten();
-        let (_, id) = object.ok_or(AddError::Misplaced)?;
-        let mut transaction = document.transaction();
-        transaction.update_text(&id, &self.text).map_err(|_| AddError::TooLong)?;
-        let (hash, _) = transaction.commit_with(CommitOptions::default().with_time(0));
-        let Some(hash) = hash else { return Ok(None) };
-        let change = document.get_change_by_hash(&hash).ok_or(AddError::Misplaced)?;
-        Ok(Some((ChangeHash(hash.0), change.raw_bytes().to_vec())))
-    }
+/// The change that makes an edit, written as the smallest splices; none when the text is the same.
+fn edited(
+    site: &Site,
+    document: &mut Automerge,
+    heading: &str,
+    text: &str,
+) -> Result<Option<(ChangeHash, Vec<u8>)>, AddError> {
+    document.set_actor(document::actor_of(site.install));
+    let object = document.get(automerge::ROOT, heading).ok().flatten();
+    let (_, id) = object.ok_or(AddError::Misplaced)?;
+    let mut transaction = document.transaction();
+    transaction.update_text(&id, text).map_err(|_| AddError::TooLong)?;
+    let (hash, _) = transaction.commit_with(CommitOptions::default().with_time(0));
+    let Some(hash) = hash else { return Ok(None) };
+    let change = document.get_change_by_hash(&hash).ok_or(AddError::Misplaced)?;
+    Ok(Some((ChangeHash(hash.0), change.raw_bytes().to_vec())))
 }

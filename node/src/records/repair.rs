@@ -4,7 +4,7 @@ use hearth_protocol::document::{self, CheckedChange, StoredChange};
 use hearth_protocol::id::ChangeHash;
 use hearth_protocol::scope::Scope;
 use hearth_protocol::sync::digest::Digest;
-use hearth_protocol::wire::message::{Lacks, ScopeChanges};
+use hearth_protocol::wire::message::{HeldScopes, Lacks, ScopeChanges};
 use rusqlite::{Connection, params};
 
 use super::documents::{self, ScopeRow};
@@ -18,14 +18,17 @@ impl Records {
     }
 
     /// The hashes of all changes of these scopes, those that wait for the hub included; without scopes that are not held.
-    pub async fn hashes(&self, scopes: Vec<Scope>) -> Result<Vec<ScopeChanges>, StoreError> {
+    pub async fn hashes(&self, scopes: Vec<Scope>) -> Result<HeldScopes, StoreError> {
         self.0
             .store
             .read(move |connection| {
-                let mut held = Vec::with_capacity(scopes.len());
+                let mut held = HeldScopes::default();
                 for scope in scopes {
                     if let Some(row) = documents::find(connection, scope)? {
-                        held.push(ScopeChanges { scope, hashes: hashes(connection, &row)? });
+                        held.scopes.push(ScopeChanges { scope, hashes: hashes(connection, &row)? });
+                        if documents::evicted(connection, row.id)?.is_some() {
+                            held.outlines.push(scope);
+                        }
                     }
                 }
                 Ok(held)

@@ -43,7 +43,7 @@ impl Records {
         self.0
             .store
             .write(move |tx| {
-                let known = row::meta::<u64>(tx, SHIPPED)?.unwrap_or(0);
+                let known = shipped(tx)?;
                 if upto == known {
                     return Ok(false);
                 }
@@ -54,8 +54,18 @@ impl Records {
     }
 }
 
+/// The last event that is on the hub's disk.
+pub(super) fn shipped(connection: &Connection) -> Result<u64, StoreError> {
+    Ok(row::meta::<u64>(connection, SHIPPED)?.unwrap_or(0))
+}
+
+/// Begins a chain of which the hub has nothing.
+pub(super) fn begin(connection: &Connection) -> Result<(), StoreError> {
+    row::set_meta(connection, SHIPPED, 0_u64)
+}
+
 fn next(connection: &Connection) -> Result<Option<(u64, Vec<AuditBytes>)>, StoreError> {
-    let shipped = row::meta::<u64>(connection, SHIPPED)?.unwrap_or(0);
+    let shipped = shipped(connection)?;
     let sql = "SELECT bytes FROM audit WHERE n > ?1 ORDER BY n LIMIT ?2";
     let mut statement = connection.prepare_cached(sql)?;
     let most = row::int(limits::AUDIT_EVENTS_MAX as u64);

@@ -9,6 +9,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("schema/0001_start.sql"),
     include_str!("schema/0002_web.sql"),
     include_str!("schema/0003_eviction.sql"),
+    include_str!("schema/0004_take_over.sql"),
 ];
 
 /// Brings the database to the newest version.

@@ -142,7 +142,7 @@ pub enum HubEffect {
     /// Read every scope that the site is to hold, with its digest; answer with `handle_digests`.
     ReadDigests,
     /// Find what either side lacks of what the node lists, and put what the node lacks into its feed; answer with
-    /// `handle_reconciled` after the commit.
+    /// `handle_reconciled` after the commit, or with `handle_refused` when the node lacks what it wrote itself.
     Reconcile(HeldScopes),
     /// A message that the shell itself deals with: receipts, files, audit, health, certificates.
     Deliver(Message),

@@ -472,6 +472,9 @@ pub struct HeldScopes {
     /// The scopes, whole: what waits to be sent is among it.
     #[n(1)]
     pub scopes: Vec<ScopeChanges>,
+    /// Those of the scopes that are months of which the node keeps only an outline: what it lists is not all.
+    #[n(2)]
+    pub outlines: Vec<Scope>,
 }
 
 /// Changes of a scope, by their hashes.

@@ -100,6 +100,12 @@ impl Site {
         Ok(())
     }
 
+    /// Enrols the node as a new installation in the place of the one that is there.
+    pub fn enrol_anew(&self, invite: &str) -> anyhow::Result<()> {
+        process::printed(&self.node_command(&["enrol", "--anew", "--invite-file", "-"], invite)?)?;
+        Ok(())
+    }
+
     /// Starts the node, or starts it again.
     pub async fn start(&mut self) -> anyhow::Result<()> {
         let config = self.config();

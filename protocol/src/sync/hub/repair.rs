@@ -46,6 +46,7 @@ impl HubSession {
         let hashes: usize = held.scopes.iter().map(|scope| scope.hashes.len()).sum();
         if held.ranges.len() > limits::HELD_RANGES_MAX
             || held.scopes.len() > limits::HELD_HASHES_MAX
+            || held.outlines.len() > held.scopes.len()
             || hashes > limits::HELD_HASHES_MAX
         {
             return Err(Violation("a list of what is held that is too long"));

@@ -371,7 +371,8 @@ impl World {
                     let kept = self.node.changes.get(&scope)?;
                     Some(ScopeChanges { scope, hashes: kept.keys().copied().collect() })
                 });
-                self.session.handle_hashes(held.collect());
+                let held = HeldScopes { scopes: held.collect(), ..HeldScopes::default() };
+                self.session.handle_hashes(held);
             }
             NodeEffect::Lacked(lacks) => self.node.put_back(lacks),
             NodeEffect::Agreed => self.agreed += 1,

@@ -7,7 +7,7 @@ use crate::scope::Scope;
 use crate::sync::Violation;
 use crate::sync::digest::Digest;
 use crate::sync::repair::{DEPTH_MAX, PARTS, ScopeRange, Summary};
-use crate::wire::message::{Compare, HeldScopes, Lacks, ScopeChanges};
+use crate::wire::message::{Compare, HeldScopes, Lacks};
 use crate::wire::{Channel, Message, limits};
 
 /// Where the repair of a link stands.
@@ -96,12 +96,12 @@ impl NodeSession {
         self.ask_more();
     }
 
-    /// All changes of the scopes that `ReadHashes` asked for, those that wait included.
-    pub fn handle_hashes(&mut self, scopes: Vec<ScopeChanges>) {
+    /// All changes of the scopes that `ReadHashes` asked for, those that wait included; the ranges are filled in here.
+    pub fn handle_hashes(&mut self, held: HeldScopes) {
         let Some(Round::Comparing(comparing)) = &mut self.link.repair.round else { return };
         let Some(ranges) = comparing.listing.take() else { return };
         comparing.asked.push_back(Ask::Whole(ranges.clone()));
-        let held = Message::Held(HeldScopes { ranges, scopes });
+        let held = Message::Held(HeldScopes { ranges, ..held });
         self.effects.push_back(NodeEffect::Send(Channel::Control, held));
         self.ask_more();
     }
