@@ -100,7 +100,7 @@ async fn serve(
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     let observer = observe::bind(config.listen.metrics).await.context("cannot serve metrics and health")?;
-    let doors = open_doors(hub, config, carriers).await?;
+    let doors = open_doors(hub, config, carriers)?;
     let importer = Importer::new(hub.store.clone(), hub.clock.clone(), hub.random.clone());
     let gateway =
         gateway(hub, config, importer.clone()).await.context("cannot set up the main care records")?;
@@ -143,7 +143,7 @@ async fn serve(
     }
 }
 
-async fn open_doors(
+fn open_doors(
     hub: &Hub,
     config: &HubConfig,
     (datagrams, streams): (Option<Datagrams>, Option<Streams>),
@@ -154,7 +154,6 @@ async fn open_doors(
     let streams = streams.unwrap_or(Streams::Tcp(is_apart.then_some(config.listen.sites_tcp)));
     let secret = hub.certifier.keys().issuing.derive_secret(CONNECTIONS_SECRET);
     Doors::open(datagrams, streams, tls, &hub.clock, &hub.random, &secret)
-        .await
         .with_context(|| format!("cannot listen for the sites at {}", config.listen.sites))
 }
 

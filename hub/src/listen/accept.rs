@@ -1,5 +1,6 @@
 //! Takes in connections: address proven when many come, certificate looked up before any stream is read.
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -78,20 +79,23 @@ impl Acceptor {
         // Not those of QUIC: whoever fills one door must not shut the other.
         let handshakes = Arc::new(Semaphore::new(HANDSHAKES_MAX));
         loop {
+            // Those for whom there is no room yet wait in the system's queue.
+            let next = async {
+                let permit = Arc::clone(&handshakes).acquire_owned().await.map_err(io::Error::other)?;
+                Ok::<_, io::Error>((listener.accept().await?, permit))
+            };
             let accepted = tokio::select! {
                 () = self.stop.cancelled() => return,
-                accepted = listener.accept() => accepted,
+                accepted = next => accepted,
             };
-            let stream = match accepted {
-                Ok(stream) => stream,
+            let (stream, permit) = match accepted {
+                Ok(accepted) => accepted,
                 Err(error) => {
                     tracing::warn!(%error, "a TCP connection could not be accepted");
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                     continue;
                 }
             };
-            // A connection for which there is no room is closed by being dropped.
-            let Ok(permit) = Arc::clone(&handshakes).try_acquire_owned() else { continue };
             let (accept, tls) = (self.clone(), keys.tls());
             self.tracker.spawn(async move {
                 let secured = in_time(Transport::Tcp, tcp::accept(stream, tls)).await;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use quinn::Endpoint;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::watch;
 
 use super::endpoint::{Datagrams, bind};
@@ -14,6 +14,9 @@ use super::tcp::Duplex;
 use super::tls::{TlsError, quic_config};
 use crate::clock::Clock;
 use crate::random::Random;
+
+/// TCP connections that wait to be accepted. With the usual 128 the rest of a region that comes back waits a second.
+const WAITING_MAX: u32 = 1024;
 
 /// What carries the bytes of the fallback.
 pub enum Streams {
@@ -79,9 +82,9 @@ pub(super) struct DoorKeys {
 }
 
 impl Doors {
-    /// Opens both doors with this certificate. `secret` is the same after every start: with it a hub that has forgotten
+    /// Opens both doors with this certificate, within a runtime. `secret` is the same after every start: with it a hub that has forgotten
     /// a link over QUIC tells the node so at its first packet.
-    pub async fn open(
+    pub fn open(
         datagrams: Datagrams,
         streams: Streams,
         tls: Arc<rustls::ServerConfig>,
@@ -95,7 +98,7 @@ impl Doors {
             Streams::Tcp(address) => {
                 let address =
                     address.map_or_else(|| endpoint.local_addr(), Ok).map_err(DoorError::Streams)?;
-                Listener::Tcp(TcpListener::bind(address).await.map_err(DoorError::Streams)?)
+                Listener::Tcp(listen(address).map_err(DoorError::Streams)?)
             }
             Streams::Other(other) => Listener::Other(other),
         };
@@ -110,6 +113,14 @@ impl Doors {
     pub(super) fn keys(&self) -> DoorKeys {
         DoorKeys { endpoint: self.endpoint.clone(), tls: self.tls.clone() }
     }
+}
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // As usual for servers: a port that was closed a moment ago can be taken again.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(WAITING_MAX)
 }
 
 impl DoorKeys {

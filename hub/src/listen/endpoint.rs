@@ -6,12 +6,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lc_rs::hmac;
+use quinn::udp::{UdpSockRef, UdpSocketState};
 use quinn::{
     AsyncUdpSocket, ConnectionId, ConnectionIdGenerator, Endpoint, EndpointConfig, Runtime, ServerConfig,
     TokioRuntime,
 };
 
 use crate::random::Random;
+
+/// Bytes of datagrams that the system keeps until they are read; it may grant less (`net.core.rmem_max`). A hello is two
+/// datagrams, so after an outage its usual 200 KB overflow with some eighty sites, and those lost wait a second.
+const RECEIVE_BYTES: usize = 4 * 1024 * 1024;
 
 /// What carries the datagrams.
 pub enum Datagrams {
@@ -38,6 +43,8 @@ pub(super) fn bind(
     match datagrams {
         Datagrams::Udp(address) => {
             let socket = UdpSocket::bind(address)?;
+            let about = UdpSocketState::new(UdpSockRef::from(&socket))?;
+            about.set_recv_buffer_size(UdpSockRef::from(&socket), RECEIVE_BYTES)?;
             Endpoint::new(endpoint, Some(config), socket, Arc::new(TokioRuntime))
         }
         Datagrams::Other(socket, runtime) => {

@@ -46,11 +46,11 @@ struct Running {
 }
 
 /// Doors on a port that is free for UDP and, a moment later, for TCP too.
-async fn doors(hub: &Hub, tls: &Arc<rustls::ServerConfig>) -> Doors {
+fn doors(hub: &Hub, tls: &Arc<rustls::ServerConfig>) -> Doors {
     for _ in 0..64 {
         let here = Datagrams::Udp(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
         let tls = Arc::clone(tls);
-        match Doors::open(here, Streams::Tcp(None), tls, &hub.clock, &hub.random, &[7; 32]).await {
+        match Doors::open(here, Streams::Tcp(None), tls, &hub.clock, &hub.random, &[7; 32]) {
             Ok(doors) => return doors,
             Err(DoorError::Streams(_)) => {}
             Err(error) => panic!("{error}"),
@@ -75,7 +75,7 @@ impl Running {
         let region = RegionId(REGION);
         let hub = Hub { store, clock, random, region, certifier, links };
         let tls = tls_config(&hub.certifier, &hub.clock, &hub.random).unwrap();
-        let doors = doors(&hub, &tls).await;
+        let doors = doors(&hub, &tls);
         let address = doors.address().unwrap();
         let enrolment = Enrolment::new(
             hub.store.clone(),

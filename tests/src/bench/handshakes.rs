@@ -6,6 +6,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
@@ -34,6 +35,8 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// How long the hub may take to let go of the last connections before its time is read.
 const QUIET: Duration = Duration::from_secs(1);
 const SITE: &str = "VL1AB";
+/// Sockets that dial by QUIC.
+const ENDPOINTS: usize = 32;
 
 /// How one row was measured.
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -191,15 +194,19 @@ struct Dialer {
     server_name: String,
     tls: Arc<rustls::ClientConfig>,
     quic: quinn::ClientConfig,
-    endpoint: Endpoint,
+    /// Several, as a region has: the buffer of one would overflow before the hub's does.
+    endpoints: Vec<Endpoint>,
+    next: AtomicUsize,
 }
 
 impl Dialer {
     fn new(install: &Install, hub: SocketAddr, case: Case) -> anyhow::Result<Self> {
         let tls = Arc::new(config(install, case.post_quantum)?);
         let quic = quinn::ClientConfig::new(Arc::new(QuicClientConfig::try_from(Arc::clone(&tls))?));
-        let endpoint = Endpoint::client((Ipv4Addr::LOCALHOST, 0).into())?;
-        Ok(Self { case, hub, server_name: install.server_name().to_owned(), tls, quic, endpoint })
+        let open = |_| Endpoint::client((Ipv4Addr::LOCALHOST, 0).into());
+        let endpoints = (0..case.at_a_time.min(ENDPOINTS)).map(open).collect::<Result<_, _>>()?;
+        let server_name = install.server_name().to_owned();
+        Ok(Self { case, hub, server_name, tls, quic, endpoints, next: AtomicUsize::new(0) })
     }
 
     /// One handshake; how long it took.
@@ -215,7 +222,9 @@ impl Dialer {
     }
 
     async fn over_quic(&self, start: Instant) -> anyhow::Result<Duration> {
-        let connection = self.endpoint.connect_with(self.quic.clone(), self.hub, &self.server_name)?.await?;
+        let turn = self.next.fetch_add(1, Ordering::SeqCst) % self.endpoints.len().max(1);
+        let endpoint = self.endpoints.get(turn).context("no endpoint")?;
+        let connection = endpoint.connect_with(self.quic.clone(), self.hub, &self.server_name)?.await?;
         let took = start.elapsed();
         connection.close(0u32.into(), b"");
         Ok(took)
