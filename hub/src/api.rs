@@ -54,6 +54,9 @@ pub trait Links: Send + Sync {
 
     /// What carries the link of an installation; none when it is not connected.
     fn transport(&self, install: InstallId) -> Option<Transport>;
+
+    /// Since when an installation has not moved in its feed though there is more to read; none while it moves.
+    fn behind_since(&self, install: InstallId) -> Option<Timestamp>;
 }
 
 impl Links for crate::listen::Links {
@@ -63,6 +66,10 @@ impl Links for crate::listen::Links {
 
     fn transport(&self, install: InstallId) -> Option<Transport> {
         self.transport(install)
+    }
+
+    fn behind_since(&self, install: InstallId) -> Option<Timestamp> {
+        self.behind_since(install)
     }
 }
 

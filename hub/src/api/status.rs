@@ -4,13 +4,12 @@ use axum::Json;
 use axum::extract::State;
 use hearth_protocol::id::InstallId;
 use hearth_protocol::time::Timestamp;
-use hearth_protocol::wire::Transport;
 use hearth_protocol::wire::message::Health;
 use hearth_provisioning::api::{Alarm, Fleet, HubStatus, SiteStatus, Whoami};
 use rusqlite::{Connection, Row};
 
 use super::call::Admin;
-use super::{Api, Refusal, main_records};
+use super::{Api, Links, Refusal, main_records};
 use crate::region;
 use crate::store::{StoreError, columns};
 
@@ -60,8 +59,8 @@ pub(super) async fn fleet(State(api): State<Api>) -> Result<Json<Fleet>, Refusal
         Ok((hub, sites))
     };
     let (hub, seen) = api.parts().store.read(read).await?;
-    let transport = |install: InstallId| api.parts().links.transport(install);
-    let mut sites: Vec<SiteStatus> = seen.into_iter().map(|seen| status(seen, now, &transport)).collect();
+    let links = api.parts().links.as_ref();
+    let mut sites: Vec<SiteStatus> = seen.into_iter().map(|seen| status(seen, now, links)).collect();
     sites.sort_by_key(|site| (site.alarms.is_empty(), site.ods));
     Ok(Json(Fleet { hub, sites, main_records: main_records::states(&api).await? }))
 }
@@ -135,19 +134,20 @@ fn site(row: &Row<'_>) -> rusqlite::Result<Seen> {
     })
 }
 
-fn status(seen: Seen, now: Timestamp, transport: &dyn Fn(InstallId) -> Option<Transport>) -> SiteStatus {
-    let transport = seen.status.install.and_then(transport);
+fn status(seen: Seen, now: Timestamp, links: &dyn Links) -> SiteStatus {
+    let transport = seen.status.install.and_then(|install| links.transport(install));
+    let behind_since = seen.status.install.and_then(|install| links.behind_since(install));
     let online = transport.is_some();
     let status = SiteStatus { online, transport, ..seen.status };
     let silent = status.last_contact.is_none_or(|at| now.ms_since(at) > SILENT_MS);
-    let quiet = status.last_contact.is_none_or(|at| now.ms_since(at) > STUCK_MS);
+    let stuck = behind_since.is_some_and(|since| now.ms_since(since) > STUCK_MS);
     let ends = |at: Timestamp| at.ms_since(now) < CERTIFICATE_MS;
     let enrolled = status.install.is_some();
     let alarms = [
         (Alarm::Revoked, seen.is_closed),
         (Alarm::NotEnrolled, !seen.is_closed && !enrolled && !seen.has_invite),
         (Alarm::Silent, enrolled && !online && silent),
-        (Alarm::Stuck, online && quiet && status.waiting_at_hub > 0),
+        (Alarm::Stuck, online && stuck),
         (Alarm::CertificateEnds, status.certificate_ends.is_some_and(ends)),
         (Alarm::Clock, status.clock_offset_ms.is_some_and(|ms| ms.unsigned_abs() > CLOCK_MS)),
         (Alarm::Disk, status.disk_free_bytes.is_some_and(|bytes| bytes < DISK_BYTES)),

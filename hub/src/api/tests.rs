@@ -52,7 +52,7 @@ fn main_record() -> MainRecordConfig {
 }
 
 #[derive(Default)]
-struct Cut(Mutex<Vec<InstallId>>);
+struct Cut(Mutex<Vec<InstallId>>, Mutex<Option<Timestamp>>);
 
 impl Links for Cut {
     fn cut(&self, install: InstallId) -> bool {
@@ -62,6 +62,10 @@ impl Links for Cut {
 
     fn transport(&self, install: InstallId) -> Option<Transport> {
         (install == InstallId(7)).then_some(Transport::Tcp)
+    }
+
+    fn behind_since(&self, _: InstallId) -> Option<Timestamp> {
+        *self.1.lock().unwrap()
     }
 }
 
@@ -272,6 +276,20 @@ async fn a_site_is_added_shown_invited_again_and_revoked_with_its_links_cut() {
     let wrong_method = Answered::of(hub.request(Method::PUT, Path::SITES).bearer_auth(TOKEN)).await;
     assert_eq!(wrong_method.problem(), ProblemKind::NotFound);
     assert!(hub.verify().await.whole);
+}
+
+#[tokio::test]
+async fn a_site_that_is_connected_and_does_not_move_in_its_feed_is_stuck() {
+    let hub = Hub::start().await;
+    let site = json!({"ods": "VL1AB", "kind": "care-home", "name": "Rose Court"});
+    hub.post(Path::SITES, site).await.is::<SiteInvited>(StatusCode::CREATED);
+    hub.enrol("VL1AB", 7).await;
+    for (minutes, is_stuck) in [(9, false), (11, true)] {
+        let fleet: Fleet = hub.get(Path::STATUS).await.is(StatusCode::OK);
+        *hub.cut.1.lock().unwrap() = Some(fleet.hub.time.plus_ms(-minutes * 60_000));
+        let fleet: Fleet = hub.get(Path::STATUS).await.is(StatusCode::OK);
+        assert_eq!(fleet.sites[0].alarms.contains(&hearth_provisioning::api::Alarm::Stuck), is_stuck);
+    }
 }
 
 #[tokio::test]

@@ -40,6 +40,10 @@ fn describe() {
         "handshakes of sites that succeeded, by transport"
     );
     metrics::describe_gauge!("hearth_hub_links_tcp", "links over TCP, of sites whose network shuts UDP");
+    metrics::describe_gauge!(
+        "hearth_hub_feed_stuck_seconds",
+        "how long a connected site has not moved in its feed though there is more to read"
+    );
     metrics::describe_counter!("hearth_documents_opened_total", "documents loaded whole into memory");
     metrics::describe_gauge!("hearth_hub_database_bytes", "bytes of the database file");
     metrics::describe_gauge!(

@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hearth_protocol::id::{InstallId, SiteId};
+use hearth_protocol::time::Timestamp;
 use hearth_protocol::wire::Transport;
-use hearth_protocol::wire::message::RefusalCode;
+use hearth_protocol::wire::message::{FeedNumber, RefusalCode};
 use tokio::sync::{Notify, watch};
 
 /// The live links of the hub. Cheap to clone.
@@ -24,6 +25,8 @@ struct Live {
     transport: Transport,
     poke: Arc<Notify>,
     cut: watch::Sender<Option<RefusalCode>>,
+    /// Where in its feed it was last found behind, and since when it has stood there.
+    stands: Option<(FeedNumber, Timestamp)>,
 }
 
 /// A link's own end of its registration; dropping it takes the link out.
@@ -45,12 +48,29 @@ impl Links {
         let number = register.next;
         let poke = Arc::new(Notify::new());
         let (cut, receiver) = watch::channel(None);
-        let live = Live { number, site, transport, poke: Arc::clone(&poke), cut };
+        let live = Live { number, site, transport, poke: Arc::clone(&poke), cut, stands: None };
         if let Some(older) = register.live.insert(install, live) {
             older.cut.send_replace(Some(RefusalCode::Replaced));
         }
         register.measure();
         Registered { links: self.clone(), install, number, poke, cut: receiver }
+    }
+
+    /// Notes where an installation stands in its feed at `now`, none when it has read all of it; for how many milliseconds
+    /// it has stood there while there was more to read.
+    pub(super) fn note_place(&self, install: InstallId, behind: Option<FeedNumber>, now: Timestamp) -> i64 {
+        let mut register = self.lock();
+        let Some(live) = register.live.get_mut(&install) else { return 0 };
+        live.stands = behind.map(|place| match live.stands {
+            Some((before, since)) if before == place => (place, since),
+            Some(_) | None => (place, now),
+        });
+        live.stands.map_or(0, |(_, since)| now.ms_since(since))
+    }
+
+    /// Since when an installation has not moved in its feed though there is more to read; none while it moves.
+    pub fn behind_since(&self, install: InstallId) -> Option<Timestamp> {
+        self.lock().live.get(&install).and_then(|live| live.stands).map(|(_, since)| since)
     }
 
     /// Tells the links of these sites that something has changed for them.
@@ -119,4 +139,26 @@ impl Register {
 
 fn to_f64(count: usize) -> f64 {
     f64::from(u32::try_from(count).unwrap_or(u32::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_installation_that_is_behind_and_does_not_move_is_seen() {
+        let links = Links::default();
+        let install = InstallId(1);
+        let at = |minute: i64| Timestamp(minute * 60_000);
+        assert_eq!(links.note_place(install, Some(FeedNumber(3)), at(0)), 0);
+        assert_eq!(links.behind_since(install), None, "who is not connected is away, not stuck");
+        let _registered = links.register(install, "VL1AB".parse().unwrap(), Transport::Quic);
+        assert_eq!(links.note_place(install, Some(FeedNumber(3)), at(1)), 0);
+        assert_eq!(links.note_place(install, Some(FeedNumber(3)), at(3)), 120_000);
+        assert_eq!(links.behind_since(install), Some(at(1)));
+        assert_eq!(links.note_place(install, Some(FeedNumber(4)), at(4)), 0);
+        assert_eq!(links.behind_since(install), Some(at(4)));
+        links.note_place(install, None, at(5));
+        assert_eq!(links.behind_since(install), None);
+    }
 }
