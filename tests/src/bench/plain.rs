@@ -80,6 +80,14 @@ impl Engine {
         command.arg("--data").arg(node.data).arg("--told").arg(node.told);
         Process::start_command("node", command, log)
     }
+
+    /// How long after it is level an engine may still be writing to its disk.
+    fn save_time(&self) -> Duration {
+        match self {
+            Self::Floor => Duration::ZERO,
+            Self::JavaScript(_) => Duration::from_secs(3),
+        }
+    }
 }
 
 /// A node that is to be started.
@@ -190,6 +198,8 @@ impl PlainLab {
         let (carried, hub) = (running.line.carried(), self.hub_usage()?);
         let mut started = self.start(HOME, running.line.address(), None)?;
         let told = Told::wait(&started.told, &mut started.node, |_| true, PATIENCE).await?;
+        // What it saves after it is level belongs to the work; killed before, it would begin the next start from nothing.
+        tokio::time::sleep(self.engine.save_time()).await;
         let sample = Sample::default()
             .with(Figure::WallS, Duration::from_nanos(told.level_ns - started.begun_ns).as_secs_f64())
             .with_usage(usage::of(started.node.id())?, self.hub_usage()?.since(hub))

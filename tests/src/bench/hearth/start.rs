@@ -58,7 +58,7 @@ impl Before {
     /// Measures until the running node is level with the hub and the line is quiet.
     pub(super) async fn until_level(self, region: &Region, ods: &str) -> anyhow::Result<Sample> {
         let site = region.site(ods)?;
-        let level = level(site, self.begun).await?;
+        let level = level(site, self.begun, self.carried).await?;
         let (node, hub) = (usage::of(site.node()?.id())?, usage::of(region.hub()?.id())?);
         let carried = quiet(site).await?.since(self.carried);
         let idle = usage::resident_bytes(site.node()?.id())?;
@@ -83,14 +83,17 @@ impl Before {
     }
 }
 
-/// Waits until node and hub hold the same; how long after `begun` the line last carried something for it.
-async fn level(site: &Site, begun: Instant) -> anyhow::Result<Duration> {
+/// Waits until node and hub hold the same; how long after `begun` the line last carried something for it. The node is
+/// not asked before the hub has answered: until it dials again, asking would be most of what it does.
+async fn level(site: &Site, begun: Instant, before: Carried) -> anyhow::Result<Duration> {
     let (mut last, mut since) = (site.line().carried(), Instant::now());
     loop {
         tokio::time::sleep(POLL).await;
         let now = site.line().carried();
         if now != last {
             (last, since) = (now, Instant::now());
+        } else if now.down == before.down {
+            ensure!(begun.elapsed() < PATIENCE, "{} does not reach the hub", site.ods());
         } else if since.elapsed() >= PAUSE {
             if is_level(site).await? {
                 return Ok(since.saturating_duration_since(begun));
