@@ -235,8 +235,9 @@ impl HearthLab {
 
 /// The work is of past months; a node lets go of those unless it is told to keep them.
 fn keep_all_months(config: &Path) -> anyhow::Result<()> {
-    let text = std::fs::read_to_string(config)?;
-    crate::setup::write(config, &format!("{text}[records]\nmonths = 120\n"))
+    let mut read: toml::Table = std::fs::read_to_string(config)?.parse()?;
+    read.insert("records".to_owned(), toml::Table::from_iter([("months".to_owned(), 120.into())]).into());
+    crate::setup::write(config, &read.to_string())
 }
 
 /// A node without its pages, and where it tells.
