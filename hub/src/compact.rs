@@ -45,6 +45,7 @@ pub async fn run(store: Store, clock: Clock, cancelled: CancellationToken) {
     let mut failed = BTreeSet::new();
     loop {
         tokio::select! {
+            biased;
             () = cancelled.cancelled() => return,
             () = tokio::time::sleep(LOOK_EVERY) => {}
         }
@@ -65,6 +66,7 @@ pub async fn run(store: Store, clock: Clock, cancelled: CancellationToken) {
             }
             let rest = clock.monotonic().saturating_sub(start) * REST_FACTOR;
             tokio::select! {
+                biased;
                 () = cancelled.cancelled() => return,
                 () = tokio::time::sleep(rest) => {}
             }

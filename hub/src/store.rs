@@ -10,11 +10,12 @@ pub mod dirty;
 mod error;
 pub mod migrations;
 mod readers;
+mod work;
 mod writer;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use hearth_protocol::id::SiteId;
 use rusqlite::{Connection, Transaction};
@@ -22,6 +23,7 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 
 pub use error::StoreError;
 use readers::Readers;
+pub use work::{Tasks, Work};
 use writer::{Closure, Request, Writer};
 
 use crate::clock::Clock;
@@ -42,12 +44,15 @@ pub struct StoreOptions {
     pub log_bytes_kept: u32,
     /// The clock that times batches.
     pub clock: Clock,
+    /// On what the work is done.
+    pub work: Work,
 }
 
 impl Default for StoreOptions {
     fn default() -> Self {
         let log_bytes_kept = 64 * 1024 * 1024;
-        Self { readers: 4, queue: 1024, pages_max: None, log_bytes_kept, clock: Clock::system() }
+        let (clock, work) = (Clock::system(), Work::default());
+        Self { readers: 4, queue: 1024, pages_max: None, log_bytes_kept, clock, work }
     }
 }
 
@@ -83,15 +88,15 @@ impl Store {
         let mut write = connection::open_writer(&path, options)?;
         migrations::apply(&mut write)?;
         dirty::prepare(&write)?;
-        let readers = Arc::new(Readers::open(&path, options.readers)?);
+        let connection = Arc::new(Mutex::new(write));
+        let readers = Arc::new(match &options.work {
+            Work::Threads => Readers::open(&path, options.readers)?,
+            Work::Tasks(_) => Readers::beside_writer(Arc::clone(&connection)),
+        });
         let (sender, queue) = mpsc::channel(options.queue.max(1));
         let (dirtied, _) = broadcast::channel(DIRTIED_KEPT);
-        let writer =
-            Writer { connection: write, queue, dirtied: dirtied.clone(), clock: options.clock.clone() };
-        let thread = std::thread::Builder::new().name("hub-writer".into());
-        thread
-            .spawn(move || writer.run())
-            .map_err(|_| StoreError::logic("the writer's thread did not start"))?;
+        let writer = Writer { connection, queue, dirtied: dirtied.clone(), clock: options.clock.clone() };
+        writer.start(&options.work)?;
         Ok(Self { inner: Arc::new(Inner { path, writer: sender, readers, dirtied }) })
     }
 

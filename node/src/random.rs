@@ -4,21 +4,41 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rand::rngs::StdRng;
 use rand::{Rng as _, RngExt as _, SeedableRng as _};
+use rustls::crypto::CryptoProvider;
 
 /// A source of random numbers fit for keys. Clones draw from the same stream.
 #[derive(Clone)]
-pub struct Random(Arc<Mutex<StdRng>>);
+pub struct Random {
+    stream: Arc<Mutex<StdRng>>,
+    crypto: Arc<CryptoProvider>,
+}
 
 impl Random {
     /// A stream seeded by the operating system.
     pub fn system() -> std::io::Result<Self> {
         let rng = StdRng::try_from_rng(&mut rand::rngs::SysRng).map_err(std::io::Error::other)?;
-        Ok(Self(Arc::new(Mutex::new(rng))))
+        Ok(Self::of(rng))
     }
 
     /// The stream of a seed: for simulations, never for keys that guard anything.
     pub fn seeded(seed: u64) -> Self {
-        Self(Arc::new(Mutex::new(StdRng::seed_from_u64(seed))))
+        Self::of(StdRng::seed_from_u64(seed))
+    }
+
+    fn of(rng: StdRng) -> Self {
+        let crypto = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        Self { stream: Arc::new(Mutex::new(rng)), crypto }
+    }
+
+    /// The same stream with another cryptography for TLS: one that draws from a seed too, in a simulation.
+    #[must_use]
+    pub fn with_crypto(self, crypto: Arc<CryptoProvider>) -> Self {
+        Self { crypto, ..self }
+    }
+
+    /// The cryptography of TLS, which draws random numbers of its own.
+    pub fn crypto(&self) -> Arc<CryptoProvider> {
+        Arc::clone(&self.crypto)
     }
 
     /// So many random bytes.
@@ -34,7 +54,7 @@ impl Random {
     }
 
     fn with<T>(&self, draw: impl FnOnce(&mut StdRng) -> T) -> T {
-        draw(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        draw(&mut self.stream.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 

@@ -6,6 +6,7 @@
 mod error;
 mod migrate;
 mod open;
+mod work;
 mod writer;
 
 use std::path::{Path, PathBuf};
@@ -17,6 +18,7 @@ use tokio::sync::{Semaphore, broadcast, mpsc, oneshot};
 
 pub use error::StoreError;
 pub use open::reader;
+pub use work::{Tasks, Work};
 pub use writer::Tx;
 use writer::{Action, Done, Job};
 
@@ -45,20 +47,37 @@ pub struct Store(Arc<Inner>);
 
 struct Inner {
     jobs: mpsc::Sender<Job>,
-    readers: Mutex<Vec<Connection>>,
-    free_readers: Semaphore,
+    readers: Readers,
     changed: broadcast::Sender<Changed>,
     path: PathBuf,
+}
+
+/// What reads.
+enum Readers {
+    /// Connections of their own, lent to the runtime's threads.
+    Lent { connections: Mutex<Vec<Connection>>, free: Semaphore },
+    /// The writer's connection, between its transactions.
+    Beside(Arc<Mutex<Connection>>),
 }
 
 impl Store {
     /// Opens the database, makes it where there is none, and brings it to the newest version.
     pub fn open(path: &Path, key: &DataKey, clock: &Clock) -> Result<Self, StoreError> {
-        let mut connection = open::writer(path, key)?;
+        Self::open_on(&Work::Threads, path, key, clock)
+    }
+
+    /// Opens the database as `open` does, and works on it as is said.
+    pub fn open_on(work: &Work, path: &Path, key: &DataKey, clock: &Clock) -> Result<Self, StoreError> {
+        let mut connection = open::writer(work, path, key)?;
         migrate::migrate(&mut connection)?;
-        let readers: Result<Vec<Connection>, StoreError> =
-            (0..READERS).map(|_| open::reader(path, key)).collect();
-        Self::start(path, connection, readers?, clock)
+        match work {
+            Work::Threads => {
+                let readers: Result<Vec<Connection>, StoreError> =
+                    (0..READERS).map(|_| open::reader(path, key)).collect();
+                Self::start(path, connection, readers?, clock)
+            }
+            Work::Tasks(tasks) => Ok(Self::start_tasks(tasks, path, connection, clock)),
+        }
     }
 
     /// A store whose file anybody can read: for tests that look at what an erasure left in it.
@@ -85,13 +104,19 @@ impl Store {
             .name("store-writer".to_owned())
             .spawn(move || writer::run(&connection, &mut waiting, &told, &clock))
             .map_err(|error| StoreError::Io(error.kind().to_string()))?;
-        Ok(Self(Arc::new(Inner {
-            jobs,
-            readers: Mutex::new(readers),
-            free_readers: Semaphore::new(READERS),
-            changed,
-            path: path.to_owned(),
-        })))
+        let readers = Readers::Lent { connections: Mutex::new(readers), free: Semaphore::new(READERS) };
+        Ok(Self(Arc::new(Inner { jobs, readers, changed, path: path.to_owned() })))
+    }
+
+    fn start_tasks(tasks: &Tasks, path: &Path, connection: Connection, clock: &Clock) -> Self {
+        let connection = Arc::new(Mutex::new(connection));
+        let (jobs, waiting) = mpsc::channel::<Job>(QUEUE);
+        let (changed, _) = broadcast::channel(CHANGED_QUEUE);
+        let (shared, takes) = (Arc::clone(&connection), Arc::clone(&tasks.takes));
+        let writing = writer::run_as_task(shared, waiting, changed.clone(), clock.clone(), takes);
+        tokio::spawn(writing);
+        let readers = Readers::Beside(connection);
+        Self(Arc::new(Inner { jobs, readers, changed, path: path.to_owned() }))
     }
 
     /// Runs an action in the writer's next transaction and answers after its commit. An action that returns an error
@@ -137,7 +162,13 @@ impl Store {
         E: From<StoreError> + Send + 'static,
     {
         let inner = self.0.clone();
-        let permit = inner.free_readers.acquire().await.map_err(|_| StoreError::Closed)?;
+        let free = match &inner.readers {
+            Readers::Lent { free, .. } => free,
+            Readers::Beside(connection) => {
+                return in_snapshot(&connection.lock().unwrap_or_else(PoisonError::into_inner), query);
+            }
+        };
+        let permit = free.acquire().await.map_err(|_| StoreError::Closed)?;
         let shared = self.0.clone();
         let task = tokio::task::spawn_blocking(move || shared.query(query));
         let result = task.await.map_err(|_| StoreError::Closed)?;
@@ -166,11 +197,14 @@ impl Store {
 
 impl Inner {
     fn query<T, E: From<StoreError>>(&self, query: impl FnOnce(&Connection) -> Result<T, E>) -> Result<T, E> {
-        let mut readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
+        let Readers::Lent { connections, .. } = &self.readers else {
+            return Err(E::from(StoreError::Closed));
+        };
+        let mut readers = connections.lock().unwrap_or_else(PoisonError::into_inner);
         let connection = readers.pop().ok_or(StoreError::Closed)?;
         drop(readers);
         let result = in_snapshot(&connection, query);
-        self.readers.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+        connections.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
         result
     }
 }

@@ -137,14 +137,16 @@ impl Sync {
             self.do_effects().await;
             let (records, timeout) = (self.records.clone(), self.wait());
             tokio::select! {
+                // In this order, so that a busy hub starves nothing and a simulation repeats.
+                biased;
                 () = stop.cancelled() => break,
-                event = next_event(&mut self.link) => self.handle_event(event),
                 link = opened(&mut self.dialing) => self.handle_dialed(link),
                 link = opened(&mut self.probe) => self.move_over(link),
                 () = timeout => self.session.handle_timeout(moment(&self.clock)),
-                () = records.outbox_filled() => self.session.handle_local_change(),
                 () = records.month_wanted() => self.ask_for_months().await,
                 _ = errands.tick() => self.run_errands().await,
+                () = records.outbox_filled() => self.session.handle_local_change(),
+                event = next_event(&mut self.link) => self.handle_event(event),
             }
         }
         if let Some(link) = self.link.take() {
@@ -245,6 +247,7 @@ impl Sync {
         let first = if self.is_quic_doubted { Transport::Tcp } else { Transport::Quic };
         self.tasks.spawn(async move {
             let opened = tokio::select! {
+                biased;
                 () = tell.closed() => return,
                 opened = open(&ways, target, first, &tasks) => opened,
             };
@@ -259,7 +262,7 @@ impl Sync {
     /// The hub to dial, as this installation.
     fn target(&self) -> Result<Target, TlsError> {
         let install = self.install.borrow();
-        let tls = tls::session(install.roots(), install.identity(), &self.clock)?;
+        let tls = tls::session(install.roots(), install.identity(), &self.clock, &self.random)?;
         let addresses =
             if self.addresses.is_empty() { install.addresses().to_vec() } else { self.addresses.clone() };
         Ok(Target { tls, addresses, server_name: install.server_name().to_owned() })

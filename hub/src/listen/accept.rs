@@ -48,6 +48,7 @@ impl Acceptor {
         let handshakes = Arc::new(Semaphore::new(HANDSHAKES_MAX));
         loop {
             let incoming = tokio::select! {
+                biased;
                 () = self.stop.cancelled() => return,
                 incoming = endpoint.accept() => incoming,
             };
@@ -85,6 +86,7 @@ impl Acceptor {
                 Ok::<_, io::Error>((listener.accept().await?, permit))
             };
             let accepted = tokio::select! {
+                biased;
                 () = self.stop.cancelled() => return,
                 accepted = next => accepted,
             };
@@ -110,6 +112,7 @@ impl Acceptor {
     /// Serves a connection to its end, or until some time after the hub is stopped.
     async fn to_the_end(&self, serve: impl Future<Output = ()>) {
         tokio::select! {
+                biased;
             () = serve => {}
             // A session ends by itself when its link is cut; enrolling connections are short.
             () = patience(&self.stop) => {}

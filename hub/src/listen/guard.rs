@@ -26,6 +26,7 @@ pub(super) async fn run(hub: Hub, stop: CancellationToken) {
     places.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tokio::select! {
+            biased;
             () = stop.cancelled() => return,
             _ = looks.tick() => {}
             _ = places.tick() => if let Err(error) = note_places(&hub).await {

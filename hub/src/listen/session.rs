@@ -108,18 +108,20 @@ impl Link {
             let timeout = self.session.poll_timeout().map(|at| at.0.saturating_sub(moment(&self.hub).0));
             let wait = Duration::from_millis(timeout.unwrap_or(NO_TIMEOUT_MS));
             tokio::select! {
+                // In this order, so that a busy node starves nothing and a simulation repeats.
+                biased;
                 code = &mut over => return self.refuse_and_end(code).await,
-                came = inbox.recv() => match came {
-                    Some(Came::Message(channel, message)) => self.handle(channel, message),
-                    Some(Came::Broken(reason)) => self.broken(reason),
-                    Some(Came::Ended) | None => return RefusalCode::Replaced,
-                },
                 Some(answer) = self.background.join_next() => self.answered(answer.ok().flatten()),
                 () = registered.poke.notified() => {
                     self.session.handle_poke();
                     self.read_states();
                 }
                 () = tokio::time::sleep(wait) => self.session.handle_timeout(moment(&self.hub)),
+                came = inbox.recv() => match came {
+                    Some(Came::Message(channel, message)) => self.handle(channel, message),
+                    Some(Came::Broken(reason)) => self.broken(reason),
+                    Some(Came::Ended) | None => return RefusalCode::Replaced,
+                },
             }
         }
     }
@@ -292,6 +294,7 @@ async fn right_ended(
             return RefusalCode::Certificate;
         }
         tokio::select! {
+            biased;
             Ok(code) = cut.wait_for(Option::is_some) => return code.unwrap_or(RefusalCode::Stopping),
             () = tokio::time::sleep(LOOK_EVERY) => {}
         }

@@ -59,7 +59,7 @@ pub fn tls_config(
     clock: &Clock,
     random: &Random,
 ) -> Result<Arc<rustls::ServerConfig>, TlsError> {
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let provider = random.crypto();
     let roots = Arc::new(certifier.keys().identity_roots.root_store()?);
     let verifier = WebPkiClientVerifier::builder_with_provider(roots, Arc::clone(&provider));
     let verifier = verifier.allow_unauthenticated().build()?;
@@ -107,6 +107,7 @@ fn transport() -> TransportConfig {
 pub(super) async fn renew_daily(hub: Hub, keys: DoorKeys, stop: CancellationToken) {
     loop {
         tokio::select! {
+            biased;
             () = stop.cancelled() => return,
             () = tokio::time::sleep(RENEW_EVERY) => {}
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::{StoreError, StoreOptions};
+use super::{StoreError, StoreOptions, Work};
 
 /// How long a connection waits for another process (a backup tool) before it reports that the database is busy.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -24,7 +24,10 @@ pub(super) fn check_sqlite_version() -> Result<(), StoreError> {
 
 /// Opens the one connection that writes: acknowledged means on disk, so every commit is synced.
 pub(super) fn open_writer(path: &Path, options: &StoreOptions) -> Result<Connection, StoreError> {
-    let connection = Connection::open(path)?;
+    let connection = match &options.work {
+        Work::Threads => Connection::open(path)?,
+        Work::Tasks(tasks) => open_alone(path, &tasks.vfs)?,
+    };
     connection.busy_timeout(BUSY_TIMEOUT)?;
     let mode: String = connection.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0))?;
     if mode != "wal" {
@@ -38,6 +41,13 @@ pub(super) fn open_writer(path: &Path, options: &StoreOptions) -> Result<Connect
         connection.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()))?;
     }
     set_common(&connection)?;
+    Ok(connection)
+}
+
+/// Opens the only connection to a database: it needs no memory shared with others.
+fn open_alone(path: &Path, vfs: &str) -> Result<Connection, StoreError> {
+    let connection = Connection::open_with_flags_and_vfs(path, OpenFlags::default(), vfs)?;
+    connection.pragma_update_and_check(None, "locking_mode", "EXCLUSIVE", |_| Ok(()))?;
     Ok(connection)
 }
 

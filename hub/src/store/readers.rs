@@ -9,7 +9,14 @@ use tokio::sync::Semaphore;
 
 use super::{StoreError, connection};
 
-pub(super) struct Readers {
+pub(super) enum Readers {
+    /// Connections of their own, lent to the runtime's threads.
+    Lent(Lent),
+    /// The writer's connection, between its transactions.
+    Beside(Arc<Mutex<Connection>>),
+}
+
+pub(super) struct Lent {
     free: Mutex<Vec<Connection>>,
     permits: Arc<Semaphore>,
 }
@@ -19,7 +26,11 @@ impl Readers {
         let open = (0..count.max(1)).map(|_| connection::open_reader(path));
         let free: Vec<Connection> = open.collect::<Result<_, _>>()?;
         let permits = Arc::new(Semaphore::new(free.len()));
-        Ok(Self { free: Mutex::new(free), permits })
+        Ok(Self::Lent(Lent { free: Mutex::new(free), permits }))
+    }
+
+    pub(super) fn beside_writer(connection: Arc<Mutex<Connection>>) -> Self {
+        Self::Beside(connection)
     }
 
     /// Runs the work in one read transaction: everything it sees is of one moment.
@@ -28,27 +39,46 @@ impl Readers {
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     {
-        let permit = Arc::clone(&self.permits).acquire_owned().await.map_err(|_| StoreError::Closed)?;
+        let permits = match &*self {
+            Self::Lent(lent) => Arc::clone(&lent.permits),
+            Self::Beside(connection) => {
+                return run(&mut connection.lock().unwrap_or_else(PoisonError::into_inner), work);
+            }
+        };
+        let permit = permits.acquire_owned().await.map_err(|_| StoreError::Closed)?;
         let running = tokio::task::spawn_blocking(move || {
-            let lent = self.lock().pop();
+            let Self::Lent(readers) = &*self else { return Err(StoreError::Closed) };
+            let lent = readers.lock().pop();
             let mut connection = lent.ok_or(StoreError::Closed)?;
-            let outcome = catch_unwind(AssertUnwindSafe(|| in_transaction(&mut connection, work)));
-            self.lock().push(connection);
+            let outcome = run(&mut connection, work);
+            readers.lock().push(connection);
             drop(permit);
-            outcome.unwrap_or_else(|_| Err(StoreError::logic("a read of the store panicked")))
+            outcome
         });
         running.await.map_err(|_| StoreError::Closed)?
     }
 
     /// Closes the connections that are not lent; no further read begins.
     pub(super) fn close(&self) {
-        self.permits.close();
-        self.lock().clear();
+        if let Self::Lent(readers) = self {
+            readers.permits.close();
+            readers.lock().clear();
+        }
     }
+}
 
+impl Lent {
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Connection>> {
         self.free.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn run<T>(
+    connection: &mut Connection,
+    work: impl FnOnce(&Connection) -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    let outcome = catch_unwind(AssertUnwindSafe(|| in_transaction(connection, work)));
+    outcome.unwrap_or_else(|_| Err(StoreError::logic("a read of the store panicked")))
 }
 
 fn in_transaction<T>(

@@ -1,15 +1,15 @@
-//! The thread that owns the write connection: it groups what waits into one transaction and answers after the commit.
+//! What owns the write connection: it groups what waits into one transaction and answers after the commit.
 
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use hearth_protocol::id::SiteId;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use tokio::sync::{broadcast, mpsc, oneshot};
 
-use super::{StoreError, dirty};
+use super::{StoreError, Work, dirty};
 use crate::clock::Clock;
 
 /// Most jobs in one transaction: more would let the first wait too long for its commit.
@@ -62,28 +62,51 @@ where
     }
 }
 
-/// The state of the writer's thread.
+/// The state of the writer.
 pub(super) struct Writer {
-    pub(super) connection: Connection,
+    pub(super) connection: Arc<Mutex<Connection>>,
     pub(super) queue: mpsc::Receiver<Request>,
     pub(super) dirtied: broadcast::Sender<Arc<BTreeSet<SiteId>>>,
     pub(super) clock: Clock,
 }
 
 impl Writer {
-    /// Works until it is stopped or every handle is gone, then moves the log into the database file.
-    pub(super) fn run(mut self) {
-        let mut stop = None;
-        while stop.is_none() {
-            let Some(first) = self.queue.blocking_recv() else { break };
-            stop = self.run_batch(first);
-        }
+    /// Begins to work, until it is stopped or every handle is gone.
+    pub(super) fn start(mut self, work: &Work) -> Result<(), StoreError> {
+        let Work::Tasks(tasks) = work else {
+            let thread = std::thread::Builder::new().name("hub-writer".into());
+            let spawned = thread.spawn(move || {
+                let mut stop = None;
+                while stop.is_none() {
+                    let Some(first) = self.queue.blocking_recv() else { break };
+                    stop = self.run_batch(first);
+                }
+                self.end(stop);
+            });
+            return spawned.map(drop).map_err(|_| StoreError::logic("the writer's thread did not start"));
+        };
+        let takes = Arc::clone(&tasks.takes);
+        tokio::spawn(async move {
+            let mut stop = None;
+            while stop.is_none() {
+                let Some(first) = self.queue.recv().await else { break };
+                tokio::time::sleep(takes()).await;
+                stop = self.run_batch(first);
+            }
+            self.end(stop);
+        });
+        Ok(())
+    }
+
+    /// Moves the log into the database file and closes it.
+    fn end(mut self, stop: Option<oneshot::Sender<()>>) {
         self.queue.close();
-        let truncated =
-            self.connection.pragma_update_and_check(None, "wal_checkpoint", "TRUNCATE", |_| Ok(()));
+        let connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
+        let truncated = connection.pragma_update_and_check(None, "wal_checkpoint", "TRUNCATE", |_| Ok(()));
         if let Err(error) = truncated {
             tracing::warn!(error = %StoreError::from(error), "the log was not moved into the database at the end");
         }
+        drop(connection);
         drop(self.connection);
         if let Some(stopped) = stop {
             stopped.send(()).ok();
@@ -124,7 +147,8 @@ impl Writer {
     ) -> Result<BTreeSet<SiteId>, StoreError> {
         let start = self.clock.monotonic();
         let mut next = Some(first);
-        let begun = self.connection.transaction_with_behavior(TransactionBehavior::Immediate);
+        let mut connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
+        let begun = connection.transaction_with_behavior(TransactionBehavior::Immediate);
         let mut transaction = begun.map_err(StoreError::from);
         while let Some(request) = next.take() {
             let mut job = match request {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags};
 use zeroize::Zeroizing;
 
-use super::StoreError;
+use super::{StoreError, Work};
 use crate::keys::DataKey;
 
 /// Before this version a write-ahead log may corrupt the database when two connections check-point at once.
@@ -25,13 +25,21 @@ const CIPHER_LOOKS: u32 = 2_000;
 const CIPHER_WAIT: Duration = Duration::from_millis(1);
 
 /// The connection that writes. Makes the file where there is none.
-pub(super) fn writer(path: &Path, key: &DataKey) -> Result<Connection, StoreError> {
+pub(super) fn writer(work: &Work, path: &Path, key: &DataKey) -> Result<Connection, StoreError> {
     if rusqlite::version_number() < SQLITE_OLDEST {
         return Err(StoreError::SqliteTooOld(rusqlite::version().to_owned()));
     }
     let flags =
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = keyed(path, key, flags)?;
+    let connection = match work {
+        Work::Threads => open_keyed(path, key, flags)?,
+        Work::Tasks(tasks) => {
+            let opened = Connection::open_with_flags_and_vfs(path, flags, tasks.vfs.as_str())?;
+            // The only connection needs no memory shared with others.
+            opened.execute_batch("PRAGMA locking_mode = EXCLUSIVE;")?;
+            keyed(opened, key)?
+        }
+    };
     make_durable(&connection)?;
     Ok(connection)
 }
@@ -50,14 +58,17 @@ pub(super) fn make_durable(connection: &Connection) -> Result<(), StoreError> {
 /// A connection that only reads, beside a node that may be running.
 pub fn reader(path: &Path, key: &DataKey) -> Result<Connection, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = keyed(path, key, flags)?;
+    let connection = open_keyed(path, key, flags)?;
     connection.execute_batch("PRAGMA query_only = ON;")?;
     Ok(connection)
 }
 
-fn keyed(path: &Path, key: &DataKey, flags: OpenFlags) -> Result<Connection, StoreError> {
+fn open_keyed(path: &Path, key: &DataKey, flags: OpenFlags) -> Result<Connection, StoreError> {
     wait_for_cipher();
-    let connection = Connection::open_with_flags(path, flags)?;
+    keyed(Connection::open_with_flags(path, flags)?, key)
+}
+
+fn keyed(connection: Connection, key: &DataKey) -> Result<Connection, StoreError> {
     let pragma = Zeroizing::new(format!("PRAGMA key = \"x'{}'\";", *key.to_hex()));
     connection.execute_batch(&pragma)?;
     connection.execute_batch(&format!(

@@ -1,5 +1,6 @@
 //! The one thread that writes: it gathers what waits into one transaction and answers after the commit.
 
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rusqlite::Connection;
@@ -54,17 +55,43 @@ pub(super) fn run(
     clock: &Clock,
 ) {
     while let Some(first) = jobs.blocking_recv() {
-        let mut next = Some(first);
-        while let Some(job) = next.take() {
-            match job {
-                Job::Action(action) => {
-                    let (batch, after) = Batch::gather(connection, action, jobs, clock);
-                    batch.finish(connection, changed);
-                    next = after;
-                }
-                // The asker may have gone away; the log is empty all the same.
-                Job::Truncate(answer) => drop(answer.send(truncate(connection))),
+        work(connection, first, jobs, changed, clock);
+    }
+}
+
+/// Does the same as a task; each round takes the time that the disk is said to take.
+pub(super) async fn run_as_task(
+    connection: Arc<Mutex<Connection>>,
+    mut jobs: mpsc::Receiver<Job>,
+    changed: broadcast::Sender<Changed>,
+    clock: Clock,
+    takes: Arc<dyn Fn() -> Duration + Send + Sync>,
+) {
+    while let Some(first) = jobs.recv().await {
+        tokio::time::sleep(takes()).await;
+        let connection = connection.lock().unwrap_or_else(PoisonError::into_inner);
+        work(&connection, first, &mut jobs, &changed, &clock);
+    }
+}
+
+/// Does the first job and those that wait.
+fn work(
+    connection: &Connection,
+    first: Job,
+    jobs: &mut mpsc::Receiver<Job>,
+    changed: &broadcast::Sender<Changed>,
+    clock: &Clock,
+) {
+    let mut next = Some(first);
+    while let Some(job) = next.take() {
+        match job {
+            Job::Action(action) => {
+                let (batch, after) = Batch::gather(connection, action, jobs, clock);
+                batch.finish(connection, changed);
+                next = after;
             }
+            // The asker may have gone away; the log is empty all the same.
+            Job::Truncate(answer) => drop(answer.send(truncate(connection))),
         }
     }
 }

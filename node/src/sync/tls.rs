@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use quinn::crypto::rustls::QuicClientConfig;
-use quinn::{ClientConfig, IdleTimeout, TransportConfig, VarInt};
+use quinn::{ClientConfig, ConnectionId, IdleTimeout, TransportConfig, VarInt};
 use rustls::client::Resumption;
 use rustls::client::danger::ServerCertVerifier;
 use rustls::crypto::CryptoProvider;
@@ -13,6 +13,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
 use rustls::time_provider::TimeProvider;
 
 use crate::clock::Clock;
+use crate::random::Random;
 
 /// Below the time after which home routers forget a quiet UDP flow.
 const KEEP_ALIVE: Duration = Duration::from_secs(22);
@@ -22,6 +23,9 @@ const IDLE_MS: u32 = 90_000;
 const STREAMS_MAX: u32 = 16;
 /// Bytes that the hub may have on the way: a fast line at 200 ms, and what a small box holds in memory.
 const WINDOW_BYTES: u32 = 8 * 1024 * 1024;
+
+/// Bytes of the first name of a connection, which nobody but the hub needs to tell from others.
+const INITIAL_ID_BYTES: usize = 16;
 
 /// Why TLS could not be set up.
 #[derive(Debug, thiserror::Error)]
@@ -54,27 +58,33 @@ pub(crate) fn session(
     roots: Vec<CertificateDer<'static>>,
     identity: (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>),
     clock: &Clock,
+    random: &Random,
 ) -> Result<ClientTls, TlsError> {
     let mut store = rustls::RootCertStore::empty();
     for root in roots {
         store.add(root)?;
     }
-    let config = builder(clock)?.with_root_certificates(store);
+    let config = builder(random.crypto(), clock)?.with_root_certificates(store);
     let (chain, key) = identity;
-    both(config.with_client_auth_cert(chain, key)?, hearth_protocol::wire::stream::SESSION_ALPN)
+    let alpn = hearth_protocol::wire::stream::SESSION_ALPN;
+    let mut tls = both(config.with_client_auth_cert(chain, key)?, alpn)?;
+    let random = random.clone();
+    let name = move || ConnectionId::new(&random.bytes::<INITIAL_ID_BYTES>());
+    tls.quic.initial_dst_cid_provider(Arc::new(name));
+    Ok(tls)
 }
 
 /// A connection of a node that has no certificate yet, and checks the hub's by itself.
 pub(crate) fn enrolment(verifier: Arc<dyn ServerCertVerifier>, clock: &Clock) -> Result<ClientTls, TlsError> {
-    let config = builder(clock)?.dangerous().with_custom_certificate_verifier(verifier);
+    let config = builder(provider(), clock)?.dangerous().with_custom_certificate_verifier(verifier);
     both(config.with_no_client_auth(), hearth_protocol::enrol::ENROL_ALPN)
 }
 
 type Builder = rustls::ConfigBuilder<rustls::ClientConfig, rustls::WantsVerifier>;
 
-fn builder(clock: &Clock) -> Result<Builder, TlsError> {
+fn builder(crypto: Arc<CryptoProvider>, clock: &Clock) -> Result<Builder, TlsError> {
     let time = Arc::new(ClockTime(clock.clone()));
-    let builder = rustls::ClientConfig::builder_with_details(provider(), time);
+    let builder = rustls::ClientConfig::builder_with_details(crypto, time);
     Ok(builder.with_protocol_versions(&[&rustls::version::TLS13])?)
 }
 
