@@ -4,6 +4,6 @@
 //! range, which is kept for tests, organisation codes are not in use, and telephone numbers are of the ranges that
 //! Ofcom keeps for drama.
 
-mod dice;
+pub(crate) mod dice;
 pub mod region;
 pub mod workload;

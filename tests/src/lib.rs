@@ -11,4 +11,5 @@ pub mod outside;
 pub mod process;
 pub mod region;
 pub mod setup;
+pub mod simulation;
 pub mod small_disk;

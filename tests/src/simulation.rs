@@ -1,0 +1,82 @@
+//! Whole regions on virtual time from one seed: the product's own hub and nodes on a simulated network and disk.
+//!
+//! A run is a storm and then calm. In the storm staff write, administrators grant and take away, and what may go wrong
+//! does; at every moment what must hold is looked at. In the calm everything is mended, and within a bounded time all
+//! replicas must hold the same and all that was told to be saved must be where it belongs. A run repeats exactly.
+
+mod authority;
+mod checks;
+mod clock;
+mod coverage;
+mod crypto;
+mod disk;
+mod host;
+mod hub;
+mod log;
+mod model;
+mod network;
+mod node;
+mod orders;
+mod plan;
+mod run;
+mod socket;
+mod strike;
+mod views;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+pub use coverage::Counts;
+use coverage::Coverage;
+use run::{Run, now};
+
+/// What became of a run.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// The seed.
+    pub seed: u64,
+    /// Hash over every datagram, its time, its content and its way, and over what was reached: two runs that are the
+    /// same have the same.
+    pub trace: String,
+    /// What did not hold; none when everything did.
+    pub failure: Option<String>,
+    /// What was reached, by group and name.
+    pub counts: Counts,
+    /// How long the run was, in its own time.
+    pub simulated: Duration,
+    /// Datagrams that were sent.
+    pub datagrams: u64,
+}
+
+/// Runs a seed on this thread.
+pub fn simulate(seed: u64) -> Outcome {
+    let coverage = Coverage::default();
+    log::counted(&coverage, || outcome(seed, &coverage))
+}
+
+fn outcome(seed: u64, coverage: &Coverage) -> Outcome {
+    let mut run = match Run::new(seed, coverage.clone()) {
+        Ok(run) => run,
+        Err(error) => {
+            let failure = Some(format!("the region could not be built: {error:#}"));
+            let (trace, counts) = (String::new(), coverage.counts());
+            return Outcome { seed, trace, failure, counts, simulated: Duration::ZERO, datagrams: 0 };
+        }
+    };
+    let failure = run.to_the_end().err().map(|wrong| format!("after {} s: {wrong}", Run::seconds()));
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(run.shared.network.trace().as_bytes());
+    hasher.update(format!("{:?} {failure:?}", coverage.counts()).as_bytes());
+    Outcome {
+        seed,
+        trace: hasher.finalize().to_hex().to_string(),
+        failure,
+        counts: coverage.counts(),
+        simulated: run.elapsed(),
+        datagrams: run.shared.network.sent(),
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

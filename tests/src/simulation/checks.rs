@@ -1,0 +1,140 @@
+//! What must hold at every moment, and what must hold once everything is well again.
+
+use std::collections::BTreeMap;
+
+use hearth_protocol::id::SiteId;
+use hearth_protocol::scope::{Scope, Subject};
+
+use super::model::{Model, Told};
+use super::views::{Document, HubView, NodeView};
+
+/// Compares what a node holds, in the midst of a run, with what staff did and were told.
+pub(super) fn node(model: &Model, site: SiteId, view: &NodeView) -> Result<(), String> {
+    for (scope, document) in &view.documents {
+        let Subject::Resident(resident) = scope.subject() else { continue };
+        if !model.ever_granted.contains(&(site, resident)) {
+            return Err(format!("{site} holds {scope}, which it was never granted"));
+        }
+        for entry in document.entries.values() {
+            model.check(scope.section(), resident, entry).map_err(|wrong| format!("at {site}: {wrong}"))?;
+        }
+    }
+    let held = |id| view.documents.values().any(|document| document.entries.contains_key(id));
+    for (id, number) in &model.saved {
+        let Some(deed) = model.deeds.get(number).filter(|deed| deed.site == site) else { continue };
+        let may_be_gone = model.ever_forgotten.contains(&(site, deed.resident));
+        if !may_be_gone && !held(id) {
+            return Err(format!("{site} lost {id}, which was told to be saved"));
+        }
+    }
+    Ok(())
+}
+
+/// Compares what the hub holds with what staff did.
+pub(super) fn hub(model: &Model, view: &HubView) -> Result<(), String> {
+    for (scope, document) in &view.documents {
+        let Subject::Resident(resident) = scope.subject() else { continue };
+        for entry in document.entries.values() {
+            model.check(scope.section(), resident, entry).map_err(|wrong| format!("at the hub: {wrong}"))?;
+        }
+    }
+    Ok(())
+}
+
+/// Compares a node with the hub, in the midst of a run.
+pub(super) fn between(site: SiteId, node: &NodeView, hub: &HubView) -> Result<(), String> {
+    if node.epoch.is_some_and(|epoch| epoch != hub.epoch) {
+        return Ok(());
+    }
+    for id in &node.at_hub {
+        let is_there = hub.documents.values().any(|document| document.entries.contains_key(id));
+        if !is_there && !hub.aside.contains(id) {
+            return Err(format!("the hub lost {id}, of which {site} knows that it had it"));
+        }
+    }
+    for (scope, feed) in hub.subscriptions.get(&site).into_iter().flatten() {
+        if *feed > node.cursor || node.epoch.is_none() {
+            continue;
+        }
+        let missing = missing(scope, &node.documents, &hub.documents);
+        if let Some(id) = missing {
+            return Err(format!(
+                "the cursor of {site} is at {}, and {id} of {scope}, which stands at {feed}, is not there",
+                node.cursor
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn missing(
+    scope: &Scope,
+    node: &BTreeMap<Scope, Document>,
+    hub: &BTreeMap<Scope, Document>,
+) -> Option<hearth_protocol::id::EntryId> {
+    let (held, whole) = (node.get(scope), hub.get(scope)?);
+    whole.entries.keys().find(|id| held.is_none_or(|held| !held.entries.contains_key(id))).copied()
+}
+
+/// What is not yet as it must be in the end between a node and the hub; none when all is well.
+pub(super) fn unsettled(site: SiteId, node: &NodeView, hub: &HubView) -> Option<String> {
+    if node.waiting > 0 {
+        return Some(format!("{} changes of {site} wait for the hub", node.waiting));
+    }
+    let nothing = BTreeMap::new();
+    let subscribed = hub.subscriptions.get(&site).unwrap_or(&nothing);
+    for scope in subscribed.keys() {
+        let (here, there) = (node.documents.get(scope), hub.documents.get(scope));
+        if let Some(wrong) = differs(here, there, node) {
+            return Some(format!("{scope} at {site}: {wrong}"));
+        }
+    }
+    for scope in node.documents.keys().filter(|scope| !subscribed.contains_key(scope)) {
+        let Subject::Resident(resident) = scope.subject() else { continue };
+        let is_frozen = node.residents.get(&resident).is_some_and(|state| state == "frozen");
+        // A document in which nothing was taken by the hub: all that is in it was refused there.
+        let is_all_refused =
+            node.documents.get(scope).is_some_and(|d| d.entries.keys().all(|id| !node.at_hub.contains(id)));
+        if !is_frozen && !is_all_refused {
+            return Some(format!("{site} still holds {scope}, which it is not to hold"));
+        }
+    }
+    if hub.unconfirmed.iter().any(|(of, _)| *of == site) {
+        return Some(format!("an order to {site} is not confirmed"));
+    }
+    if hub.digests.get(&site).is_some_and(|digest| *digest != node.digest) {
+        return Some(format!("the digests of {site} and the hub differ"));
+    }
+    None
+}
+
+/// How a document at a node differs from the hub's; what the hub refused may be at the node alone.
+fn differs(here: Option<&Document>, there: Option<&Document>, node: &NodeView) -> Option<String> {
+    let nothing = Document::default();
+    let (here, there) = (here.unwrap_or(&nothing), there.unwrap_or(&nothing));
+    if let Some(id) = there.entries.keys().find(|id| !here.entries.contains_key(id)) {
+        return Some(format!("{id} has not come"));
+    }
+    let mut is_refused_there = false;
+    for (id, entry) in &here.entries {
+        match there.entries.get(id) {
+            Some(other) if other == entry => {}
+            Some(_) => return Some(format!("{id} differs")),
+            None if node.refused.is_empty() => return Some(format!("{id} is not at the hub")),
+            None => is_refused_there = true,
+        }
+    }
+    (!is_refused_there && here.heads != there.heads).then(|| "the heads differ".to_owned())
+}
+
+/// What staff were told to be saved is in the hub's order, or put aside there for a person, when all is well.
+pub(super) fn kept(model: &Model, hub: &HubView, is_excused: impl Fn(u64) -> bool) -> Result<(), String> {
+    for (number, deed) in &model.deeds {
+        let Told::Saved(id) = deed.told else { continue };
+        let is_there = hub.documents.values().any(|document| document.entries.contains_key(&id));
+        if !is_there && !hub.aside.contains(&id) && !is_excused(*number) {
+            return Err(format!("{id}, which {} was told to be saved, never reached the hub", deed.site));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,86 @@
+//! The hub's host: the product's store, listener and compactor on the simulated network and disk.
+
+use std::sync::Arc;
+
+use hearth_hub::clock::Clock;
+use hearth_hub::enrol::{Certifier, Enrolment};
+use hearth_hub::listen::{self, Datagrams, Hub, Links};
+use hearth_hub::random::Random;
+use hearth_hub::store::{Store, StoreOptions, Tasks, Work};
+use hearth_hub::{compact, region};
+use hearth_protocol::id::InstallId;
+use hearth_protocol::wire::message::RegionId;
+use quinn::TokioRuntime;
+
+use super::authority::REGION;
+use super::crypto;
+use super::host::{self, Host, RESTART_AFTER, Shared};
+use super::socket::Socket;
+
+/// Where the sites find the hub.
+pub(super) const PORT: u16 = 4433;
+
+/// The hub's host: its program offers the database.
+pub(super) type HubHost = Host<Store>;
+
+/// Runs the hub's program; started again whenever it ends.
+pub(super) async fn run(
+    shared: Arc<Shared>,
+    host: Arc<HubHost>,
+    certifier: Arc<Certifier>,
+) -> turmoil::Result {
+    loop {
+        if let Err(error) = once(&shared, &host, &certifier).await {
+            tracing::warn!(error = format!("{error:#}"), "the hub did not start");
+            shared.coverage.count("program", "hub could not start");
+        }
+        host.is_off();
+        tokio::time::sleep(RESTART_AFTER).await;
+    }
+}
+
+async fn once(shared: &Shared, host: &Arc<HubHost>, certifier: &Arc<Certifier>) -> anyhow::Result<()> {
+    let (start, stop) = host.starts();
+    let stream = host.stream(shared.seed, start);
+    let seed = host.dice(shared.seed, start, "program").bits();
+    let random = Random::seeded(seed).with_crypto(crypto::provider(&stream));
+    let clock = Clock::new(host.time.clone());
+    let takes = host::disk_time(host.dice(shared.seed, start, "disk"), shared.commit_ms);
+    let work = Work::Tasks(Tasks { vfs: shared.vfs.clone(), takes });
+    let options = StoreOptions { clock: clock.clone(), work, ..StoreOptions::default() };
+    let store = Store::open(host.database(), &options)?;
+    let own = InstallId(random.u32().max(1));
+    store.write(move |t| region::begin(t, RegionId(REGION), own)).await?;
+    let hub = Hub {
+        store: store.clone(),
+        clock,
+        random,
+        region: RegionId(REGION),
+        certifier: Arc::clone(certifier),
+        links: Links::default(),
+    };
+    let quic = listen::server_config(&hub.certifier, &hub.clock, &hub.random)?;
+    let socket = Socket::bind(shared, &host.name, host.at(PORT));
+    let datagrams = Datagrams::Other(socket, Arc::new(TokioRuntime), crypto::endpoint(&stream));
+    let endpoint = listen::bind(datagrams, quic, &hub.random)?;
+    let links = hub.links.clone();
+    let enrolment = Enrolment::new(
+        store.clone(),
+        Arc::clone(certifier),
+        hub.clock.clone(),
+        hub.random.clone(),
+        Arc::new(move |install| {
+            links.cut(install, hearth_protocol::wire::message::RefusalCode::Replaced);
+        }),
+    );
+    let compacting = tokio::spawn(compact::run(store.clone(), hub.clock.clone(), stop.clone()));
+    host.offers(Some(store.clone()));
+    tokio::select! {
+        biased;
+        () = listen::run(hub, endpoint, enrolment, stop.clone()) => {}
+        () = host.do_deeds(store.clone()) => {}
+    }
+    compacting.await?;
+    store.close().await;
+    Ok(())
+}

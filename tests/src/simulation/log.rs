@@ -1,0 +1,75 @@
+//! What the programs log in a run: counted, and some of it a failure, because honest programs never say it.
+
+use std::fmt;
+
+use tracing::field::{Field, Visit};
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::{Context, SubscriberExt as _};
+
+use super::coverage::Coverage;
+
+/// What only a broken or hostile peer causes, or a fault of ours.
+const NEVER: [&str; 4] = [
+    "protocol broken",
+    "the hub is not believed; the link is closed",
+    "what the hub sent is not taken in",
+    "a node's audit does not continue its chain",
+];
+
+/// Runs this with everything that is logged counted.
+pub(super) fn counted<T>(coverage: &Coverage, run: impl FnOnce() -> T) -> T {
+    let levels = ["hearth_hub", "hearth_node", "hearth_protocol"].map(|name| (name, Level::TRACE));
+    let layer = Counting(coverage.clone()).with_filter(Targets::new().with_targets(levels));
+    tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), run)
+}
+
+/// What was logged that must never be; none when nothing was.
+pub(super) fn never(coverage: &Coverage) -> Option<String> {
+    let counts = coverage.counts();
+    let logged = counts.get("logged as a fault")?;
+    logged.keys().next().cloned()
+}
+
+struct Counting(Coverage);
+
+impl<S: Subscriber> Layer<S> for Counting {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        let mut said = Said::default();
+        event.record(&mut said);
+        let level = *event.metadata().level();
+        if level == Level::TRACE {
+            if let (Some(state), Some(name)) = (&said.state, &said.name) {
+                self.0.count("messages by state", format!("{state} {name}"));
+            }
+            return;
+        }
+        if NEVER.iter().any(|never| said.text.starts_with(never)) {
+            self.0.count("logged as a fault", format!("{}{}", said.text, said.rest));
+        } else if level <= Level::WARN {
+            self.0.count("warnings", said.text);
+        }
+    }
+}
+
+/// The text of an event, and its fields.
+#[derive(Default)]
+struct Said {
+    text: String,
+    state: Option<String>,
+    name: Option<String>,
+    rest: String,
+}
+
+impl Visit for Said {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        let value = format!("{value:?}");
+        match field.name() {
+            "message" => self.text = value,
+            "state" => self.state = Some(value.trim_matches('"').to_owned()),
+            "name" => self.name = Some(value.trim_matches('"').to_owned()),
+            name => self.rest += &format!(" {name}={value}"),
+        }
+    }
+}

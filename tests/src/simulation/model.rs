@@ -1,0 +1,123 @@
+//! What staff did and what they were told, and what each site was ever allowed to hold: the truth that every replica
+//! is compared with.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use hearth_node::records::{AddError, Added};
+use hearth_protocol::id::{EntryId, ResidentId, SiteId};
+use hearth_protocol::record::{Body, Entry, Origin};
+use hearth_protocol::scope::Section;
+
+/// What staff wrote, in one action of one entry.
+#[derive(Clone, Debug)]
+pub(super) struct Deed {
+    pub(super) site: SiteId,
+    pub(super) resident: ResidentId,
+    pub(super) section: Section,
+    pub(super) replaces: Vec<EntryId>,
+    pub(super) told: Told,
+    /// How often it was tried.
+    pub(super) tries: u32,
+}
+
+/// What staff were told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Told {
+    /// Nothing yet, or the answer was lost, or the disk failed: it may be there or not.
+    Nothing,
+    /// It is saved.
+    Saved(EntryId),
+    /// It was refused: nothing of it may be anywhere.
+    Refused,
+}
+
+/// The truth of a run.
+#[derive(Clone, Default)]
+pub(super) struct Model {
+    pub(super) deeds: BTreeMap<u64, Deed>,
+    pub(super) saved: BTreeMap<EntryId, u64>,
+    /// Whose records a site was ever granted.
+    pub(super) ever_granted: BTreeSet<(SiteId, ResidentId)>,
+    /// Records that a site was ever told to forget.
+    pub(super) ever_forgotten: BTreeSet<(SiteId, ResidentId)>,
+}
+
+impl Model {
+    /// Staff begin an action; gives its number.
+    pub(super) fn begin(&mut self, deed: Deed) -> u64 {
+        let number = self.deeds.last_key_value().map_or(1, |(last, _)| last + 1);
+        self.deeds.insert(number, deed);
+        number
+    }
+
+    /// Staff try an action once more.
+    pub(super) fn tried(&mut self, number: u64) {
+        if let Some(deed) = self.deeds.get_mut(&number) {
+            deed.tries += 1;
+        }
+    }
+
+    /// Staff are told what became of an action. What is wrong with the answer, if anything is.
+    pub(super) fn answered(&mut self, number: u64, answer: &Result<Added, AddError>) -> Result<(), String> {
+        let Some(deed) = self.deeds.get_mut(&number) else { return Ok(()) };
+        match answer {
+            Ok(added) => {
+                let [id] = added.ids.as_slice() else {
+                    return Err(format!("action {number} has {} entries", added.ids.len()));
+                };
+                if let Told::Saved(before) = deed.told
+                    && before != *id
+                {
+                    return Err(format!("action {number} was saved as {before} and as {id}"));
+                }
+                deed.told = Told::Saved(*id);
+                if let Some(other) = self.saved.insert(*id, number)
+                    && other != number
+                {
+                    return Err(format!("actions {other} and {number} are both {id}"));
+                }
+            }
+            // The disk may have kept what it said it had not.
+            Err(AddError::Store(_)) => {}
+            Err(_) if deed.tries == 1 => deed.told = Told::Refused,
+            Err(_) => {}
+        }
+        Ok(())
+    }
+
+    /// Compares an entry that some replica holds with what was written.
+    pub(super) fn check(&self, section: Section, resident: ResidentId, entry: &Entry) -> Result<(), String> {
+        let number = number_in(entry).ok_or_else(|| format!("entry {} says what nobody wrote", entry.id))?;
+        let deed = self.deeds.get(&number).ok_or_else(|| format!("nobody did action {number}"))?;
+        let is_same = deed.section == section
+            && deed.resident == resident
+            && deed.replaces == entry.replaces
+            && entry.origin == Origin::Site(deed.site);
+        if !is_same {
+            return Err(format!("entry {} is not what action {number} wrote", entry.id));
+        }
+        match &deed.told {
+            Told::Saved(id) if *id != entry.id => {
+                Err(format!("action {number} is there as {} and was told to be {id}", entry.id))
+            }
+            Told::Refused => Err(format!("action {number} was refused and is there as {}", entry.id)),
+            Told::Saved(_) | Told::Nothing => Ok(()),
+        }
+    }
+}
+
+/// What an action writes says its number.
+pub(super) fn text(number: u64) -> String {
+    format!("action {number} {}", "x".repeat(usize::try_from(number % 7).unwrap_or(0) * 40))
+}
+
+fn number_in(entry: &Entry) -> Option<u64> {
+    #[expect(clippy::wildcard_enum_match_arm, reason = "staff write these three kinds alone")]
+    let text = match &entry.body {
+        Body::Note(note) => &note.text,
+        Body::Alert(alert) => &alert.text.display,
+        Body::Message(message) => &message.text,
+        _ => return None,
+    };
+    text.strip_prefix("action ")?.split(' ').next()?.parse().ok()
+}

@@ -1,0 +1,206 @@
+//! The network of a simulation: datagrams that are late, lost, doubled, damaged or cut off, as the seed says.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex};
+use std::task::Waker;
+use std::time::Duration;
+
+use super::{coverage::Coverage, lock, now};
+use crate::generate::dice::Dice;
+
+/// What one direction of a line does to datagrams.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Line {
+    /// Shortest time on the way.
+    pub(super) latency: Duration,
+    /// Up to how much longer a datagram may take. More than the time between two of them lets them overtake.
+    pub(super) jitter_ms: u64,
+    /// Datagrams of a thousand that are lost.
+    pub(super) lost: u64,
+    /// Datagrams of a thousand that come twice.
+    pub(super) doubled: u64,
+    /// Datagrams of a thousand that come damaged.
+    pub(super) damaged: u64,
+    /// Bits a second; none for no limit.
+    pub(super) bits_per_second: Option<u64>,
+    /// The longest datagram that passes; longer ones vanish.
+    pub(super) longest: usize,
+    /// Nothing passes.
+    pub(super) is_cut: bool,
+}
+
+/// A datagram that waits for longer than this to be put on a narrow line is dropped, as routers do.
+const QUEUE_MAX: Duration = Duration::from_millis(800);
+
+/// The network. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Network(Arc<Mutex<State>>);
+
+struct State {
+    dice: Dice,
+    coverage: Coverage,
+    /// What holds for every line that has nothing of its own.
+    line: Line,
+    lines: BTreeMap<(IpAddr, IpAddr), Line>,
+    busy_until: BTreeMap<(IpAddr, IpAddr), Duration>,
+    inboxes: BTreeMap<SocketAddr, Inbox>,
+    sent: u64,
+    trace: blake3::Hasher,
+}
+
+#[derive(Default)]
+struct Inbox {
+    waiting: BTreeMap<(Duration, u64), (SocketAddr, Vec<u8>)>,
+    waker: Option<Waker>,
+}
+
+/// What is in an inbox.
+pub(super) enum Next {
+    /// A datagram that has come, and from where.
+    Come(SocketAddr, Vec<u8>),
+    /// Nothing before this moment.
+    At(Duration),
+    /// Nothing is on its way.
+    Nothing,
+}
+
+impl Network {
+    /// A network whose lines are all like this.
+    pub(super) fn new(dice: Dice, line: Line, coverage: Coverage) -> Self {
+        let state = State {
+            dice,
+            coverage,
+            line,
+            lines: BTreeMap::new(),
+            busy_until: BTreeMap::new(),
+            inboxes: BTreeMap::new(),
+            sent: 0,
+            trace: blake3::Hasher::new(),
+        };
+        Self(Arc::new(Mutex::new(state)))
+    }
+
+    /// Changes every line, also those that had something of their own.
+    pub(super) fn set_all(&self, line: Line) {
+        let mut state = lock(&self.0);
+        state.line = line;
+        state.lines.clear();
+    }
+
+    /// Changes the line from one host to another.
+    pub(super) fn change(&self, from: IpAddr, to: IpAddr, change: impl FnOnce(&mut Line)) {
+        let mut state = lock(&self.0);
+        let line = state.line;
+        change(state.lines.entry((from, to)).or_insert(line));
+    }
+
+    /// Puts a datagram on its way.
+    pub(super) fn send(&self, from: SocketAddr, to: SocketAddr, bytes: &[u8]) {
+        lock(&self.0).send(from, to, bytes);
+    }
+
+    /// Takes the next datagram for this address, or leaves word to be woken. What came before `since` met nobody.
+    pub(super) fn receive(&self, at: SocketAddr, since: Duration, waker: &Waker) -> Next {
+        let mut state = lock(&self.0);
+        let inbox = state.inboxes.entry(at).or_default();
+        while let Some(first) = inbox.waiting.first_entry() {
+            let arrival = first.key().0;
+            if arrival > now() {
+                inbox.waker = Some(waker.clone());
+                return Next::At(arrival);
+            }
+            let (from, bytes) = first.remove();
+            if arrival >= since {
+                return Next::Come(from, bytes);
+            }
+        }
+        inbox.waker = Some(waker.clone());
+        Next::Nothing
+    }
+
+    /// What has passed so far: equal for two runs only when every datagram was, at its time.
+    pub(super) fn trace(&self) -> blake3::Hash {
+        lock(&self.0).trace.finalize()
+    }
+
+    /// Datagrams that were sent.
+    pub(super) fn sent(&self) -> u64 {
+        lock(&self.0).sent
+    }
+}
+
+impl State {
+    fn send(&mut self, from: SocketAddr, to: SocketAddr, bytes: &[u8]) {
+        self.sent += 1;
+        for part in [format!("{:?} {from} {to} ", now()).as_bytes(), bytes] {
+            self.trace.update(part);
+        }
+        let way = (from.ip(), to.ip());
+        let line = self.lines.get(&way).copied().unwrap_or(self.line);
+        if line.is_cut {
+            return self.coverage.count("network", "cut");
+        }
+        if bytes.len() > line.longest {
+            return self.coverage.count("network", "too long for the line");
+        }
+        let Some(leaves) = self.leaves(way, &line, bytes.len()) else {
+            return self.coverage.count("network", "queue overflow");
+        };
+        if self.dice.below(1000) < line.lost {
+            return self.coverage.count("network", "lost");
+        }
+        self.deliver(&line, leaves, from, to, bytes);
+        if self.dice.below(1000) < line.doubled {
+            self.coverage.count("network", "doubled");
+            self.deliver(&line, leaves, from, to, bytes);
+        }
+    }
+
+    /// When the datagram has been put on the line; none when the queue before it is too long.
+    fn leaves(&mut self, way: (IpAddr, IpAddr), line: &Line, length: usize) -> Option<Duration> {
+        let Some(rate) = line.bits_per_second else { return Some(now()) };
+        let free = self.busy_until.get(&way).copied().unwrap_or_default().max(now());
+        let bits = u64::try_from(length).unwrap_or(u64::MAX).saturating_mul(8);
+        let leaves = free + Duration::from_micros(bits.saturating_mul(1_000_000) / rate.max(1));
+        if leaves.saturating_sub(now()) > QUEUE_MAX {
+            return None;
+        }
+        self.busy_until.insert(way, leaves);
+        Some(leaves)
+    }
+
+    fn deliver(&mut self, line: &Line, leaves: Duration, from: SocketAddr, to: SocketAddr, bytes: &[u8]) {
+        let mut bytes = bytes.to_vec();
+        if self.dice.below(1000) < line.damaged {
+            self.damage(&mut bytes);
+        }
+        let late = Duration::from_millis(self.dice.below(line.jitter_ms.saturating_add(1)));
+        let inbox = self.inboxes.entry(to).or_default();
+        let last = inbox.waiting.last_key_value().map(|(key, _)| key.0);
+        let arrival = leaves + line.latency + late;
+        if last.is_some_and(|last| last > arrival) {
+            self.coverage.count("network", "overtaken");
+        }
+        inbox.waiting.insert((arrival, self.sent), (from, bytes));
+        if let Some(waker) = inbox.waker.take() {
+            waker.wake();
+        }
+    }
+
+    /// Flips a bit, or cuts the end off.
+    fn damage(&mut self, bytes: &mut Vec<u8>) {
+        let length = u64::try_from(bytes.len()).unwrap_or(0);
+        let at = usize::try_from(self.dice.below(length)).unwrap_or(0);
+        if self.dice.percent(80) {
+            self.coverage.count("network", "bit flipped");
+            let bit = self.dice.below(8);
+            if let Some(byte) = bytes.get_mut(at) {
+                *byte ^= 1 << bit;
+            }
+        } else {
+            self.coverage.count("network", "end cut off");
+            bytes.truncate(at);
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! A site's host: the product's store, records and link on the simulated network and disk.
+
+use std::sync::Arc;
+use std::sync::Mutex;
+
+use hearth_node::clock::Clock;
+use hearth_node::install::Install;
+use hearth_node::keys::{DataKey, PlatformKey};
+use hearth_node::lease::LeaseTerms;
+use hearth_node::random::Random;
+use hearth_node::records::Records;
+use hearth_node::store::{Store, Tasks, Work};
+use hearth_node::sync::{Keeper, Sync};
+use quinn::{Endpoint, TokioRuntime};
+use tokio::sync::watch;
+
+use super::host::{self, Host, RESTART_AFTER, Shared};
+use super::socket::Socket;
+use super::{crypto, lock};
+
+/// A site's host: its program offers the records.
+pub(super) struct NodeHost {
+    pub(super) host: Host<Records>,
+    pub(super) key: DataKey,
+    install: Mutex<Install>,
+    platform: PlatformKey,
+}
+
+impl NodeHost {
+    /// The host of an enrolled installation.
+    pub(super) fn new(host: Host<Records>, key: DataKey, install: Install, platform: PlatformKey) -> Self {
+        Self { host, key, install: Mutex::new(install), platform }
+    }
+
+    /// Who the node is.
+    pub(super) fn install(&self) -> Install {
+        lock(&self.install).clone()
+    }
+}
+
+/// Runs a node's program; started again whenever it ends.
+pub(super) async fn run(shared: Arc<Shared>, node: Arc<NodeHost>) -> turmoil::Result {
+    loop {
+        if let Err(error) = once(&shared, &node).await {
+            tracing::warn!(error = format!("{error:#}"), "a node did not start");
+            shared.coverage.count("program", "node could not start");
+        }
+        node.host.is_off();
+        tokio::time::sleep(RESTART_AFTER).await;
+    }
+}
+
+async fn once(shared: &Shared, node: &Arc<NodeHost>) -> anyhow::Result<()> {
+    let host = &node.host;
+    let (start, stop) = host.starts();
+    let stream = host.stream(shared.seed, start);
+    let seed = host.dice(shared.seed, start, "program").bits();
+    let random = Random::seeded(seed).with_crypto(crypto::provider(&stream));
+    let clock = Clock::from_source(host.time.clone());
+    let takes = host::disk_time(host.dice(shared.seed, start, "disk"), shared.commit_ms);
+    let work = Work::Tasks(Tasks { vfs: shared.vfs.clone(), takes });
+    let store = Store::open_on(&work, host.database().as_ref(), &node.key, &clock)?;
+    let install = node.install();
+    let records = Records::new(store, clock, install.site());
+    records.resume(LeaseTerms::default()).await?;
+    let port = 40_000 + u16::try_from(start % 20_000).unwrap_or(0);
+    let socket = Socket::bind(shared, &host.name, host.at(port));
+    let endpoint =
+        Endpoint::new_with_abstract_socket(crypto::endpoint(&stream), None, socket, Arc::new(TokioRuntime))?;
+    let keeper = Keeper { data: "/nowhere".into(), platform: node.platform.clone() };
+    let (installs, _) = watch::channel(install);
+    let sync = Sync::new(records.clone(), installs, keeper, endpoint, Vec::new(), random);
+    host.offers(Some(records.clone()));
+    tokio::select! {
+        biased;
+        () = sync.run(stop.clone()) => {}
+        () = host.do_deeds(records) => {}
+    }
+    Ok(())
+}

@@ -1,0 +1,68 @@
+//! What the administrators do at the hub: one order after the other, each repeated until the hub has said that it is done.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use hearth_hub::store::StoreError;
+use rusqlite::Transaction;
+
+use super::hub::HubHost;
+use super::lock;
+
+/// An order; carrying it out twice changes nothing.
+pub(super) type Order = Arc<dyn Fn(&Transaction<'_>) -> Result<(), StoreError> + Send + Sync>;
+
+/// How long an order that was not answered waits before it is given again.
+const AGAIN_AFTER: Duration = Duration::from_secs(3);
+
+/// The orders that are not carried out yet.
+#[derive(Default)]
+pub(super) struct Orders {
+    waiting: VecDeque<Order>,
+    given: Option<(Duration, Arc<Mutex<Option<Result<(), StoreError>>>>)>,
+}
+
+impl Orders {
+    /// Adds an order.
+    pub(super) fn add(
+        &mut self,
+        order: impl Fn(&Transaction<'_>) -> Result<(), StoreError> + Send + Sync + 'static,
+    ) {
+        self.waiting.push_back(Arc::new(order));
+    }
+
+    /// Whether all are carried out.
+    pub(super) fn are_done(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    /// Goes on with the orders; an error when one cannot be carried out at all.
+    pub(super) fn go_on(&mut self, hub: &HubHost, now: Duration) -> Result<(), String> {
+        let answer = self.given.as_ref().and_then(|(_, answer)| lock(answer).take());
+        match answer {
+            Some(Ok(())) => {
+                self.waiting.pop_front();
+                self.given = None;
+            }
+            Some(Err(StoreError::Logic(wrong) | StoreError::Constraint(wrong))) => {
+                return Err(format!("an order of the administrators failed: {wrong}"));
+            }
+            // The disk failed: once more, later.
+            Some(Err(_)) | None => {}
+        }
+        let is_due = self.given.as_ref().is_none_or(|(at, _)| now.saturating_sub(*at) >= AGAIN_AFTER);
+        let (Some(order), true, true) = (self.waiting.front(), is_due, hub.program().is_some()) else {
+            return Ok(());
+        };
+        let (order, told) = (Arc::clone(order), Arc::new(Mutex::new(None)));
+        self.given = Some((now, Arc::clone(&told)));
+        hub.bring(Box::new(move |store| {
+            Box::pin(async move {
+                let done = store.write(move |transaction| order(transaction)).await;
+                *lock(&told) = Some(done);
+            })
+        }));
+        Ok(())
+    }
+}

@@ -1,0 +1,441 @@
+//! One run: hosts, staff, administrators and faults, step by step from a seed.
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use hearth_hub::{grants, sites};
+use hearth_node::keys::DataKey;
+use hearth_node::random::Random;
+use hearth_protocol::access::SiteKind;
+use hearth_protocol::id::{InstallId, ResidentId, SiteId};
+use hearth_protocol::time::Timestamp;
+use hearth_protocol::wire::message::RevokeMode;
+use uuid::Uuid;
+
+use super::coverage::Coverage;
+use super::host::{Host, Shared};
+use super::hub::HubHost;
+use super::model::Model;
+use super::network::Network;
+use super::node::NodeHost;
+use super::orders::Orders;
+use super::plan::{GOOD_LINE, Plan};
+use super::views::{self, HubView, NodeView};
+use super::{authority, checks, disk, hub, lock, node};
+use crate::generate::dice::Dice;
+
+thread_local! {
+    /// The time of the run on this thread, for what is read between two steps.
+    static BETWEEN: Cell<Duration> = const { Cell::new(Duration::ZERO) };
+}
+
+/// Time since the run on this thread began.
+pub(super) fn now() -> Duration {
+    if turmoil::in_simulation() { turmoil::sim_elapsed().unwrap_or_default() } else { BETWEEN.get() }
+}
+
+/// How often what must always hold is looked at.
+const CHECK_EVERY: Duration = Duration::from_secs(2);
+/// How often it is looked at whether all is well, once nothing goes wrong any more.
+const SETTLED_EVERY: Duration = Duration::from_secs(1);
+/// Within which time after the last fault all must be well: a refusal may have told a node to wait ten minutes, and
+/// every other wait is shorter.
+const SETTLES_WITHIN: Duration = Duration::from_secs(720);
+
+/// A site of the run.
+pub(super) struct Site {
+    pub(super) id: SiteId,
+    pub(super) kind: SiteKind,
+    pub(super) install: InstallId,
+    pub(super) node: Arc<NodeHost>,
+}
+
+/// A run under way.
+pub(super) struct Run {
+    sim: turmoil::Sim<'static>,
+    pub(super) shared: Arc<Shared>,
+    pub(super) plan: Plan,
+    pub(super) dice: Dice,
+    pub(super) hub: Arc<HubHost>,
+    pub(super) sites: Vec<Site>,
+    pub(super) residents: Vec<ResidentId>,
+    pub(super) model: Arc<Mutex<Model>>,
+    /// What the administrators want each site to hold.
+    pub(super) held: BTreeMap<(usize, ResidentId), bool>,
+    pub(super) orders: Orders,
+    /// What is to be done at which time, in order.
+    pub(super) later: BTreeMap<(Duration, u64), Later>,
+    next_later: u64,
+    /// What went wrong that a task found.
+    pub(super) wrong: Arc<Mutex<Option<String>>>,
+    next_check: Duration,
+}
+
+/// Something that is put off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Later {
+    /// A fault strikes, and the next is drawn.
+    Fault,
+    /// Staff write, and the next is drawn.
+    Entry,
+    /// A host is switched on again: the hub, or this site's.
+    SwitchOn(Option<usize>),
+    /// The lines between this site and the hub are as at the beginning again.
+    MendLine(usize),
+    /// The hub's disk, or this site's, has room again.
+    EmptyDisk(Option<usize>),
+    /// The installation of this site gets its right back.
+    GiveBack(usize),
+}
+
+impl Run {
+    /// Builds the region of a seed.
+    pub(super) fn new(seed: u64, coverage: Coverage) -> anyhow::Result<Self> {
+        BETWEEN.set(Duration::ZERO);
+        let mut dice = Dice::new(seed, "run");
+        let plan = Plan::draw(&mut Dice::new(seed, "plan"));
+        let network = Network::new(Dice::new(seed, "network"), plan.line, coverage.clone());
+        let disks = disk::Disks::default();
+        let vfs = disk::show(&disks);
+        let (start, commit_ms) = (plan.start, plan.commit_ms);
+        let shared = Arc::new(Shared { seed, start, network, disks, vfs, coverage, commit_ms });
+        let mut sim = turmoil::Builder::new()
+            .tick_duration(plan.tick)
+            .simulation_duration(Duration::from_hours(24))
+            .rng_seed(seed)
+            .build();
+        let hub: Arc<HubHost> = Arc::new(Host::new("hub".to_owned(), 1, &shared));
+        let address = hub.at(hub::PORT).to_string();
+        let certifier = authority::certifier(seed, &address, plan.start)?;
+        let mut orders = Orders::default();
+        let mut sites = Vec::new();
+        for number in 0..plan.nodes {
+            let site = Self::site(number, &shared, &certifier, &mut orders)?;
+            sites.push(site);
+        }
+        let (world, host) = (Arc::clone(&shared), Arc::clone(&hub));
+        sim.host("hub", move || hub::run(Arc::clone(&world), Arc::clone(&host), Arc::clone(&certifier)));
+        for site in &sites {
+            let (world, node) = (Arc::clone(&shared), Arc::clone(&site.node));
+            let name = site.node.host.name.clone();
+            sim.host(name, move || node::run(Arc::clone(&world), Arc::clone(&node)));
+        }
+        let residents = (0..plan.residents)
+            .map(|n| ResidentId(Uuid::from_u128(u128::from(dice.bits()) << 64 | u128::from(n))));
+        let residents = residents.collect();
+        let mut run = Self {
+            sim,
+            shared,
+            plan,
+            dice,
+            hub,
+            sites,
+            residents,
+            model: Arc::default(),
+            held: BTreeMap::new(),
+            orders,
+            later: BTreeMap::new(),
+            next_later: 0,
+            wrong: Arc::default(),
+            next_check: CHECK_EVERY,
+        };
+        run.assign_residents();
+        run.put_off(Duration::from_secs(1), Later::Entry);
+        run.put_off(Duration::from_secs(5), Later::Fault);
+        Ok(run)
+    }
+
+    fn site(
+        number: u8,
+        shared: &Arc<Shared>,
+        certifier: &Arc<hearth_hub::enrol::Certifier>,
+        orders: &mut Orders,
+    ) -> anyhow::Result<Site> {
+        let kind = if number % 2 == 0 { SiteKind::CareHome } else { SiteKind::Pharmacy };
+        let id: SiteId = format!("SITE{number}").parse().context("a site's code")?;
+        let install = InstallId(100 + u32::from(number));
+        let now = shared.start;
+        let enrolled = authority::enrol(certifier, shared.seed, (id, kind), install, now)?;
+        let peer = enrolled.peer;
+        orders.add(move |t| {
+            if sites::kind(t, id)?.is_none() {
+                sites::add(t, id, kind, "A site", now)?;
+                sites::add_install(t, install, id, &peer.public_key, now)?;
+            }
+            sites::add_certificate(t, install, peer.fingerprint, now, peer.not_after)
+        });
+        let host = Host::new(format!("node-{number}"), number + 2, shared);
+        let key = DataKey::generate(&Random::seeded(shared.seed ^ u64::from(number)));
+        let node = NodeHost::new(host, key, enrolled.install, authority::platform()?);
+        Ok(Site { id, kind, install, node: Arc::new(node) })
+    }
+
+    /// Every resident is at a home, and most at a pharmacy.
+    fn assign_residents(&mut self) {
+        for resident in self.residents.clone() {
+            for site in 0..self.sites.len() {
+                if site == 0 || self.dice.percent(70) {
+                    self.assign(site, resident);
+                }
+            }
+        }
+    }
+
+    /// The administrators give a site a resident's record.
+    pub(super) fn assign(&mut self, site: usize, resident: ResidentId) {
+        let Some(id) = self.sites.get(site).map(|site| site.id) else { return };
+        lock(&self.model).ever_granted.insert((id, resident));
+        self.held.insert((site, resident), true);
+        let now = self.wall();
+        self.orders.add(move |t| {
+            grants::add_resident(t, resident, now)?;
+            grants::assign(t, id, resident, now)
+        });
+    }
+
+    /// The administrators take a resident's record from a site that holds it.
+    pub(super) fn revoke(&mut self, site: usize, resident: ResidentId, mode: RevokeMode) {
+        let Some(id) = self.sites.get(site).map(|site| site.id) else { return };
+        if mode == RevokeMode::Forget {
+            lock(&self.model).ever_forgotten.insert((id, resident));
+        }
+        self.held.insert((site, resident), false);
+        let now = self.wall();
+        self.orders.add(move |t| grants::revoke(t, id, resident, mode, now));
+    }
+
+    /// The right time.
+    pub(super) fn wall(&self) -> Timestamp {
+        self.shared.start.plus_ms(i64::try_from(now().as_millis()).unwrap_or(i64::MAX))
+    }
+
+    /// Puts something off.
+    pub(super) fn put_off(&mut self, wait: Duration, what: Later) {
+        self.next_later += 1;
+        self.later.insert((now() + wait, self.next_later), what);
+    }
+
+    /// A wait whose mean is this.
+    pub(super) fn about(&mut self, mean: Duration) -> Duration {
+        let ms = u64::try_from(mean.as_millis()).unwrap_or(0);
+        Duration::from_millis(self.dice.below(ms * 2 + 1))
+    }
+
+    /// Runs to the end; an error says what did not hold.
+    pub(super) fn to_the_end(&mut self) -> Result<(), String> {
+        while now() < self.plan.storm {
+            self.step()?;
+        }
+        self.mend_everything();
+        let began = now();
+        let mut look = began + SETTLED_EVERY;
+        loop {
+            self.step()?;
+            if now() < look {
+                continue;
+            }
+            look = now() + SETTLED_EVERY;
+            let Some(unsettled) = self.unsettled()? else { break };
+            if now() - began > SETTLES_WITHIN {
+                return Err(format!(
+                    "not settled {} s after the last fault: {unsettled}",
+                    SETTLES_WITHIN.as_secs()
+                ));
+            }
+        }
+        self.shared.coverage.count("settled after", settled_class(now() - began));
+        self.at_the_end()
+    }
+
+    fn step(&mut self) -> Result<(), String> {
+        self.sim.step().map_err(|error| format!("a program ended: {error}"))?;
+        BETWEEN.set(self.sim.elapsed());
+        self.notice_lost_power();
+        self.orders.go_on(&self.hub, now())?;
+        while let Some(first) = self.later.first_entry() {
+            if first.key().0 > now() {
+                break;
+            }
+            let what = first.remove();
+            self.strike(what);
+        }
+        if let Some(wrong) = lock(&self.wrong).take() {
+            return Err(wrong);
+        }
+        if now() >= self.next_check {
+            self.next_check = now() + CHECK_EVERY;
+            self.check()?;
+        }
+        Ok(())
+    }
+
+    /// A host whose disk lost power at a write is off.
+    fn notice_lost_power(&mut self) {
+        for target in self.targets() {
+            let name = self.name(target);
+            if !self.shared.disks.has_power(&name) && self.sim.is_host_running(name.as_str()) {
+                self.switched_off(target);
+            }
+        }
+    }
+
+    /// The hub and every site.
+    pub(super) fn targets(&self) -> Vec<Option<usize>> {
+        std::iter::once(None).chain((0..self.sites.len()).map(Some)).collect()
+    }
+
+    /// The name of the hub, or of a site's host.
+    pub(super) fn name(&self, target: Option<usize>) -> String {
+        let site = target.and_then(|site| self.sites.get(site));
+        site.map_or_else(|| self.hub.name.clone(), |site| site.node.host.name.clone())
+    }
+
+    /// The address of the hub, or of a site's host.
+    pub(super) fn ip(&self, target: Option<usize>) -> IpAddr {
+        target.and_then(|site| self.sites.get(site)).map_or(self.hub.ip, |site| site.node.host.ip)
+    }
+
+    /// A host's program is no more: its tasks end where they stand, and it is switched on again after a while.
+    pub(super) fn switched_off(&mut self, target: Option<usize>) {
+        let name = self.name(target);
+        self.sim.crash(name.as_str());
+        match target.and_then(|site| self.sites.get(site)) {
+            Some(site) => site.node.host.is_off(),
+            None => self.hub.is_off(),
+        }
+        let off = Duration::from_millis(self.dice.below(20_000));
+        self.put_off(off, Later::SwitchOn(target));
+    }
+
+    /// A host is switched on, if it is off.
+    pub(super) fn switch_on(&mut self, target: Option<usize>) {
+        let name = self.name(target);
+        if self.sim.is_host_running(name.as_str()) {
+            return;
+        }
+        if !self.shared.disks.has_power(&name) {
+            self.shared.disks.restore_power(&name);
+            match target.and_then(|site| self.sites.get(site)) {
+                Some(site) => site.node.host.time.boot(now()),
+                None => self.hub.time.boot(now()),
+            }
+        }
+        self.sim.bounce(name.as_str());
+    }
+
+    /// Nothing goes wrong from here on, and what was off or cut is back.
+    fn mend_everything(&mut self) {
+        let given_back: Vec<usize> = self
+            .later
+            .values()
+            .filter_map(|what| match what {
+                Later::GiveBack(site) => Some(*site),
+                Later::Fault
+                | Later::Entry
+                | Later::SwitchOn(_)
+                | Later::MendLine(_)
+                | Later::EmptyDisk(_) => None,
+            })
+            .collect();
+        self.later.clear();
+        for site in given_back {
+            self.strike(Later::GiveBack(site));
+        }
+        self.shared.network.set_all(GOOD_LINE);
+        for target in self.targets() {
+            self.shared.disks.heal(&self.name(target));
+            self.switch_on(target);
+        }
+        self.hub.time.skew(0);
+        self.sites.iter().for_each(|site| site.node.host.time.skew(0));
+    }
+
+    fn view(&self, site: &Site) -> Result<Option<NodeView>, String> {
+        let Some(records) = site.node.host.program() else { return Ok(None) };
+        match views::of_node(&records) {
+            Ok(view) => Ok(Some(view)),
+            // A disk that fails or has no power reads nothing.
+            Err(_) if self.plan_has_bad_disks() => Ok(None),
+            Err(error) => Err(format!("the database of {} cannot be read: {error:#}", site.id)),
+        }
+    }
+
+    fn hub_view(&self) -> Result<Option<HubView>, String> {
+        let Some(store) = self.hub.program() else { return Ok(None) };
+        match views::of_hub(&store) {
+            Ok(view) => Ok(Some(view)),
+            Err(_) if self.plan_has_bad_disks() => Ok(None),
+            Err(error) if error.to_string().contains("no region yet") => Ok(None),
+            Err(error) => Err(format!("the hub's database cannot be read: {error:#}")),
+        }
+    }
+
+    /// What must always hold.
+    fn check(&self) -> Result<(), String> {
+        if let Some(logged) = super::log::never(&self.shared.coverage) {
+            return Err(format!("was logged: {logged}"));
+        }
+        let hub = self.hub_view()?;
+        let model = lock(&self.model);
+        if let Some(hub) = &hub {
+            checks::hub(&model, hub)?;
+        }
+        for site in &self.sites {
+            let Some(view) = self.view(site)? else { continue };
+            checks::node(&model, site.id, &view)?;
+            if let Some(hub) = &hub {
+                checks::between(site.id, &view, hub)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What is not yet as it must be in the end; none when all is.
+    fn unsettled(&self) -> Result<Option<String>, String> {
+        if !self.orders.are_done() {
+            return Ok(Some("the administrators' orders are not carried out".to_owned()));
+        }
+        let Some(hub) = self.hub_view()? else { return Ok(Some("the hub does not run".to_owned())) };
+        for site in &self.sites {
+            let Some(view) = self.view(site)? else {
+                return Ok(Some(format!("the node of {} does not run", site.id)));
+            };
+            if let Some(unsettled) = checks::unsettled(site.id, &view, &hub) {
+                return Ok(Some(unsettled));
+            }
+        }
+        Ok(None)
+    }
+
+    /// All is well: nothing that was saved is missing, and no chain is broken.
+    fn at_the_end(&self) -> Result<(), String> {
+        self.check()?;
+        let Some(hub) = self.hub_view()? else { return Err("the hub does not run".to_owned()) };
+        checks::kept(&lock(&self.model), &hub, |_| false)?;
+        for site in &self.sites {
+            let records = site.node.host.program().ok_or("a node does not run")?;
+            views::audit_of_node(&records).map_err(|error| format!("audit of {}: {error:#}", site.id))?;
+        }
+        let store = self.hub.program().ok_or("the hub does not run")?;
+        views::audit_of_hub(&store).map_err(|error| format!("{error:#}"))
+    }
+
+    /// How long the run was.
+    pub(super) fn elapsed(&self) -> Duration {
+        self.sim.elapsed()
+    }
+
+    fn plan_has_bad_disks(&self) -> bool {
+        self.plan.faults.contains(&super::plan::Fault::FailingDisk)
+    }
+}
+
+fn settled_class(time: Duration) -> String {
+    let classes = [2, 5, 10, 30, 60, 120, 720];
+    let class = classes.into_iter().find(|most| time.as_secs() < *most);
+    class.map_or_else(|| "longer".to_owned(), |most| format!("less than {most} s"))
+}
