@@ -161,6 +161,7 @@ impl Sync {
     fn handle_event(&mut self, event: LinkEvent) {
         match event {
             LinkEvent::Message(channel, message) => {
+                tracing::trace!(state = self.session.state_name(), name = message.name(), "came");
                 if let Err(violation) = self.session.handle_message(channel, message) {
                     tracing::error!(%violation, "the hub is not believed; the link is closed");
                     self.give_up(link::VIOLATION);

@@ -5,6 +5,7 @@
 //! replicas must hold the same and all that was told to be saved must be where it belongs. A run repeats exactly.
 
 mod authority;
+mod batch;
 mod checks;
 mod clock;
 mod coverage;
@@ -18,16 +19,21 @@ mod network;
 mod node;
 mod orders;
 mod plan;
+mod report;
 mod run;
+pub mod seeds;
 mod socket;
 mod strike;
 mod views;
 
+use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+pub use batch::{Batch, side_by_side};
 pub use coverage::Counts;
 use coverage::Coverage;
+pub use report::Report;
 use run::{Run, now};
 
 /// What became of a run.
@@ -48,10 +54,25 @@ pub struct Outcome {
     pub datagrams: u64,
 }
 
-/// Runs a seed on this thread.
-pub fn simulate(seed: u64) -> Outcome {
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.simulated.as_secs();
+        writeln!(f, "seed {}, {seconds} s simulated, {} datagrams", self.seed, self.datagrams)?;
+        for (group, names) in &self.counts {
+            writeln!(f, "  {group}")?;
+            for (name, times) in names {
+                writeln!(f, "    {times:6} {name}")?;
+            }
+        }
+        writeln!(f, "  trace {}", self.trace)?;
+        write!(f, "  {}", self.failure.as_deref().unwrap_or("all was as it must be"))
+    }
+}
+
+/// Runs a seed on this thread, and prints what the programs log at this level and above.
+pub fn simulate(seed: u64, print: Option<tracing::Level>) -> Outcome {
     let coverage = Coverage::default();
-    log::counted(&coverage, || outcome(seed, &coverage))
+    log::counted(&coverage, print, || outcome(seed, &coverage))
 }
 
 fn outcome(seed: u64, coverage: &Coverage) -> Outcome {

@@ -34,6 +34,7 @@ pub(super) fn writer(work: &Work, path: &Path, key: &DataKey) -> Result<Connecti
     let connection = match work {
         Work::Threads => open_keyed(path, key, flags)?,
         Work::Tasks(tasks) => {
+            wait_for_cipher();
             let opened = Connection::open_with_flags_and_vfs(path, flags, tasks.vfs.as_str())?;
             // The only connection needs no memory shared with others.
             opened.execute_batch("PRAGMA locking_mode = EXCLUSIVE;")?;
@@ -65,15 +66,17 @@ pub fn reader(path: &Path, key: &DataKey) -> Result<Connection, StoreError> {
 
 fn open_keyed(path: &Path, key: &DataKey, flags: OpenFlags) -> Result<Connection, StoreError> {
     wait_for_cipher();
-    keyed(Connection::open_with_flags(path, flags)?, key)
+    let connection = Connection::open_with_flags(path, flags)?;
+    // No page that was decrypted is swapped out or left behind.
+    connection.execute_batch("PRAGMA cipher_memory_security = ON;")?;
+    keyed(connection, key)
 }
 
 fn keyed(connection: Connection, key: &DataKey) -> Result<Connection, StoreError> {
     let pragma = Zeroizing::new(format!("PRAGMA key = \"x'{}'\";", *key.to_hex()));
     connection.execute_batch(&pragma)?;
-    connection.execute_batch(&format!(
-        "PRAGMA cipher_memory_security = ON; PRAGMA temp_store = MEMORY; PRAGMA busy_timeout = {BUSY_TIMEOUT_MS};"
-    ))?;
+    connection
+        .execute_batch(&format!("PRAGMA temp_store = MEMORY; PRAGMA busy_timeout = {BUSY_TIMEOUT_MS};"))?;
     // The first read is what tries the key.
     connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, i64>(0))?;
     connection.set_prepared_statement_cache_capacity(128);

@@ -229,6 +229,16 @@ impl HubSession {
         self.state == State::Live
     }
 
+    /// The name of the state, for logs.
+    pub fn state_name(&self) -> &'static str {
+        match self.state {
+            State::Silent { .. } => "silent",
+            State::Admitting { .. } => "admitting",
+            State::Live => "live",
+            State::Closing => "closing",
+        }
+    }
+
     /// The next thing to do.
     pub fn poll_effect(&mut self) -> Option<HubEffect> {
         self.effects.pop_front()

@@ -211,6 +211,18 @@ impl NodeSession {
         self.state == State::Live
     }
 
+    /// The name of the state, for logs.
+    pub fn state_name(&self) -> &'static str {
+        match self.state {
+            State::Waiting(_) => "waiting",
+            State::Dialing => "dialing",
+            State::Reading { .. } => "reading",
+            State::Greeting { .. } => "greeting",
+            State::Live => "live",
+            State::Closing => "closing",
+        }
+    }
+
     /// The next thing to do.
     pub fn poll_effect(&mut self) -> Option<NodeEffect> {
         self.effects.pop_front()

@@ -1,7 +1,98 @@
-fn main() {
-    for seed in std::env::args().skip(1) {
-        let at = std::time::Instant::now();
-        let outcome = hearth_tests::simulation::simulate(seed.parse().unwrap());
-        println!("{outcome:#?} {:?}", at.elapsed());
+//! `cargo simulate`: whole regions on virtual time, one a seed.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::Parser;
+use hearth_tests::setup;
+use hearth_tests::simulation::{Batch, Report, seeds, simulate};
+
+/// Runs regions on virtual time: a hub, sites, staff, and what may go wrong, all drawn from a seed.
+#[derive(Debug, Parser)]
+#[command(name = "cargo simulate", bin_name = "cargo simulate", after_help = EXAMPLES)]
+struct Arguments {
+    /// Run these seeds alone and print what became of each
+    seeds: Vec<u64>,
+    /// Without seeds: how many, after those that failed once
+    #[arg(long, default_value_t = 200)]
+    count: u64,
+    /// Without seeds: the first
+    #[arg(long, default_value_t = 1)]
+    from: u64,
+    /// Seeds that run at the same time
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=64))]
+    threads: u8,
+    /// Run every n-th seed a second time, to see that it repeats; 0 for none
+    #[arg(long, default_value_t = 1)]
+    twice: u64,
+    /// Folder for `simulation.json` and `simulation.md`; none is written without it
+    #[arg(long)]
+    report: Option<PathBuf>,
+    /// Print what the programs log at this level and above
+    #[arg(long)]
+    log: Option<tracing::Level>,
+    /// Add seeds that fail to tests/simulation-seeds.txt
+    #[arg(long)]
+    keep: bool,
+}
+
+const EXAMPLES: &str = "Examples:
+  cargo simulate
+  cargo simulate 4711 --log warn
+  cargo simulate --count 5000 --report tests/reports --keep";
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match run(&arguments) {
+        Ok(code) => code,
+        Err(error) => {
+            anstream::eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
     }
+}
+
+fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    if !arguments.seeds.is_empty() {
+        return Ok(one_by_one(arguments));
+    }
+    let mut wanted = seeds::failed_before()?;
+    wanted.extend(arguments.from..arguments.from.saturating_add(arguments.count));
+    let batch = Batch { seeds: wanted, threads: arguments.threads, twice: arguments.twice };
+    let report = batch.run(|done, of, outcome| {
+        if let Some(failure) = &outcome.failure {
+            anstream::eprintln!(
+                "seed {}: {failure}\n  replay: cargo simulate {}",
+                outcome.seed,
+                outcome.seed
+            );
+        } else if done % 100 == 0 {
+            anstream::eprintln!("{done} of {of} seeds");
+        }
+    });
+    if arguments.keep {
+        seeds::keep(&report.failed())?;
+    }
+    write(&report, arguments.report.as_deref())?;
+    anstream::println!("{}", report.summary());
+    Ok(if report.failed().is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn one_by_one(arguments: &Arguments) -> ExitCode {
+    let mut code = ExitCode::SUCCESS;
+    for seed in &arguments.seeds {
+        let outcome = simulate(*seed, arguments.log);
+        anstream::println!("{outcome}");
+        if outcome.failure.is_some() {
+            code = ExitCode::FAILURE;
+        }
+    }
+    code
+}
+
+fn write(report: &Report, folder: Option<&std::path::Path>) -> anyhow::Result<()> {
+    let Some(folder) = folder else { return Ok(()) };
+    let folder = if folder.is_absolute() { folder.to_owned() } else { setup::root().join(folder) };
+    report.write(&folder).with_context(|| format!("cannot write the report to {}", folder.display()))
 }

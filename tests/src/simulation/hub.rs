@@ -61,8 +61,8 @@ async fn once(shared: &Shared, host: &Arc<HubHost>, certifier: &Arc<Certifier>) 
     };
     let quic = listen::server_config(&hub.certifier, &hub.clock, &hub.random)?;
     let socket = Socket::bind(shared, &host.name, host.at(PORT));
-    let datagrams = Datagrams::Other(socket, Arc::new(TokioRuntime), crypto::endpoint(&stream));
-    let endpoint = listen::bind(datagrams, quic, &hub.random)?;
+    let datagrams = Datagrams::Other(socket, Arc::new(TokioRuntime));
+    let endpoint = listen::bind(datagrams, quic, &hub.random, &[7; 32])?;
     let links = hub.links.clone();
     let enrolment = Enrolment::new(
         store.clone(),

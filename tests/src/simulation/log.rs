@@ -9,6 +9,7 @@ use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::{Context, SubscriberExt as _};
 
 use super::coverage::Coverage;
+use super::now;
 
 /// What only a broken or hostile peer causes, or a fault of ours.
 const NEVER: [&str; 4] = [
@@ -18,11 +19,16 @@ const NEVER: [&str; 4] = [
     "a node's audit does not continue its chain",
 ];
 
-/// Runs this with everything that is logged counted.
-pub(super) fn counted<T>(coverage: &Coverage, run: impl FnOnce() -> T) -> T {
-    let levels = ["hearth_hub", "hearth_node", "hearth_protocol"].map(|name| (name, Level::TRACE));
-    let layer = Counting(coverage.clone()).with_filter(Targets::new().with_targets(levels));
-    tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), run)
+/// The programs, by the beginning of their events' names.
+const PROGRAMS: [&str; 3] = ["hearth_hub", "hearth_node", "hearth_tests"];
+
+/// Runs this with everything that is logged counted, and printed from this level on.
+pub(super) fn counted<T>(coverage: &Coverage, print: Option<Level>, run: impl FnOnce() -> T) -> T {
+    let from = |level: Level| Targets::new().with_targets(PROGRAMS.map(|name| (name, level)));
+    let counting = Counting(coverage.clone()).with_filter(from(Level::TRACE));
+    let printing = print.map(|level| Printing.with_filter(from(level)));
+    let subscriber = tracing_subscriber::registry().with(counting).with(printing);
+    tracing::subscriber::with_default(subscriber, run)
 }
 
 /// What was logged that must never be; none when nothing was.
@@ -41,7 +47,8 @@ impl<S: Subscriber> Layer<S> for Counting {
         let level = *event.metadata().level();
         if level == Level::TRACE {
             if let (Some(state), Some(name)) = (&said.state, &said.name) {
-                self.0.count("messages by state", format!("{state} {name}"));
+                let side = if event.metadata().target().starts_with("hearth_hub") { "hub" } else { "node" };
+                self.0.count("messages by state", format!("{side} {state}: {name}"));
             }
             return;
         }
@@ -50,6 +57,20 @@ impl<S: Subscriber> Layer<S> for Counting {
         } else if level <= Level::WARN {
             self.0.count("warnings", said.text);
         }
+    }
+}
+
+/// Prints with the time of the run.
+struct Printing;
+
+impl<S: Subscriber> Layer<S> for Printing {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        let mut said = Said::default();
+        event.record(&mut said);
+        let (level, target) = (event.metadata().level(), event.metadata().target());
+        let [state, name] = [said.state, said.name].map(Option::unwrap_or_default);
+        let time = now().as_secs_f64();
+        anstream::eprintln!("{time:9.3} {level} {target}: {}{} {state} {name}", said.text, said.rest);
     }
 }
 
