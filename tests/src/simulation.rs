@@ -10,6 +10,7 @@ mod checks;
 mod clock;
 mod coverage;
 mod crypto;
+mod damage;
 mod disk;
 mod host;
 mod hub;

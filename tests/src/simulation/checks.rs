@@ -42,8 +42,9 @@ pub(super) fn hub(model: &Model, view: &HubView) -> Result<(), String> {
 }
 
 /// Compares a node with the hub, in the midst of a run.
-pub(super) fn between(site: SiteId, node: &NodeView, hub: &HubView) -> Result<(), String> {
-    if node.epoch.is_some_and(|epoch| epoch != hub.epoch) {
+pub(super) fn between(model: &Model, site: SiteId, node: &NodeView, hub: &HubView) -> Result<(), String> {
+    // What a restored hub has lost, and what a node put back from a copy has, is found when both are compared.
+    if model.is_hub_restored || model.doubtful.contains(&site) {
         return Ok(());
     }
     for id in &node.at_hub {
@@ -128,11 +129,14 @@ fn differs(here: Option<&Document>, there: Option<&Document>, node: &NodeView) -
 }
 
 /// What staff were told to be saved is in the hub's order, or put aside there for a person, when all is well.
-pub(super) fn kept(model: &Model, hub: &HubView, is_excused: impl Fn(u64) -> bool) -> Result<(), String> {
-    for (number, deed) in &model.deeds {
+///
+/// What a site has erased by order after the hub had it is gone when the hub then loses it too.
+pub(super) fn kept(model: &Model, hub: &HubView) -> Result<(), String> {
+    for deed in model.deeds.values().filter(|deed| !deed.is_doubtful) {
         let Told::Saved(id) = deed.told else { continue };
         let is_there = hub.documents.values().any(|document| document.entries.contains_key(&id));
-        if !is_there && !hub.aside.contains(&id) && !is_excused(*number) {
+        let is_erased = model.is_hub_restored && model.ever_forgotten.contains(&(deed.site, deed.resident));
+        if !is_there && !hub.aside.contains(&id) && !is_erased {
             return Err(format!("{id}, which {} was told to be saved, never reached the hub", deed.site));
         }
     }

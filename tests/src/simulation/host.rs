@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -45,6 +45,8 @@ pub(super) struct Host<P> {
     pub(super) ip: IpAddr,
     pub(super) time: Arc<HostTime>,
     boots: AtomicU64,
+    /// The disk was put back from a copy and the program is to be told so at its next start.
+    pub(super) is_restored: AtomicBool,
     program: Mutex<Option<P>>,
     deeds: Mutex<VecDeque<Deed<P>>>,
     brought: Notify,
@@ -60,6 +62,7 @@ impl<P: Clone> Host<P> {
             ip: IpAddr::V4(Ipv4Addr::new(10, 0, 0, number)),
             time: Arc::new(HostTime::new(shared.start)),
             boots: AtomicU64::new(0),
+            is_restored: AtomicBool::new(false),
             program: Mutex::default(),
             deeds: Mutex::default(),
             brought: Notify::new(),

@@ -1,6 +1,7 @@
 //! The hub's host: the product's store, listener and compactor on the simulated network and disk.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use hearth_hub::clock::Clock;
 use hearth_hub::enrol::{Certifier, Enrolment};
@@ -51,6 +52,10 @@ async fn once(shared: &Shared, host: &Arc<HubHost>, certifier: &Arc<Certifier>) 
     let store = Store::open(host.database(), &options)?;
     let own = InstallId(random.u32().max(1));
     store.write(move |t| region::begin(t, RegionId(REGION), own)).await?;
+    if host.is_restored.load(Ordering::Relaxed) {
+        store.write(move |t| region::start_epoch(t, own)).await?;
+        host.is_restored.store(false, Ordering::Relaxed);
+    }
     let hub = Hub {
         store: store.clone(),
         clock,

@@ -18,6 +18,8 @@ pub(super) struct Deed {
     pub(super) told: Told,
     /// How often it was tried.
     pub(super) tries: u32,
+    /// The node was put back from a copy, or enrolled anew: what it was told says nothing any more.
+    pub(super) is_doubtful: bool,
 }
 
 /// What staff were told.
@@ -40,11 +42,17 @@ pub(super) struct Model {
     pub(super) ever_granted: BTreeSet<(SiteId, ResidentId)>,
     /// Records that a site was ever told to forget.
     pub(super) ever_forgotten: BTreeSet<(SiteId, ResidentId)>,
+    /// Sites whose node was put back from a copy.
+    pub(super) doubtful: BTreeSet<SiteId>,
+    /// Whether the hub was restored from a backup.
+    pub(super) is_hub_restored: bool,
 }
 
 impl Model {
     /// Staff begin an action; gives its number.
     pub(super) fn begin(&mut self, deed: Deed) -> u64 {
+        let is_doubtful = self.doubtful.contains(&deed.site);
+        let deed = Deed { is_doubtful, ..deed };
         let number = self.deeds.last_key_value().map_or(1, |(last, _)| last + 1);
         self.deeds.insert(number, deed);
         number
@@ -65,6 +73,9 @@ impl Model {
                 let [id] = added.ids.as_slice() else {
                     return Err(format!("action {number} has {} entries", added.ids.len()));
                 };
+                if deed.is_doubtful {
+                    return Ok(());
+                }
                 if let Told::Saved(before) = deed.told
                     && before != *id
                 {
@@ -85,6 +96,16 @@ impl Model {
         Ok(())
     }
 
+    /// What a site's node was told counts no more.
+    pub(super) fn doubt(&mut self, site: SiteId) {
+        self.doubtful.insert(site);
+        for deed in self.deeds.values_mut().filter(|deed| deed.site == site) {
+            deed.is_doubtful = true;
+        }
+        let deeds = &self.deeds;
+        self.saved.retain(|_, number| deeds.get(number).is_some_and(|deed| !deed.is_doubtful));
+    }
+
     /// Compares an entry that some replica holds with what was written.
     pub(super) fn check(&self, section: Section, resident: ResidentId, entry: &Entry) -> Result<(), String> {
         let number = number_in(entry).ok_or_else(|| format!("entry {} says what nobody wrote", entry.id))?;
@@ -95,6 +116,9 @@ impl Model {
             && entry.origin == Origin::Site(deed.site);
         if !is_same {
             return Err(format!("entry {} is not what action {number} wrote", entry.id));
+        }
+        if deed.is_doubtful {
+            return Ok(());
         }
         match &deed.told {
             Told::Saved(id) if *id != entry.id => {

@@ -32,6 +32,11 @@ impl NodeHost {
         Self { host, key, install: Mutex::new(install), platform }
     }
 
+    /// The site is enrolled anew on this host.
+    pub(super) fn enrol(&self, install: Install) {
+        *lock(&self.install) = install;
+    }
+
     /// Who the node is.
     pub(super) fn install(&self) -> Install {
         lock(&self.install).clone()

@@ -1,6 +1,5 @@
 //! What the administrators do at the hub: one order after the other, each repeated until the hub has said that it is done.
 
-use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -16,10 +15,11 @@ pub(super) type Order = Arc<dyn Fn(&Transaction<'_>) -> Result<(), StoreError> +
 /// How long an order that was not answered waits before it is given again.
 const AGAIN_AFTER: Duration = Duration::from_secs(3);
 
-/// The orders that are not carried out yet.
+/// The orders of a run, in the order in which they are carried out.
 #[derive(Default)]
 pub(super) struct Orders {
-    waiting: VecDeque<Order>,
+    all: Vec<Order>,
+    done: usize,
     given: Option<(Duration, Arc<Mutex<Option<Result<(), StoreError>>>>)>,
 }
 
@@ -29,12 +29,22 @@ impl Orders {
         &mut self,
         order: impl Fn(&Transaction<'_>) -> Result<(), StoreError> + Send + Sync + 'static,
     ) {
-        self.waiting.push_back(Arc::new(order));
+        self.all.push(Arc::new(order));
     }
 
     /// Whether all are carried out.
     pub(super) fn are_done(&self) -> bool {
-        self.waiting.is_empty()
+        self.done == self.all.len()
+    }
+
+    /// How many are carried out.
+    pub(super) fn done(&self) -> usize {
+        self.done
+    }
+
+    /// What was carried out after the first `done` is to be done again: the hub has forgotten it.
+    pub(super) fn repeat_after(&mut self, done: usize) {
+        (self.done, self.given) = (done.min(self.done), None);
     }
 
     /// Goes on with the orders; an error when one cannot be carried out at all.
@@ -42,7 +52,7 @@ impl Orders {
         let answer = self.given.as_ref().and_then(|(_, answer)| lock(answer).take());
         match answer {
             Some(Ok(())) => {
-                self.waiting.pop_front();
+                self.done += 1;
                 self.given = None;
             }
             Some(Err(StoreError::Logic(wrong) | StoreError::Constraint(wrong))) => {
@@ -52,7 +62,7 @@ impl Orders {
             Some(Err(_)) | None => {}
         }
         let is_due = self.given.as_ref().is_none_or(|(at, _)| now.saturating_sub(*at) >= AGAIN_AFTER);
-        let (Some(order), true, true) = (self.waiting.front(), is_due, hub.program().is_some()) else {
+        let (Some(order), true, true) = (self.all.get(self.done), is_due, hub.program().is_some()) else {
             return Ok(());
         };
         let (order, told) = (Arc::clone(order), Arc::new(Mutex::new(None)));

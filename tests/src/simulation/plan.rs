@@ -60,11 +60,15 @@ pub(super) enum Fault {
     Withdraw,
     /// A document at the hub is saved whole.
     Compact,
+    /// The hub is restored from a backup.
+    HubRestore,
+    /// A node is put back from a copy of its disk, as it was a while ago.
+    Clone,
 }
 
 impl Fault {
     /// Every fault.
-    pub(super) const ALL: [Self; 21] = [
+    pub(super) const ALL: [Self; 23] = [
         Self::Cut,
         Self::HalfCut,
         Self::BadLine,
@@ -86,7 +90,38 @@ impl Fault {
         Self::Move,
         Self::Withdraw,
         Self::Compact,
+        Self::HubRestore,
+        Self::Clone,
     ];
+
+    /// In how many of a hundred seeds it is there. The last two end so much that they would hide the others.
+    fn percent(self) -> u64 {
+        match self {
+            Self::HubRestore => 20,
+            Self::Clone => 10,
+            Self::Cut
+            | Self::HalfCut
+            | Self::BadLine
+            | Self::SwizzleCut
+            | Self::NodePower
+            | Self::NodePowerAtWrite
+            | Self::NodeKill
+            | Self::NodeStop
+            | Self::HubPower
+            | Self::HubPowerAtWrite
+            | Self::HubKill
+            | Self::HubStop
+            | Self::FullDisk
+            | Self::FailingDisk
+            | Self::ClockJump
+            | Self::Grant
+            | Self::Freeze
+            | Self::Forget
+            | Self::Move
+            | Self::Withdraw
+            | Self::Compact => 50,
+        }
+    }
 }
 
 /// What is drawn for a run.
@@ -127,7 +162,7 @@ impl Plan {
         let tick = Duration::from_millis(pick(dice, &[4, 8, 16]));
         let is_at_midnight = dice.percent(30);
         let start = if is_at_midnight { BEFORE_MIDNIGHT } else { BEFORE_MIDNIGHT.plus_ms(EARLIER_MS) };
-        let faults = Fault::ALL.into_iter().filter(|_| dice.percent(50)).collect();
+        let faults = Fault::ALL.into_iter().filter(|fault| dice.percent(fault.percent())).collect();
         Self {
             start,
             nodes: u8::try_from(2 + dice.below(3)).unwrap_or(2),

@@ -1,22 +1,28 @@
 //! One run: hosts, staff, administrators and faults, step by step from a seed.
 
 use std::cell::Cell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::Context as _;
+use hearth_hub::enrol::Certifier;
+use hearth_hub::sites::InstallState;
 use hearth_hub::{grants, sites};
 use hearth_node::keys::DataKey;
 use hearth_node::random::Random;
+use hearth_node::records::Records;
 use hearth_protocol::access::SiteKind;
 use hearth_protocol::id::{InstallId, ResidentId, SiteId};
+use hearth_protocol::scope::Scope;
 use hearth_protocol::time::Timestamp;
 use hearth_protocol::wire::message::RevokeMode;
 use uuid::Uuid;
 
 use super::coverage::Coverage;
+use super::disk::Image;
 use super::host::{Host, Shared};
 use super::hub::HubHost;
 use super::model::Model;
@@ -24,8 +30,8 @@ use super::network::Network;
 use super::node::NodeHost;
 use super::orders::Orders;
 use super::plan::{GOOD_LINE, Plan};
-use super::views::{self, HubView, NodeView};
-use super::{authority, checks, disk, hub, lock, node};
+use super::views::{self, Document, HubView, NodeView};
+use super::{authority, checks, damage, disk, hub, lock, node};
 use crate::generate::dice::Dice;
 
 thread_local! {
@@ -73,6 +79,13 @@ pub(super) struct Run {
     /// What went wrong that a task found.
     pub(super) wrong: Arc<Mutex<Option<String>>>,
     next_check: Duration,
+    certifier: Arc<Certifier>,
+    /// The newest backup of the hub, and how many orders were carried out when it was made.
+    pub(super) backup: Option<(Image, usize)>,
+    /// Copies of nodes' disks that are to be put back.
+    pub(super) copies: BTreeMap<usize, Image>,
+    /// Sites whose node was put back from a copy: they have to be enrolled anew.
+    pub(super) put_back: BTreeSet<usize>,
 }
 
 /// Something that is put off.
@@ -90,6 +103,10 @@ pub(super) enum Later {
     EmptyDisk(Option<usize>),
     /// The installation of this site gets its right back.
     GiveBack(usize),
+    /// The hub's disk is copied.
+    Backup,
+    /// The node of this site is put back as it was when its disk was copied.
+    PutBack(usize),
 }
 
 impl Run {
@@ -117,8 +134,8 @@ impl Run {
             let site = Self::site(number, &shared, &certifier, &mut orders)?;
             sites.push(site);
         }
-        let (world, host) = (Arc::clone(&shared), Arc::clone(&hub));
-        sim.host("hub", move || hub::run(Arc::clone(&world), Arc::clone(&host), Arc::clone(&certifier)));
+        let (world, host, signs) = (Arc::clone(&shared), Arc::clone(&hub), Arc::clone(&certifier));
+        sim.host("hub", move || hub::run(Arc::clone(&world), Arc::clone(&host), Arc::clone(&signs)));
         for site in &sites {
             let (world, node) = (Arc::clone(&shared), Arc::clone(&site.node));
             let name = site.node.host.name.clone();
@@ -142,17 +159,22 @@ impl Run {
             next_later: 0,
             wrong: Arc::default(),
             next_check: CHECK_EVERY,
+            certifier,
+            backup: None,
+            copies: BTreeMap::new(),
+            put_back: BTreeSet::new(),
         };
         run.assign_residents();
         run.put_off(Duration::from_secs(1), Later::Entry);
         run.put_off(Duration::from_secs(5), Later::Fault);
+        run.put_off(Duration::from_secs(20), Later::Backup);
         Ok(run)
     }
 
     fn site(
         number: u8,
         shared: &Arc<Shared>,
-        certifier: &Arc<hearth_hub::enrol::Certifier>,
+        certifier: &Arc<Certifier>,
         orders: &mut Orders,
     ) -> anyhow::Result<Site> {
         let kind = if number % 2 == 0 { SiteKind::CareHome } else { SiteKind::Pharmacy };
@@ -248,7 +270,76 @@ impl Run {
             }
         }
         self.shared.coverage.count("settled after", settled_class(now() - began));
-        self.at_the_end()
+        self.at_the_end()?;
+        for site in 0..self.sites.len() {
+            self.rebuild(site)?;
+        }
+        if self.dice.percent(30) {
+            let site = usize::try_from(self.dice.below(u64::from(self.plan.nodes))).unwrap_or(0);
+            self.flip_a_bit(site)?;
+        }
+        Ok(())
+    }
+
+    /// The read model of a site, made anew from the documents, is the same.
+    fn rebuild(&mut self, site: usize) -> Result<(), String> {
+        let before = self.documents(site)?;
+        let rebuilt =
+            self.ask(site, |records| Box::pin(async move { records.rebuild_read_model().await }))?;
+        rebuilt.map_err(|error| format!("the read model of site {site} was not made anew: {error}"))?;
+        let is_same = self.documents(site)? == before;
+        is_same
+            .then_some(())
+            .ok_or_else(|| format!("the read model of site {site} was not that of its documents"))
+    }
+
+    fn documents(&self, site: usize) -> Result<Option<BTreeMap<Scope, Document>>, String> {
+        let view = self.sites.get(site).map(|site| self.view(site)).transpose()?;
+        Ok(view.flatten().map(|view| view.documents))
+    }
+
+    /// A bit that flips in a stored change is found when the change is read.
+    fn flip_a_bit(&mut self, site: usize) -> Result<(), String> {
+        let (row, bit) = (self.dice.bits(), self.dice.bits());
+        let found = self.ask(site, move |records| {
+            Box::pin(async move {
+                let flipped = records.store().write(move |tx| damage::flip(tx, row, bit)).await;
+                matches!(flipped, Ok(true)).then_some(records.rebuild_read_model().await)
+            })
+        })?;
+        match found {
+            Some(Ok(())) => Err(format!("a flipped bit in a change at site {site} was not found")),
+            Some(Err(_)) => {
+                self.shared.coverage.count("program", "flipped bit of a stored change found");
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Has something done inside a site's node and waits for the answer.
+    fn ask<T: Send + 'static>(
+        &mut self,
+        site: usize,
+        what: impl FnOnce(Records) -> Pin<Box<dyn Future<Output = T> + Send>> + Send + 'static,
+    ) -> Result<T, String> {
+        let answer = Arc::new(Mutex::new(None));
+        let told = Arc::clone(&answer);
+        let host = &self.sites.get(site).ok_or("no such site")?.node.host;
+        host.bring(Box::new(move |records| {
+            Box::pin(async move {
+                let answered = what(records).await;
+                *lock(&told) = Some(answered);
+            })
+        }));
+        let patience = now() + Duration::from_mins(2);
+        while now() < patience {
+            self.step()?;
+            if let Some(answer) = lock(&answer).take() {
+                return Ok(answer);
+            }
+        }
+        Err(format!("site {site} did not answer"))
     }
 
     fn step(&mut self) -> Result<(), String> {
@@ -329,29 +420,44 @@ impl Run {
 
     /// Nothing goes wrong from here on, and what was off or cut is back.
     fn mend_everything(&mut self) {
-        let given_back: Vec<usize> = self
-            .later
-            .values()
-            .filter_map(|what| match what {
-                Later::GiveBack(site) => Some(*site),
-                Later::Fault
-                | Later::Entry
-                | Later::SwitchOn(_)
-                | Later::MendLine(_)
-                | Later::EmptyDisk(_) => None,
-            })
-            .collect();
-        self.later.clear();
-        for site in given_back {
-            self.strike(Later::GiveBack(site));
+        for what in std::mem::take(&mut self.later).into_values() {
+            if matches!(what, Later::GiveBack(_)) {
+                self.strike(what);
+            }
         }
         self.shared.network.set_all(GOOD_LINE);
         for target in self.targets() {
             self.shared.disks.heal(&self.name(target));
+        }
+        for site in std::mem::take(&mut self.put_back) {
+            self.enrol_anew(site);
+        }
+        for target in self.targets() {
             self.switch_on(target);
         }
         self.hub.time.skew(0);
         self.sites.iter().for_each(|site| site.node.host.time.skew(0));
+    }
+
+    /// A site gets a new installation on an empty disk: what to do with a node that came back from a copy.
+    fn enrol_anew(&mut self, number: usize) {
+        self.kill(Some(number));
+        let (seed, now, name) = (self.shared.seed, self.wall(), self.name(Some(number)));
+        let Some(site) = self.sites.get_mut(number) else { return };
+        let (old, new, id) = (site.install, InstallId(site.install.0 + 100), site.id);
+        let Ok(enrolled) = authority::enrol(&self.certifier, seed, (id, site.kind), new, now) else { return };
+        let peer = enrolled.peer;
+        self.orders.add(move |t| {
+            if sites::install(t, new)?.is_none() {
+                sites::add_install(t, new, id, &peer.public_key, now)?;
+            }
+            sites::set_install_state(t, old, InstallState::Revoked, "replaced")?;
+            sites::add_certificate(t, new, peer.fingerprint, now, peer.not_after)
+        });
+        site.install = new;
+        site.node.enrol(enrolled.install);
+        self.shared.disks.put(&name, Image::default());
+        lock(&self.model).doubt(id);
     }
 
     fn view(&self, site: &Site) -> Result<Option<NodeView>, String> {
@@ -388,7 +494,7 @@ impl Run {
             let Some(view) = self.view(site)? else { continue };
             checks::node(&model, site.id, &view)?;
             if let Some(hub) = &hub {
-                checks::between(site.id, &view, hub)?;
+                checks::between(&model, site.id, &view, hub)?;
             }
         }
         Ok(())
@@ -415,7 +521,7 @@ impl Run {
     fn at_the_end(&self) -> Result<(), String> {
         self.check()?;
         let Some(hub) = self.hub_view()? else { return Err("the hub does not run".to_owned()) };
-        checks::kept(&lock(&self.model), &hub, |_| false)?;
+        checks::kept(&lock(&self.model), &hub)?;
         for site in &self.sites {
             let records = site.node.host.program().ok_or("a node does not run")?;
             views::audit_of_node(&records).map_err(|error| format!("audit of {}: {error:#}", site.id))?;

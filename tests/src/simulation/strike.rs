@@ -1,6 +1,7 @@
 //! What staff and administrators do and what goes wrong in the midst of a run.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use hearth_hub::sites::{self, InstallState};
@@ -46,6 +47,12 @@ impl Run {
             }
             Later::EmptyDisk(target) => self.shared.disks.fill(&self.name(target), false),
             Later::GiveBack(site) => self.set_right(site, InstallState::Active),
+            Later::Backup => {
+                self.backup = Some((self.shared.disks.image(&self.hub.name), self.orders.done()));
+                let wait = self.about(Duration::from_secs(30));
+                self.put_off(wait, Later::Backup);
+            }
+            Later::PutBack(site) => self.put_back(site),
         }
     }
 
@@ -67,7 +74,7 @@ impl Run {
             Fault::NodePower => self.cut_power(Some(site)),
             Fault::NodePowerAtWrite => self.cut_power_at_write(Some(site)),
             Fault::NodeKill => self.kill(Some(site)),
-            Fault::NodeStop => self.at(site, |run, site| run.stop_node(site)),
+            Fault::NodeStop => self.stop_node(site),
             Fault::HubPower => self.cut_power(None),
             Fault::HubPowerAtWrite => self.cut_power_at_write(None),
             Fault::HubKill => self.kill(None),
@@ -92,7 +99,37 @@ impl Run {
                 self.put_off(while_, Later::GiveBack(site));
             }
             Fault::Compact => self.compact_one(),
+            Fault::HubRestore => self.restore_hub(),
+            Fault::Clone => {
+                if !self.copies.contains_key(&site) {
+                    let copy = self.shared.disks.image(&self.name(Some(site)));
+                    self.copies.insert(site, copy);
+                    self.put_off(while_, Later::PutBack(site));
+                }
+            }
         }
+    }
+
+    /// The hub goes back to its backup, as its administrators would do it: they repeat what they have done since.
+    fn restore_hub(&mut self) {
+        let Some((image, done)) = self.backup.take() else { return };
+        self.kill(None);
+        self.shared.disks.put(&self.hub.name, image);
+        self.hub.is_restored.store(true, Ordering::Relaxed);
+        self.orders.repeat_after(done);
+        lock(&self.model).is_hub_restored = true;
+        self.shared.coverage.count("program", "hub restored from a backup");
+    }
+
+    /// A node goes back to a copy of its disk: what it tells staff counts no more, and the hub is to notice.
+    fn put_back(&mut self, site: usize) {
+        let Some(copy) = self.copies.remove(&site) else { return };
+        let Some(id) = self.sites.get(site).map(|site| site.id) else { return };
+        self.kill(Some(site));
+        self.shared.disks.put(&self.name(Some(site)), copy);
+        self.put_back.insert(site);
+        lock(&self.model).doubt(id);
+        self.shared.coverage.count("program", "node put back from a copy");
     }
 
     fn any_site(&mut self) -> usize {
@@ -103,10 +140,6 @@ impl Run {
     fn any_target(&mut self) -> Option<usize> {
         let targets = self.targets();
         self.dice.pick(&targets).copied().flatten()
-    }
-
-    fn at(&mut self, site: usize, act: impl FnOnce(&mut Self, usize)) {
-        act(self, site);
     }
 
     fn stop_node(&mut self, site: usize) {
@@ -146,7 +179,7 @@ impl Run {
         self.shared.disks.cut_power_after(&self.name(target), n);
     }
 
-    fn kill(&mut self, target: Option<usize>) {
+    pub(super) fn kill(&mut self, target: Option<usize>) {
         if self.is_running(target) {
             self.shared.disks.kill(&self.name(target));
             self.switched_off(target);
@@ -290,7 +323,15 @@ impl Run {
         let mut model = lock(&self.model);
         let Some(id) = id else { return 0 };
         let replaces = replaces.into_iter().collect();
-        model.begin(Deed { site: id, resident, section, replaces, told: Told::Nothing, tries: 0 })
+        model.begin(Deed {
+            site: id,
+            resident,
+            section,
+            replaces,
+            told: Told::Nothing,
+            tries: 0,
+            is_doubtful: false,
+        })
     }
 
     /// Something that was written before, to be changed: by anybody, so that two change the same apart.
