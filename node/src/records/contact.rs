@@ -53,7 +53,13 @@ impl Records {
             self.0.clock.not_before(away.noted);
         }
         self.update_link(|link| link.terms = terms);
-        self.refresh_lease().await
+        if let Err(error) = self.refresh_lease().await {
+            // A full disk: what can still be read is worth more than a lease that is written down.
+            tracing::error!(%error, "how long the hub has been away could not be written down");
+            let (now, boot_ms) = (self.0.clock.now(), self.boot_ms());
+            self.tell_away(away.unwrap_or_default().at(now, boot_ms));
+        }
+        Ok(())
     }
 
     /// Notes that the hub is there now.

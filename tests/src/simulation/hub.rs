@@ -53,7 +53,8 @@ async fn once(shared: &Shared, host: &Arc<HubHost>, certifier: &Arc<Certifier>) 
     let own = InstallId(random.u32().max(1));
     store.write(move |t| region::begin(t, RegionId(REGION), own)).await?;
     if host.is_restored.load(Ordering::Relaxed) {
-        store.write(move |t| region::start_epoch(t, own)).await?;
+        let now = hearth_hub::clock::Clock::new(host.time.clone()).now();
+        store.write(move |t| region::start_epoch(t, own, now)).await?;
         host.is_restored.store(false, Ordering::Relaxed);
     }
     let hub = Hub {

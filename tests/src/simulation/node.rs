@@ -1,7 +1,8 @@
 //! A site's host: the product's store, records and link on the simulated network and disk.
 
-use std::sync::Arc;
-use std::sync::Mutex;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use hearth_node::clock::Clock;
 use hearth_node::install::Install;
@@ -17,6 +18,9 @@ use tokio::sync::watch;
 use super::host::{self, Host, RESTART_AFTER, Shared};
 use super::socket::Socket;
 use super::{crypto, lock};
+
+/// After how long a program whose database does not answer is ended.
+const WATCHDOG: Duration = Duration::from_secs(10);
 
 /// A site's host: its program offers the records.
 pub(super) struct NodeHost {
@@ -79,7 +83,22 @@ async fn once(shared: &Shared, node: &Arc<NodeHost>) -> anyhow::Result<()> {
     tokio::select! {
         biased;
         () = sync.run(stop.clone()) => {}
-        () = host.do_deeds(records) => {}
+        () = host.do_deeds(records.clone()) => {}
+        () = watchdog(&records) => {
+            // Its tasks end with it when the host is switched off, as a process ends.
+            host.is_ended.store(true, Ordering::Relaxed);
+            std::future::pending::<()>().await;
+        }
     }
     Ok(())
+}
+
+/// Ends when the database does not answer any more: the product tells systemd so, which ends the program.
+async fn watchdog(records: &Records) {
+    loop {
+        tokio::time::sleep(WATCHDOG).await;
+        if records.roster().await.is_err() {
+            return;
+        }
+    }
 }

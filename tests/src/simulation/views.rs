@@ -40,7 +40,6 @@ pub(super) struct NodeView {
 #[derive(Clone, Debug, Default)]
 pub(super) struct HubView {
     pub(super) documents: BTreeMap<Scope, Document>,
-    pub(super) epoch: u64,
     /// Per site the scopes that it is to hold, each with the number at which it last changed in the site's feed.
     pub(super) subscriptions: BTreeMap<SiteId, BTreeMap<Scope, u64>>,
     pub(super) digests: BTreeMap<SiteId, Digest>,
@@ -105,8 +104,8 @@ pub(super) fn of_hub(store: &HubStore) -> anyhow::Result<HubView> {
 }
 
 fn hub(connection: &Connection) -> anyhow::Result<HubView> {
-    let region = hearth_hub::region::require(connection)?;
-    let mut view = HubView { epoch: region.epoch, ..HubView::default() };
+    hearth_hub::region::require(connection)?;
+    let mut view = HubView::default();
     let mut statement = connection.prepare_cached("SELECT key, heads FROM scope")?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
