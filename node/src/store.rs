@@ -110,11 +110,10 @@ impl Store {
 
     fn start_tasks(tasks: &Tasks, path: &Path, connection: Connection, clock: &Clock) -> Self {
         let connection = Arc::new(Mutex::new(connection));
-        let (jobs, waiting) = mpsc::channel::<Job>(QUEUE);
+        let (jobs, queue) = mpsc::channel::<Job>(QUEUE);
         let (changed, _) = broadcast::channel(CHANGED_QUEUE);
         let (shared, takes) = (Arc::clone(&connection), Arc::clone(&tasks.takes));
-        let writing = writer::run_as_task(shared, waiting, changed.clone(), clock.clone(), takes);
-        tokio::spawn(writing);
+        tokio::spawn(writer::run_as_task(shared, queue, changed.clone(), clock.clone(), takes));
         let readers = Readers::Beside(connection);
         Self(Arc::new(Inner { jobs, readers, changed, path: path.to_owned() }))
     }

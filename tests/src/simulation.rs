@@ -85,7 +85,7 @@ fn outcome(seed: u64, coverage: &Coverage) -> Outcome {
             return Outcome { seed, trace, failure, counts, simulated: Duration::ZERO, datagrams: 0 };
         }
     };
-    let failure = run.to_the_end().err().map(|wrong| format!("after {} s: {wrong}", Run::seconds()));
+    let failure = run.finish().err().map(|wrong| format!("after {} s: {wrong}", Run::seconds()));
     let mut hasher = blake3::Hasher::new();
     hasher.update(run.shared.network.trace().as_bytes());
     hasher.update(format!("{:?} {failure:?}", coverage.counts()).as_bytes());

@@ -13,9 +13,10 @@ const THREADS: u8 = 2;
 fn run(seeds: Vec<u64>, twice: u64) -> Report {
     let report = Batch { seeds, threads: THREADS, twice }.run(|_, _, outcome| {
         if let Some(failure) = &outcome.failure {
-            eprintln!(
+            anstream::eprintln!(
                 "seed {}: {failure}\n  replay: cargo simulate {} --log info",
-                outcome.seed, outcome.seed
+                outcome.seed,
+                outcome.seed
             );
         }
     });

@@ -171,6 +171,26 @@ async fn a_change_that_the_hub_refused_is_shown_and_not_sent_again() {
 }
 
 #[tokio::test]
+async fn what_was_refused_while_a_record_was_not_granted_goes_out_once_it_is() {
+    let sample = Sample::new().await;
+    let entry = write(&sample, 1, 1, "a").await;
+    let groups = sample.records.outbox(0, usize::MAX).await.unwrap();
+    let rejected = groups[0].group.changes.iter().map(|one| Settled {
+        scope: one.scope,
+        hash: one.change.hash,
+        result: ChangeResult::Rejected("not-granted".to_owned()),
+    });
+    sample.records.settle(rejected.collect()).await.unwrap();
+    let grant = IntakeItem::Grant(Grant { item: 1, feed: FeedNumber(9), resident: sample.resident });
+    sample.records.take_in(Intake { items: vec![grant], ..Intake::default() }).await.unwrap();
+    let again = sample.records.outbox(groups[0].position, usize::MAX).await.unwrap();
+    assert_eq!(again.len(), 1);
+    assert_eq!(again[0].group, groups[0].group);
+    assert_eq!(sample.records.entry_states(&[entry]).await.unwrap()[&entry], EntryState::Saved);
+    assert_eq!(sample.records.link().borrow().refused, 0);
+}
+
+#[tokio::test]
 async fn a_batch_with_one_bad_change_is_refused_whole() {
     let (a, b) = (Sample::of_install(7).await, Sample::of_install(8).await);
     let mut order = Order::default();

@@ -12,7 +12,7 @@ use hearth_protocol::wire::message::{Feed, FeedNumber, Revoke, RevokeMode, Snaps
 use rusqlite::{Connection, params};
 
 use super::documents::{self, ScopeRow};
-use super::{Records, Site, erase, evict, model, repair, row};
+use super::{Records, Site, erase, evict, model, outbox, repair, row};
 use crate::store::{Changed, StoreError, Tx};
 
 /// Key of the cursor in `meta`.
@@ -53,9 +53,13 @@ impl Records {
     pub async fn take_in(&self, intake: Intake) -> Result<Option<bool>, IntakeError> {
         let (site, now) = (self.0.site.clone(), self.0.clock.now());
         let erases = intake.items.iter().any(|item| matches!(item, IntakeItem::Revoke(_)));
+        let grants = intake.items.iter().any(|item| matches!(item, IntakeItem::Grant(_)));
         let agrees = self.0.store.write(move |tx| take_in(tx, &site, now, intake)).await?;
         if erases {
             self.0.store.truncate_log().await?;
+        }
+        if grants {
+            self.written().await;
         }
         if agrees == Some(true) {
             self.update_link(|link| link.has_caught_up = true);
@@ -110,7 +114,7 @@ fn granted(tx: &mut Tx<'_>, resident: ResidentId, now: Timestamp) -> Result<(), 
                ON CONFLICT (id) DO UPDATE SET state = 'granted', since = ?2 WHERE state <> 'granted'";
     tx.prepare_cached(sql)?.execute(params![resident.0.as_bytes(), now.0])?;
     tx.changed.push(Changed { subject: Subject::Resident(resident), section: None });
-    Ok(())
+    outbox::offer_again(tx, Subject::Resident(resident))
 }
 
 fn revoked(tx: &mut Tx<'_>, now: Timestamp, revoke: Revoke) -> Result<(), StoreError> {

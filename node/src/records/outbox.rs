@@ -2,6 +2,7 @@
 
 use hearth_protocol::document::StoredChange;
 use hearth_protocol::id::BlobId;
+use hearth_protocol::scope::Subject;
 use hearth_protocol::sync::node::{OutboxGroup, Settled};
 use hearth_protocol::time::Timestamp;
 use hearth_protocol::wire::limits;
@@ -10,6 +11,9 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::{Changed, PENDING, Records, documents, erase, read, row};
 use crate::store::{StoreError, Tx};
+
+/// The hub's code for a change of a record that the site did not hold when it came.
+const NOT_GRANTED: &str = "not-granted";
 
 impl Records {
     /// Groups of the outbox after this position, about so many bytes and no more changes than one push may have; at
@@ -95,6 +99,25 @@ fn outbox(connection: &Connection, after: u64, bytes_max: usize) -> Result<Vec<O
         }
     }
     Ok(groups)
+}
+
+/// A record is granted anew: what the hub refused of it because it was not is offered once more. What was written here
+/// since builds on it, and would wait for it at the hub for ever.
+pub(super) fn offer_again(tx: &Tx<'_>, subject: Subject) -> Result<(), StoreError> {
+    let refused =
+        "refused IN (?1, ?3) AND change IN (SELECT change.id FROM change JOIN scope ON scope.id = change.scope
+                                               WHERE scope.subject = ?2)";
+    let key = row::subject_key(subject);
+    let count: i64 = tx
+        .prepare_cached(&format!("SELECT count(*) FROM outbox WHERE {refused}"))?
+        .query_row(params![NOT_GRANTED, key, PENDING], |row| row.get(0))?;
+    if count == 0 {
+        return Ok(());
+    }
+    let group = row::int(row::count_up(tx, "outbox-group", 1)?);
+    let sql = format!("UPDATE outbox SET refused = NULL, \"group\" = ?4 WHERE {refused}");
+    tx.prepare_cached(&sql)?.execute(params![NOT_GRANTED, key, PENDING, group])?;
+    Ok(())
 }
 
 /// Answers whether something was erased that had waited for these changes to be at the hub.

@@ -50,7 +50,7 @@ impl Batch {
     /// Runs a seed, and again where that is wanted.
     fn seed(&self, seed: u64) -> (Outcome, bool) {
         let mut first = simulate(seed, None);
-        let is_repeated = self.twice > 0 && seed % self.twice == 0;
+        let is_repeated = self.twice > 0 && seed.is_multiple_of(self.twice);
         if is_repeated {
             let second = simulate(seed, None);
             if second.trace != first.trace && first.failure.is_none() {

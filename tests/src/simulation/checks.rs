@@ -78,9 +78,13 @@ fn missing(
 }
 
 /// What is not yet as it must be in the end between a node and the hub; none when all is well.
-pub(super) fn unsettled(site: SiteId, node: &NodeView, hub: &HubView) -> Option<String> {
+pub(super) fn unsettled(model: &Model, site: SiteId, node: &NodeView, hub: &HubView) -> Option<String> {
     if node.waiting > 0 {
         return Some(format!("{} changes of {site} wait for the hub", node.waiting));
+    }
+    // What builds on a change that a restored hub has not got back waits for a person.
+    if node.pending > 0 && !model.is_hub_restored {
+        return Some(format!("{} changes of {site} wait at the hub for others", node.pending));
     }
     let nothing = BTreeMap::new();
     let subscribed = hub.subscriptions.get(&site).unwrap_or(&nothing);
@@ -121,7 +125,9 @@ fn differs(here: Option<&Document>, there: Option<&Document>, node: &NodeView) -
         match there.entries.get(id) {
             Some(other) if other == entry => {}
             Some(_) => return Some(format!("{id} differs")),
-            None if node.refused.is_empty() => return Some(format!("{id} is not at the hub")),
+            None if node.refused.is_empty() && node.pending == 0 => {
+                return Some(format!("{id} is not at the hub"));
+            }
             None => is_refused_there = true,
         }
     }

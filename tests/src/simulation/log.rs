@@ -90,7 +90,7 @@ impl Visit for Said {
             "message" => self.text = value,
             "state" => self.state = Some(value.trim_matches('"').to_owned()),
             "name" => self.name = Some(value.trim_matches('"').to_owned()),
-            name => self.rest += &format!(" {name}={value}"),
+            name => self.rest.extend([" ", name, "=", &value]),
         }
     }
 }

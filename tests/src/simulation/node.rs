@@ -17,7 +17,7 @@ use tokio::sync::watch;
 
 use super::host::{self, Host, RESTART_AFTER, Shared};
 use super::socket::Socket;
-use super::{crypto, lock};
+use super::{crypto, lock, views};
 
 /// After how long a program whose database does not answer is ended.
 const WATCHDOG: Duration = Duration::from_secs(10);
@@ -93,11 +93,12 @@ async fn once(shared: &Shared, node: &Arc<NodeHost>) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Ends when the database does not answer any more: the product tells systemd so, which ends the program.
+/// Ends when the database does not answer any more, or not to everything: SQLCipher goes on to fail once a page could
+/// not be read, until the database is opened anew.
 async fn watchdog(records: &Records) {
     loop {
         tokio::time::sleep(WATCHDOG).await;
-        if records.roster().await.is_err() {
+        if views::of_node(records).is_err() {
             return;
         }
     }

@@ -12,6 +12,9 @@ use super::lock;
 /// An order; carrying it out twice changes nothing.
 pub(super) type Order = Arc<dyn Fn(&Transaction<'_>) -> Result<(), StoreError> + Send + Sync>;
 
+/// What the hub answered, once it has.
+type Answer = Arc<Mutex<Option<Result<(), StoreError>>>>;
+
 /// How long an order that was not answered waits before it is given again.
 const AGAIN_AFTER: Duration = Duration::from_secs(3);
 
@@ -20,7 +23,7 @@ const AGAIN_AFTER: Duration = Duration::from_secs(3);
 pub(super) struct Orders {
     all: Vec<Order>,
     done: usize,
-    given: Option<(Duration, Arc<Mutex<Option<Result<(), StoreError>>>>)>,
+    given: Option<(Duration, Answer)>,
 }
 
 impl Orders {

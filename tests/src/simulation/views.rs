@@ -31,8 +31,9 @@ pub(super) struct NodeView {
     pub(super) cursor: u64,
     pub(super) epoch: Option<u64>,
     pub(super) digest: Digest,
-    /// Changes that wait for the hub, and those that it refused.
+    /// Changes that wait for the hub, those that wait there for others, and those that it refused.
     pub(super) waiting: u64,
+    pub(super) pending: u64,
     pub(super) refused: Vec<String>,
 }
 
@@ -90,8 +91,9 @@ fn node(connection: &Connection) -> anyhow::Result<NodeView> {
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
         match row.get::<_, Option<String>>(0)? {
-            Some(code) if code != "pending" => view.refused.push(code),
-            _ => view.waiting += 1,
+            None => view.waiting += 1,
+            Some(code) if code == "pending" => view.pending += 1,
+            Some(code) => view.refused.push(code),
         }
     }
     Ok(view)
