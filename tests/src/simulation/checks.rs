@@ -79,6 +79,9 @@ fn missing(
 
 /// What is not yet as it must be in the end between a node and the hub; none when all is well.
 pub(super) fn unsettled(model: &Model, site: SiteId, node: &NodeView, hub: &HubView) -> Option<String> {
+    if node.epoch.is_some_and(|epoch| epoch != hub.epoch) {
+        return Some(format!("{site} has not heard of the hub's new epoch"));
+    }
     if node.waiting > 0 {
         return Some(format!("{} changes of {site} wait for the hub", node.waiting));
     }

@@ -173,7 +173,7 @@ impl Plan {
             faults,
             fault_every: Duration::from_millis(pick(dice, &[1500, 4000, 10_000])),
             entry_every: Duration::from_millis(pick(dice, &[150, 600, 2000])),
-            storm: Duration::from_secs(60 + dice.below(120)),
+            storm: Duration::from_secs(40 + dice.below(80)),
         }
     }
 }

@@ -40,6 +40,7 @@ pub(super) struct NodeView {
 /// What the hub holds.
 #[derive(Clone, Debug, Default)]
 pub(super) struct HubView {
+    pub(super) epoch: u64,
     pub(super) documents: BTreeMap<Scope, Document>,
     /// Per site the scopes that it is to hold, each with the number at which it last changed in the site's feed.
     pub(super) subscriptions: BTreeMap<SiteId, BTreeMap<Scope, u64>>,
@@ -106,8 +107,8 @@ pub(super) fn of_hub(store: &HubStore) -> anyhow::Result<HubView> {
 }
 
 fn hub(connection: &Connection) -> anyhow::Result<HubView> {
-    hearth_hub::region::require(connection)?;
-    let mut view = HubView::default();
+    let epoch = hearth_hub::region::require(connection)?.epoch;
+    let mut view = HubView { epoch, ..HubView::default() };
     let mut statement = connection.prepare_cached("SELECT key, heads FROM scope")?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
