@@ -23,6 +23,7 @@ mod plan;
 mod report;
 mod run;
 pub mod seeds;
+mod shut;
 mod socket;
 mod strike;
 mod views;

@@ -54,7 +54,10 @@ pub(super) fn between(model: &Model, site: SiteId, node: &NodeView, hub: &HubVie
         }
     }
     for (scope, feed) in hub.subscriptions.get(&site).into_iter().flatten() {
-        if *feed > node.cursor || node.epoch.is_none() {
+        // What a site forgot and was given back is sent again once its receipt has come.
+        let is_given_back =
+            matches!(scope.subject(), Subject::Resident(r) if model.ever_forgotten.contains(&(site, r)));
+        if *feed > node.cursor || node.epoch.is_none() || is_given_back {
             continue;
         }
         let missing = missing(scope, &node.documents, &hub.documents);
@@ -139,12 +142,13 @@ fn differs(here: Option<&Document>, there: Option<&Document>, node: &NodeView) -
 
 /// What staff were told to be saved is in the hub's order, or put aside there for a person, when all is well.
 ///
-/// What a site has erased by order after the hub had it is gone when the hub then loses it too.
+/// What a site has erased by order after the hub had it is gone when the hub then loses it too, and what it was told to
+/// freeze is not brought back to a hub that lost it.
 pub(super) fn kept(model: &Model, hub: &HubView) -> Result<(), String> {
     for deed in model.deeds.values().filter(|deed| !deed.is_doubtful) {
         let Told::Saved(id) = deed.told else { continue };
         let is_there = hub.documents.values().any(|document| document.entries.contains_key(&id));
-        let is_erased = model.is_hub_restored && model.ever_forgotten.contains(&(deed.site, deed.resident));
+        let is_erased = model.is_hub_restored && model.ever_revoked.contains(&(deed.site, deed.resident));
         if !is_there && !hub.aside.contains(&id) && !is_erased {
             return Err(format!("{id}, which {} was told to be saved, never reached the hub", deed.site));
         }

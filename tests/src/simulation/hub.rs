@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use hearth_hub::clock::Clock;
 use hearth_hub::enrol::{Certifier, Enrolment};
-use hearth_hub::listen::{self, Datagrams, Hub, Links};
+use hearth_hub::listen::{self, Datagrams, Doors, Hub, Links, Streams};
 use hearth_hub::random::Random;
 use hearth_hub::store::{Store, StoreOptions, Tasks, Work};
 use hearth_hub::{compact, region};
@@ -16,6 +16,7 @@ use quinn::TokioRuntime;
 use super::authority::REGION;
 use super::crypto;
 use super::host::{self, Host, RESTART_AFTER, Shared};
+use super::shut::Shut;
 use super::socket::Socket;
 
 /// Where the sites find the hub.
@@ -65,10 +66,11 @@ async fn once(shared: &Shared, host: &Arc<HubHost>, certifier: &Arc<Certifier>) 
         certifier: Arc::clone(certifier),
         links: Links::default(),
     };
-    let quic = listen::server_config(&hub.certifier, &hub.clock, &hub.random)?;
+    let tls = listen::tls_config(&hub.certifier, &hub.clock, &hub.random)?;
     let socket = Socket::bind(shared, &host.name, host.at(PORT));
     let datagrams = Datagrams::Other(socket, Arc::new(TokioRuntime));
-    let endpoint = listen::bind(datagrams, quic, &hub.random, &[7; 32])?;
+    let streams = Streams::Other(Box::new(Shut));
+    let doors = Doors::open(datagrams, streams, tls, &hub.clock, &hub.random, &[7; 32]).await?;
     let links = hub.links.clone();
     let enrolment = Enrolment::new(
         store.clone(),
@@ -83,7 +85,7 @@ async fn once(shared: &Shared, host: &Arc<HubHost>, certifier: &Arc<Certifier>) 
     host.offers(Some(store.clone()));
     tokio::select! {
         biased;
-        () = listen::run(hub, endpoint, enrolment, stop.clone()) => {}
+        () = listen::run(hub, doors, enrolment, stop.clone()) => {}
         () = host.do_deeds(store.clone()) => {}
     }
     compacting.await?;

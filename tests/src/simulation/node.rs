@@ -11,11 +11,12 @@ use hearth_node::lease::LeaseTerms;
 use hearth_node::random::Random;
 use hearth_node::records::Records;
 use hearth_node::store::{Store, Tasks, Work};
-use hearth_node::sync::{Keeper, Sync};
+use hearth_node::sync::{Connector, Keeper, Sync, Ways};
 use quinn::{Endpoint, TokioRuntime};
 use tokio::sync::watch;
 
 use super::host::{self, Host, RESTART_AFTER, Shared};
+use super::shut::Shut;
 use super::socket::Socket;
 use super::{crypto, lock, views};
 
@@ -76,9 +77,10 @@ async fn once(shared: &Shared, node: &Arc<NodeHost>) -> anyhow::Result<()> {
     let socket = Socket::bind(shared, &host.name, host.at(port));
     let endpoint =
         Endpoint::new_with_abstract_socket(crypto::endpoint(&stream), None, socket, Arc::new(TokioRuntime))?;
+    let ways = Ways { endpoint, connector: Connector::Other(Arc::new(Shut)) };
     let keeper = Keeper { data: "/nowhere".into(), platform: node.platform.clone() };
     let (installs, _) = watch::channel(install);
-    let sync = Sync::new(records.clone(), installs, keeper, endpoint, Vec::new(), random);
+    let sync = Sync::new(records.clone(), installs, keeper, ways, Vec::new(), random);
     host.offers(Some(records.clone()));
     tokio::select! {
         biased;

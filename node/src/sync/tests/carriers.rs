@@ -133,7 +133,13 @@ async fn the_key_is_agreed_with_a_post_quantum_part_and_nothing_is_resumed() {
     use rustls::quic::{ClientConnection, ServerConnection, Version};
     let hub = Hub::new();
     let install = hub.install();
-    let tls = tls::session(install.roots(), install.identity(), Sample::new().await.records.clock()).unwrap();
+    let tls = tls::session(
+        install.roots(),
+        install.identity(),
+        Sample::new().await.records.clock(),
+        &Random::seeded(3),
+    )
+    .unwrap();
     assert!(!tls.tcp.enable_early_data);
     let name = ServerName::try_from(SERVER_NAME).unwrap();
     let mut client = ClientConnection::new(tls.tcp, Version::V1, name, Vec::new()).unwrap();
