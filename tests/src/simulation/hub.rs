@@ -70,7 +70,7 @@ async fn once(shared: &Shared, host: &Arc<HubHost>, certifier: &Arc<Certifier>) 
     let socket = Socket::bind(shared, &host.name, host.at(PORT));
     let datagrams = Datagrams::Other(socket, Arc::new(TokioRuntime));
     let streams = Streams::Other(Box::new(Shut));
-    let doors = Doors::open(datagrams, streams, tls, &hub.clock, &hub.random, &[7; 32]).await?;
+    let doors = Doors::open(datagrams, streams, tls, &hub.clock, &hub.random, &[7; 32])?;
     let links = hub.links.clone();
     let enrolment = Enrolment::new(
         store.clone(),
