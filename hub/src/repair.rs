@@ -29,14 +29,17 @@ pub fn digests(connection: &Connection, site: SiteId) -> Result<Vec<(Scope, Dige
 /// Finds what either side lacks of what an installation lists, and puts what it lacks into its feed.
 ///
 /// None when it lacks what it wrote itself: then it came back from a backup or is a copy, has begun to give the numbers
-/// of its entries a second time, and is put under quarantine.
+/// of its entries a second time, and is put under quarantine. What it wrote into the scopes of `written`, those of its
+/// pushes on this link, proves nothing: between a list and a push there is no order.
 pub fn reconcile(
     transaction: &Transaction<'_>,
     install: Install,
     held: &HeldScopes,
+    written: &BTreeSet<Scope>,
 ) -> Result<Option<Lacks>, StoreError> {
     let mut lacks = Lacks::default();
-    let mut repair = Repair { transaction, install, levels: Levels::default(), granted: BTreeSet::new() };
+    let (levels, granted) = (Levels::default(), BTreeSet::new());
+    let mut repair = Repair { transaction, install, written, levels, granted };
     let mut listed = BTreeSet::new();
     for there in &held.scopes {
         listed.insert(there.scope);
@@ -100,6 +103,7 @@ fn changes(
 struct Repair<'t> {
     transaction: &'t Transaction<'t>,
     install: Install,
+    written: &'t BTreeSet<Scope>,
     levels: Levels,
     /// Residents whose grant has been sent again.
     granted: BTreeSet<ResidentId>,
@@ -114,7 +118,9 @@ impl Repair<'_> {
         is_outline: bool,
     ) -> Result<Missing, StoreError> {
         let held: BTreeSet<&ChangeHash> = there.hashes.iter().collect();
+        let is_crossing = |maker| maker == self.install.id && self.written.contains(&there.scope);
         let missing = here.iter().filter(|(hash, _)| !held.contains(hash)).map(|(_, place)| *place);
+        let missing = missing.filter(|(_, maker)| !is_crossing(*maker));
         let missing: Vec<(Sequence, InstallId)> = missing.collect();
         let Some(first) = missing.iter().map(|(sequence, _)| *sequence).min() else {
             return Ok(Missing::None);

@@ -1,10 +1,10 @@
 //! One link's loop: feeds the session and does what it asks for.
 
+use std::collections::BTreeSet;
 use std::pin::pin;
 use std::time::Duration;
 
-use hearth_protocol::scope::Month;
-use hearth_protocol::scope::Scope;
+use hearth_protocol::scope::{Month, Scope};
 use hearth_protocol::sync::digest::Digest;
 use hearth_protocol::sync::hub::{Admission, FeedRead, HubEffect, HubSession, Peer};
 use hearth_protocol::time::{Moment, Timestamp};
@@ -12,6 +12,7 @@ use hearth_protocol::wire::message::{
     ChangeGroup, ChangeResult, FeedNumber, HeldScopes, Hello, Lacks, RefusalCode, Sequence,
 };
 use hearth_protocol::wire::{Channel, Message};
+use rusqlite::Transaction;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
@@ -69,8 +70,16 @@ pub(super) async fn run(hub: Hub, carrier: Carrier, identified: Identified) {
     let session = HubSession::new(peer, moment(&hub));
     let outlets = Outlets::new(carrier.clone(), send);
     let background = JoinSet::new();
-    let link =
-        Link { hub, identified, session, outlets, background, states: States::default(), months_kept: None };
+    let link = Link {
+        hub,
+        identified,
+        session,
+        outlets,
+        background,
+        states: States::default(),
+        months_kept: None,
+        written: BTreeSet::new(),
+    };
     let code = link.run(inbox, registered).await;
     tracing::info!(site = %install.site, install = %install.id, ?code, "a link ended");
     carrier.close(close_code(code));
@@ -86,6 +95,8 @@ pub(super) struct Link {
     pub(super) states: States,
     /// How many months before the present one the node keeps; none for all.
     pub(super) months_kept: Option<u16>,
+    /// Scopes into which the node has written on this link.
+    written: BTreeSet<Scope>,
 }
 
 impl Link {
@@ -200,7 +211,7 @@ impl Link {
                 }
                 HubEffect::Confirm { scopes, cursor } => self.confirm(scopes, cursor).await,
                 HubEffect::ReadDigests => self.read_digests(),
-                HubEffect::Reconcile(held) => self.reconcile(held),
+                HubEffect::Reconcile(held) => self.reconcile(held).await,
                 HubEffect::Deliver(message) => deliver::deliver(self, message).await,
                 HubEffect::Hangup(code) => return Ok(Some(code)),
             }
@@ -240,6 +251,7 @@ impl Link {
     /// Hands the push to the writer in the order in which pushes came, and waits for its commit in the background.
     async fn ingest(&mut self, batch: u64, groups: Vec<ChangeGroup>) {
         let (install, now) = (self.identified.install.id, self.hub.clock.now());
+        self.written.extend(groups.iter().flat_map(|group| &group.changes).map(|change| change.scope));
         let push = Push::check(groups);
         let work = self.hub.store.submit(move |transaction| ingest::push(transaction, install, push, now));
         match work.await {
@@ -265,12 +277,17 @@ impl Link {
         });
     }
 
-    fn reconcile(&mut self, held: HeldScopes) {
-        let (store, install) = (self.hub.store.clone(), self.identified.install);
-        let _ = self.background.spawn(async move {
-            let reconciled = store.write(move |transaction| repair::reconcile(transaction, install, &held));
-            Some(Answer::Reconciled(reconciled.await))
-        });
+    /// Hands the list to the writer behind the pushes that came before it, and waits for its commit in the background.
+    async fn reconcile(&mut self, held: HeldScopes) {
+        let (install, written) = (self.identified.install, self.written.clone());
+        let reconcile =
+            move |transaction: &Transaction<'_>| repair::reconcile(transaction, install, &held, &written);
+        match self.hub.store.submit(reconcile).await {
+            Ok(committed) => {
+                let _ = self.background.spawn(async move { Some(Answer::Reconciled(committed.await)) });
+            }
+            Err(error) => self.unavailable(&error),
+        }
     }
 
     /// Waits for the commit, so that what is read next knows of it.

@@ -25,13 +25,18 @@ async fn hub() -> TestHub {
 }
 
 async fn reconcile(hub: &TestHub, install: u32, held: HeldScopes) -> Lacks {
-    try_reconcile(hub, install, held).await.expect("the installation is no copy")
+    try_reconcile(hub, install, held, BTreeSet::new()).await.expect("the installation is no copy")
 }
 
-async fn try_reconcile(hub: &TestHub, install: u32, held: HeldScopes) -> Option<Lacks> {
+async fn try_reconcile(
+    hub: &TestHub,
+    install: u32,
+    held: HeldScopes,
+    written: BTreeSet<Scope>,
+) -> Option<Lacks> {
     let reconciled = hub.store.write(move |t| {
         let install = crate::sites::install(t, InstallId(install))?.unwrap();
-        super::reconcile(t, install, &held)
+        super::reconcile(t, install, &held, &written)
     });
     reconciled.await.unwrap()
 }
@@ -162,7 +167,21 @@ async fn an_installation_that_lacks_what_it_wrote_itself_is_held_unless_it_was_t
     let written = own.write(another);
     hub.push(2, [written.clone(), own.write(another)].concat()).await;
     let older = HeldScopes { ranges: Vec::new(), ..held(another, hashes(&written)) };
-    assert_eq!(try_reconcile(&hub, 2, older).await, None);
+    assert_eq!(try_reconcile(&hub, 2, older, BTreeSet::new()).await, None);
     let install = hub.store.read(|c| sites::install(c, InstallId(2))).await.unwrap().unwrap();
     assert_eq!(install.state, InstallState::Quarantined);
+}
+
+#[tokio::test]
+async fn what_a_node_wrote_after_it_made_its_list_is_no_loss() {
+    let hub = hub().await;
+    let notes = scope(1, Section::Notes);
+    let mut own = Pen::new(2);
+    let first = own.write(notes);
+    hub.push(2, [first.clone(), own.write(notes)].concat()).await;
+    let before = hub.head(OTHER).await;
+    let list = HeldScopes { ranges: Vec::new(), ..held(notes, hashes(&first)) };
+    let lacks = try_reconcile(&hub, 2, list, BTreeSet::from([notes])).await;
+    assert_eq!(lacks, Some(Lacks::default()));
+    assert_eq!(hub.head(OTHER).await, before, "nothing is sent again");
 }
