@@ -81,8 +81,8 @@ pub struct Keeper {
 struct Errands {
     is_auditing: bool,
     is_renewing: bool,
-    /// Receipts told on this link.
-    receipts: usize,
+    /// Place of the last receipt told on this link.
+    receipts: i64,
     blobs: BTreeMap<BlobId, Vec<u8>>,
     /// Files that the hub does not have, or not for this site: not asked for again on this link.
     missing: Vec<BlobId>,

@@ -9,25 +9,41 @@ use rusqlite::{Connection, params};
 use super::{Records, row};
 use crate::store::StoreError;
 
-/// How long a receipt is sent again at every new link, in milliseconds.
-const RECEIPT_KEPT_MS: i64 = 30 * 24 * 3_600_000;
+/// Newest receipts that are sent again at every new link: a restored hub may have lost some.
+const RECEIPTS_KEPT: i64 = 1_000;
+
+/// An order that was carried out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CarriedOut {
+    /// Its place among all; grows.
+    pub place: i64,
+    /// Whose record.
+    pub resident: ResidentId,
+    /// What was ordered.
+    pub mode: RevokeMode,
+    /// When it was done.
+    pub at: Timestamp,
+}
 
 impl Records {
-    /// Orders that were carried out lately, to be told to the hub: resident, mode, when.
-    pub async fn receipts(&self) -> Result<Vec<(ResidentId, RevokeMode, Timestamp)>, StoreError> {
-        let from = self.0.clock.now().plus_ms(-RECEIPT_KEPT_MS);
+    /// Orders that were carried out lately and stand behind this place, to be told to the hub.
+    ///
+    /// They are told apart by their place and never by their time: the clock may have been set since.
+    pub async fn receipts(&self, after: i64) -> Result<Vec<CarriedOut>, StoreError> {
         self.0
             .store
             .read(move |connection| {
-                let sql = "SELECT resident, mode, at FROM receipt WHERE at >= ?1 ORDER BY at, rowid";
+                let sql = "SELECT rowid, resident, mode, at FROM receipt
+                           WHERE rowid > max(?1, (SELECT max(rowid) FROM receipt) - ?2) ORDER BY rowid";
                 let mut statement = connection.prepare_cached(sql)?;
-                let mut rows = statement.query([from.0])?;
+                let mut rows = statement.query([after, RECEIPTS_KEPT])?;
                 let mut receipts = Vec::new();
                 while let Some(found) = rows.next()? {
-                    let resident = row::resident_id(&found.get::<_, Vec<u8>>(0)?)?;
+                    let resident = row::resident_id(&found.get::<_, Vec<u8>>(1)?)?;
                     let mode =
-                        if found.get::<_, i64>(1)? == 0 { RevokeMode::Freeze } else { RevokeMode::Forget };
-                    receipts.push((resident, mode, Timestamp(found.get(2)?)));
+                        if found.get::<_, i64>(2)? == 0 { RevokeMode::Freeze } else { RevokeMode::Forget };
+                    let (place, at) = (found.get(0)?, Timestamp(found.get(3)?));
+                    receipts.push(CarriedOut { place, resident, mode, at });
                 }
                 Ok(receipts)
             })

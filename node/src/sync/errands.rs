@@ -79,13 +79,13 @@ impl Sync {
 
     /// Tells the hub which records were frozen or erased. Told again at every link for a while: there is no answer.
     pub(super) async fn send_receipts(&mut self) -> Result<(), StoreError> {
-        let receipts = self.records.receipts().await?;
+        let receipts = self.records.receipts(self.errands.receipts).await?;
         let Ok(key) = self.install.borrow().signing_key() else { return Ok(()) };
         let install = self.records.site().install;
-        for (resident, mode, at) in receipts.into_iter().skip(self.errands.receipts) {
-            let receipt = Receipt::sign(install, resident, mode, at, &key);
+        for done in receipts {
+            let receipt = Receipt::sign(install, done.resident, done.mode, done.at, &key);
             if self.session.send(Message::Receipt(receipt)) {
-                self.errands.receipts += 1;
+                self.errands.receipts = done.place;
             }
         }
         Ok(())
