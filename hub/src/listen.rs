@@ -63,22 +63,8 @@ pub async fn run(hub: Hub, doors: Doors, enrolment: Enrolment, stop: Cancellatio
     hub.links.cut_all(RefusalCode::Stopping);
     tracker.close();
     tracker.wait().await;
-    endpoint.close(close_code(RefusalCode::Stopping).into(), b"stopping");
+    endpoint.close(RefusalCode::Stopping.close_code().into(), b"stopping");
     endpoint.wait_idle().await;
-}
-
-/// The code with which a connection is closed.
-fn close_code(code: RefusalCode) -> u32 {
-    match code {
-        RefusalCode::Version => 1,
-        RefusalCode::Certificate => 2,
-        RefusalCode::Revoked => 3,
-        RefusalCode::Cloned => 4,
-        RefusalCode::Violation => 5,
-        RefusalCode::Unavailable => 6,
-        RefusalCode::Replaced => 7,
-        RefusalCode::Stopping => 8,
-    }
 }
 
 /// What a person at the site is told, and after how many milliseconds another attempt is of use.

@@ -53,21 +53,17 @@ pub fn reconcile(
         if !hashes.is_empty() {
             lacks.scopes.push(ScopeChanges { scope: there.scope, hashes });
         }
-        match repair.send_missing(there, &here, held.outlines.contains(&there.scope))? {
-            Missing::Own => return expel(transaction, install),
-            Missing::Some => lacks.sent_again += 1,
-            Missing::None => {}
-        }
+        let sent_again = repair.send_missing(there, &here, held.outlines.contains(&there.scope))?;
+        let Some(sent_again) = sent_again else { return expel(transaction, install) };
+        lacks.sent_again += sent_again;
     }
     let all = Summary::new(digests(transaction, install.site)?);
     let in_ranges = held.ranges.iter().flat_map(|range| all.scopes(*range)).map(|(scope, _)| scope);
     for scope in in_ranges.filter(|scope| !listed.contains(scope)) {
         let nothing = ScopeChanges { scope, hashes: Vec::new() };
-        match repair.send_missing(&nothing, &changes(transaction, scope)?, false)? {
-            Missing::Own => return expel(transaction, install),
-            Missing::Some => lacks.sent_again += 1,
-            Missing::None => {}
-        }
+        let sent_again = repair.send_missing(&nothing, &changes(transaction, scope)?, false)?;
+        let Some(sent_again) = sent_again else { return expel(transaction, install) };
+        lacks.sent_again += sent_again;
     }
     repair.levels.save(transaction)?;
     tell(install, &lacks);
@@ -78,14 +74,6 @@ fn expel(transaction: &Transaction<'_>, install: Install) -> Result<Option<Lacks
     tracing::warn!(install = %install.id, "an installation lacks what it wrote itself: put under quarantine");
     sites::set_install_state(transaction, install.id, InstallState::Quarantined, "cloned")?;
     Ok(None)
-}
-
-/// What an installation lacks of a scope.
-enum Missing {
-    None,
-    Some,
-    /// Something that it wrote itself and was never told to erase.
-    Own,
 }
 
 /// The changes of a scope: the place of each, and who made it.
@@ -110,20 +98,22 @@ struct Repair<'t> {
 }
 
 impl Repair<'_> {
-    /// Puts what an installation lacks of a scope into its feed.
+    /// Puts what an installation lacks of a scope into its feed; answers in how many scopes that was anything.
+    ///
+    /// None when it lacks something that it wrote itself and was never told to erase.
     fn send_missing(
         &mut self,
         there: &ScopeChanges,
         here: &BTreeMap<ChangeHash, (Sequence, InstallId)>,
         is_outline: bool,
-    ) -> Result<Missing, StoreError> {
+    ) -> Result<Option<u64>, StoreError> {
         let held: BTreeSet<&ChangeHash> = there.hashes.iter().collect();
         let is_crossing = |maker| maker == self.install.id && self.written.contains(&there.scope);
         let missing = here.iter().filter(|(hash, _)| !held.contains(hash)).map(|(_, place)| *place);
         let missing = missing.filter(|(_, maker)| !is_crossing(*maker));
         let missing: Vec<(Sequence, InstallId)> = missing.collect();
         let Some(first) = missing.iter().map(|(sequence, _)| *sequence).min() else {
-            return Ok(Missing::None);
+            return Ok(Some(0));
         };
         let own = missing.iter().filter(|(_, maker)| *maker == self.install.id);
         let last_own = own.map(|(sequence, _)| *sequence).max().unwrap_or_default();
@@ -131,7 +121,7 @@ impl Repair<'_> {
             && !is_outline
             && !feed::has_lost(self.transaction, self.install.id, there.scope)?
         {
-            return Ok(Missing::Own);
+            return Ok(None);
         }
         let holds = Sequence(first.0.saturating_sub(1));
         feed::holds_only(self.transaction, self.install.id, there.scope, holds, last_own)?;
@@ -143,7 +133,7 @@ impl Repair<'_> {
             grants::send_again(self.transaction, &mut self.levels, site, resident)?;
         }
         scopes::send_again(self.transaction, &mut self.levels, site, there.scope)?;
-        Ok(Missing::Some)
+        Ok(Some(1))
     }
 }
 

@@ -74,7 +74,7 @@ pub struct Store {
 struct Inner {
     path: PathBuf,
     writer: mpsc::Sender<Request>,
-    readers: Arc<Readers>,
+    readers: Readers,
     dirtied: broadcast::Sender<Arc<BTreeSet<SiteId>>>,
 }
 
@@ -89,10 +89,10 @@ impl Store {
         migrations::apply(&mut write)?;
         dirty::prepare(&write)?;
         let connection = Arc::new(Mutex::new(write));
-        let readers = Arc::new(match &options.work {
+        let readers = match &options.work {
             Work::Threads => Readers::open(&path, options.readers)?,
             Work::Tasks(_) => Readers::beside_writer(Arc::clone(&connection)),
-        });
+        };
         let (sender, queue) = mpsc::channel(options.queue.max(1));
         let (dirtied, _) = broadcast::channel(DIRTIED_KEPT);
         let writer = Writer { connection, queue, dirtied: dirtied.clone(), clock: options.clock.clone() };
@@ -136,7 +136,7 @@ impl Store {
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     {
-        Arc::clone(&self.inner.readers).read(work).await
+        self.inner.readers.read(work).await
     }
 
     /// Notices, after each commit, of the sites for which something changed. A listener that lags is told so and must

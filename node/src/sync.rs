@@ -164,11 +164,11 @@ impl Sync {
                 tracing::trace!(state = self.session.state_name(), name = message.name(), "came");
                 if let Err(violation) = self.session.handle_message(channel, message) {
                     tracing::error!(%violation, "the hub is not believed; the link is closed");
-                    self.give_up(link::VIOLATION);
+                    self.give_up(RefusalCode::Violation.close_code());
                 }
             }
             LinkEvent::Lost(code) => {
-                if let Some(refusal) = code.and_then(refusal_of) {
+                if let Some(refusal) = code.and_then(RefusalCode::from_close_code) {
                     tracing::warn!(?refusal, "the hub closed the link");
                     self.tell_down(Some(sentence(refusal).to_owned()));
                 }
@@ -316,12 +316,6 @@ async fn opened(opening: &mut Option<oneshot::Receiver<Option<Link>>>) -> Option
 /// The clock as the session reads it.
 pub(crate) fn moment(clock: &Clock) -> Moment {
     Moment(u64::try_from(clock.boot().as_millis()).unwrap_or(u64::MAX))
-}
-
-/// The refusal that a close code of the hub says.
-fn refusal_of(code: u64) -> Option<RefusalCode> {
-    let code = u32::try_from(code).ok()?;
-    minicbor::decode(&minicbor::to_vec(code).ok()?).ok()
 }
 
 /// What staff are told of a refusal.

@@ -11,7 +11,6 @@ mod run;
 mod sample;
 pub mod sites;
 mod size;
-mod tcp_line;
 mod told;
 mod usage;
 

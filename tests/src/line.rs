@@ -375,6 +375,21 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_question_over_tcp_and_its_answer_are_two_turns() {
+        let hub = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let line = Line::open(hub.local_addr().unwrap(), 1).await.unwrap();
+        let mut site = TcpStream::connect(line.address()).await.unwrap();
+        let (mut at_hub, _) = hub.accept().await.unwrap();
+        let mut buffer = [0; 4];
+        site.write_all(b"well").await.unwrap();
+        at_hub.read_exact(&mut buffer).await.unwrap();
+        at_hub.write_all(&buffer).await.unwrap();
+        site.read_exact(&mut buffer).await.unwrap();
+        assert_eq!(&buffer, b"well");
+        assert_eq!(line.carried(), Carried { up: 4, down: 4, turns: 2 });
+    }
+
+    #[tokio::test]
     async fn a_lossy_line_loses_its_share() {
         let (hub, _echo) = echo().await.unwrap();
         let line = Line::open(hub, 7).await.unwrap();

@@ -1,7 +1,7 @@
 //! A hub and its nodes in one process: the real databases and the real halves of a session, with nothing between them.
 //! Time is what the test says, so that a year passes in a second.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -130,7 +130,6 @@ impl MemoryHub {
             node,
             node_half,
             hub_half,
-            written: BTreeSet::new(),
             to_hub: VecDeque::new(),
             to_node: VecDeque::new(),
         };
@@ -144,7 +143,6 @@ struct Meeting<'a> {
     node: &'a MemoryNode,
     node_half: NodeSession,
     hub_half: HubSession,
-    written: BTreeSet<Scope>,
     to_hub: VecDeque<(Channel, Message)>,
     to_node: VecDeque<(Channel, Message)>,
 }
@@ -217,8 +215,6 @@ impl Meeting<'_> {
             }
             HubEffect::Send(channel, message) => self.to_node.push_back((channel, message)),
             HubEffect::Ingest { batch, groups } => {
-                self.written
-                    .extend(groups.iter().flat_map(|group| &group.changes).map(|change| change.scope));
                 let push = Push::check(groups);
                 match store.write(move |t| ingest::push(t, install, push, now)).await? {
                     Pushed::Judged(results) => self.hub_half.handle_ingested(batch, results),
@@ -239,8 +235,7 @@ impl Meeting<'_> {
                 let digests = store.read(move |connection| repair::digests(connection, site)).await?;
                 self.hub_half.handle_digests(digests);
             }
-            HubEffect::Reconcile(held) => {
-                let written = self.written.clone();
+            HubEffect::Reconcile { held, written } => {
                 let lacks = store.write(move |t| repair::reconcile(t, known, &held, &written)).await?;
                 self.hub_half.handle_reconciled(lacks.context("the node lacks what it wrote itself")?);
             }

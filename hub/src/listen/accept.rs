@@ -20,7 +20,7 @@ use tokio_util::task::TaskTracker;
 use super::carrier::Carrier;
 use super::doors::{DoorKeys, Listener};
 use super::tcp::{self, Secured};
-use super::{Hub, close_code, session};
+use super::{Hub, session};
 use crate::enrol::{Enrolment, Exchange};
 use crate::sites::{self, Identified, InstallState};
 
@@ -112,7 +112,7 @@ impl Acceptor {
     /// Serves a connection to its end, or until some time after the hub is stopped.
     async fn to_the_end(&self, serve: impl Future<Output = ()>) {
         tokio::select! {
-                biased;
+            biased;
             () = serve => {}
             // A session ends by itself when its link is cut; enrolling connections are short.
             () = patience(&self.stop) => {}
@@ -163,7 +163,7 @@ impl Acceptor {
             Err(code) => {
                 metrics::counter!("hearth_hub_links_refused_total").increment(1);
                 tracing::info!(?code, transport = carrier.transport().name(), "a link was refused");
-                carrier.close(close_code(code));
+                carrier.close(code.close_code());
             }
         }
     }
@@ -174,7 +174,7 @@ struct ClosedAtEnd(Carrier);
 
 impl Drop for ClosedAtEnd {
     fn drop(&mut self) {
-        self.0.close(close_code(RefusalCode::Stopping));
+        self.0.close(RefusalCode::Stopping.close_code());
     }
 }
 

@@ -20,7 +20,7 @@ use super::carrier::Carrier;
 use super::channels::{self, Came, NotSent, Outlets};
 use super::links::Registered;
 use super::states::States;
-use super::{Hub, advice, close_code, deliver};
+use super::{Hub, advice, deliver};
 use crate::clock::Clock;
 use crate::feed::{self, FeedQuery};
 use crate::gateway::owed::NewStates;
@@ -56,7 +56,7 @@ pub(super) async fn run(hub: Hub, carrier: Carrier, identified: Identified) {
     let install = identified.install;
     let opened = tokio::time::timeout(OPENING_TIME, carrier.accept_control()).await;
     let Ok(Ok((send, receive))) = opened else {
-        carrier.close(close_code(RefusalCode::Violation));
+        carrier.close(RefusalCode::Violation.close_code());
         return;
     };
     // Not before the node has spoken: of two connections that it tries, one is closed without a word, and that one
@@ -70,19 +70,11 @@ pub(super) async fn run(hub: Hub, carrier: Carrier, identified: Identified) {
     let session = HubSession::new(peer, moment(&hub));
     let outlets = Outlets::new(carrier.clone(), send);
     let background = JoinSet::new();
-    let link = Link {
-        hub,
-        identified,
-        session,
-        outlets,
-        background,
-        states: States::default(),
-        months_kept: None,
-        written: BTreeSet::new(),
-    };
+    let link =
+        Link { hub, identified, session, outlets, background, states: States::default(), months_kept: None };
     let code = link.run(inbox, registered).await;
     tracing::info!(site = %install.site, install = %install.id, ?code, "a link ended");
-    carrier.close(close_code(code));
+    carrier.close(code.close_code());
 }
 
 /// A live link.
@@ -95,8 +87,6 @@ pub(super) struct Link {
     pub(super) states: States,
     /// How many months before the present one the node keeps; none for all.
     pub(super) months_kept: Option<u16>,
-    /// Scopes into which the node has written on this link.
-    written: BTreeSet<Scope>,
 }
 
 impl Link {
@@ -211,7 +201,7 @@ impl Link {
                 }
                 HubEffect::Confirm { scopes, cursor } => self.confirm(scopes, cursor).await,
                 HubEffect::ReadDigests => self.read_digests(),
-                HubEffect::Reconcile(held) => self.reconcile(held).await,
+                HubEffect::Reconcile { held, written } => self.reconcile(held, written).await,
                 HubEffect::Deliver(message) => deliver::deliver(self, message).await,
                 HubEffect::Hangup(code) => return Ok(Some(code)),
             }
@@ -251,7 +241,6 @@ impl Link {
     /// Hands the push to the writer in the order in which pushes came, and waits for its commit in the background.
     async fn ingest(&mut self, batch: u64, groups: Vec<ChangeGroup>) {
         let (install, now) = (self.identified.install.id, self.hub.clock.now());
-        self.written.extend(groups.iter().flat_map(|group| &group.changes).map(|change| change.scope));
         let push = Push::check(groups);
         let work = self.hub.store.submit(move |transaction| ingest::push(transaction, install, push, now));
         match work.await {
@@ -278,8 +267,8 @@ impl Link {
     }
 
     /// Hands the list to the writer behind the pushes that came before it, and waits for its commit in the background.
-    async fn reconcile(&mut self, held: HeldScopes) {
-        let (install, written) = (self.identified.install, self.written.clone());
+    async fn reconcile(&mut self, held: HeldScopes, written: BTreeSet<Scope>) {
+        let install = self.identified.install;
         let reconcile =
             move |transaction: &Transaction<'_>| repair::reconcile(transaction, install, &held, &written);
         match self.hub.store.submit(reconcile).await {

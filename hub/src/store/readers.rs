@@ -11,7 +11,7 @@ use super::{StoreError, connection};
 
 pub(super) enum Readers {
     /// Connections of their own, lent to the runtime's threads.
-    Lent(Lent),
+    Lent(Arc<Lent>),
     /// The writer's connection, between its transactions.
     Beside(Arc<Mutex<Connection>>),
 }
@@ -26,7 +26,7 @@ impl Readers {
         let open = (0..count.max(1)).map(|_| connection::open_reader(path));
         let free: Vec<Connection> = open.collect::<Result<_, _>>()?;
         let permits = Arc::new(Semaphore::new(free.len()));
-        Ok(Self::Lent(Lent { free: Mutex::new(free), permits }))
+        Ok(Self::Lent(Arc::new(Lent { free: Mutex::new(free), permits })))
     }
 
     pub(super) fn beside_writer(connection: Arc<Mutex<Connection>>) -> Self {
@@ -34,28 +34,17 @@ impl Readers {
     }
 
     /// Runs the work in one read transaction: everything it sees is of one moment.
-    pub(super) async fn read<T, F>(self: Arc<Self>, work: F) -> Result<T, StoreError>
+    pub(super) async fn read<T, F>(&self, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     {
-        let permits = match &*self {
-            Self::Lent(lent) => Arc::clone(&lent.permits),
+        match self {
+            Self::Lent(lent) => Arc::clone(lent).read(work).await,
             Self::Beside(connection) => {
-                return run(&mut connection.lock().unwrap_or_else(PoisonError::into_inner), work);
+                run(&mut connection.lock().unwrap_or_else(PoisonError::into_inner), work)
             }
-        };
-        let permit = permits.acquire_owned().await.map_err(|_| StoreError::Closed)?;
-        let running = tokio::task::spawn_blocking(move || {
-            let Self::Lent(readers) = &*self else { return Err(StoreError::Closed) };
-            let lent = readers.lock().pop();
-            let mut connection = lent.ok_or(StoreError::Closed)?;
-            let outcome = run(&mut connection, work);
-            readers.lock().push(connection);
-            drop(permit);
-            outcome
-        });
-        running.await.map_err(|_| StoreError::Closed)?
+        }
     }
 
     /// Closes the connections that are not lent; no further read begins.
@@ -68,6 +57,22 @@ impl Readers {
 }
 
 impl Lent {
+    async fn read<T, F>(self: Arc<Self>, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    {
+        let permit = Arc::clone(&self.permits).acquire_owned().await.map_err(|_| StoreError::Closed)?;
+        let running = tokio::task::spawn_blocking(move || {
+            let mut connection = self.lock().pop().ok_or(StoreError::Closed)?;
+            let outcome = run(&mut connection, work);
+            self.lock().push(connection);
+            drop(permit);
+            outcome
+        });
+        running.await.map_err(|_| StoreError::Closed)?
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Connection>> {
         self.free.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -163,6 +163,14 @@ pub(crate) fn evicted(connection: &Connection, scope_id: i64) -> Result<Option<u
     Ok(found.map(count))
 }
 
+/// The last place in the hub's order that a document's snapshot reaches; none without one. Opens nothing.
+pub(crate) fn snapshot_sequence(connection: &Connection, scope_id: i64) -> Result<Option<u64>, StoreError> {
+    let sql = "SELECT sequence FROM snapshot WHERE scope = ?1";
+    let found: Option<i64> =
+        connection.prepare_cached(sql)?.query_row([scope_id], |row| row.get(0)).optional()?;
+    Ok(found.map(count))
+}
+
 /// The snapshot of a document and its last place in the hub's order.
 pub(crate) fn snapshot(
     connection: &Connection,

@@ -234,7 +234,7 @@ fn note(tx: &Connection, scope_id: i64, sequence: u64) -> Result<(), StoreError>
 pub(super) fn came_back(tx: &Connection, scope: Scope, now: Timestamp) -> Result<(), StoreError> {
     let Some(row) = documents::find(tx, scope)? else { return Ok(()) };
     let Some(upto) = documents::evicted(tx, row.id)? else { return Ok(()) };
-    let has_come = documents::snapshot(tx, row.id)?.is_some_and(|(_, sequence)| sequence >= upto);
+    let has_come = documents::snapshot_sequence(tx, row.id)?.is_some_and(|sequence| sequence >= upto);
     if has_come {
         tx.prepare_cached("DELETE FROM evicted WHERE scope = ?1")?.execute([row.id])?;
         tx.prepare_cached("UPDATE scope SET fetched = ?2 WHERE id = ?1")?.execute(params![row.id, now.0])?;
@@ -250,7 +250,7 @@ pub(super) fn outline(tx: &Connection, site: &Site, outline: &Outline) -> Result
         return Err(IntakeError::Refused { scope, code: "outline-without-month" });
     }
     let known = documents::find_or_make(tx, scope)?;
-    if documents::snapshot(tx, known.id)?.is_some() {
+    if documents::snapshot_sequence(tx, known.id)?.is_some() {
         // What is held says at least as much.
         return Ok(());
     }

@@ -136,6 +136,18 @@ pub(crate) fn read_again(connection: &Connection, version: &str) -> Result<usize
         return Ok(0);
     }
     let sql = "SELECT key FROM scope WHERE id IN (SELECT scope FROM unread) ORDER BY id";
+    let count = rebuild_each(connection, sql)?;
+    row::set_meta(connection, READER, version)?;
+    Ok(count)
+}
+
+/// Makes the whole read model anew. Deliveries, which are no part of a document, stay.
+pub(crate) fn rebuild(connection: &Connection) -> Result<(), StoreError> {
+    rebuild_each(connection, "SELECT key FROM scope ORDER BY id").map(drop)
+}
+
+/// Makes the read model anew of the documents whose keys this query gives. Answers how many.
+fn rebuild_each(connection: &Connection, sql: &str) -> Result<usize, StoreError> {
     let mut statement = connection.prepare(sql)?;
     let keys: Result<Vec<Vec<u8>>, rusqlite::Error> = statement.query_map([], |row| row.get(0))?.collect();
     let keys = keys?;
@@ -143,18 +155,5 @@ pub(crate) fn read_again(connection: &Connection, version: &str) -> Result<usize
         let row = documents::find(connection, row::scope(key)?)?.ok_or_else(|| row::corrupt("scope"))?;
         rebuild_scope(connection, &row)?;
     }
-    row::set_meta(connection, READER, version)?;
     Ok(keys.len())
-}
-
-/// Makes the whole read model anew. Deliveries, which are no part of a document, stay.
-pub(crate) fn rebuild(connection: &Connection) -> Result<(), StoreError> {
-    let mut statement = connection.prepare("SELECT key FROM scope ORDER BY id")?;
-    let keys: Result<Vec<Vec<u8>>, rusqlite::Error> = statement.query_map([], |row| row.get(0))?.collect();
-    for key in keys? {
-        let scope = row::scope(&key)?;
-        let row = documents::find(connection, scope)?.ok_or_else(|| row::corrupt("scope"))?;
-        rebuild_scope(connection, &row)?;
-    }
-    Ok(())
 }

@@ -1,5 +1,6 @@
 //! One connection to the hub: its channels, read and written by tasks of their own that end with it.
 
+use hearth_protocol::wire::message::RefusalCode;
 use hearth_protocol::wire::mux::{Closed, Gone};
 use hearth_protocol::wire::stream::HEADER_BYTES;
 use hearth_protocol::wire::{Channel, FrameDecoder, Message, Transport, frame};
@@ -148,7 +149,7 @@ async fn read(carrier: Carrier, mut receiver: Receiver, channel: Channel, events
                 }
                 Err(fault) => {
                     tracing::warn!(code = fault.code(), ?channel, "what the hub sent cannot be read");
-                    carrier.close(VIOLATION);
+                    carrier.close(RefusalCode::Violation.close_code());
                     return;
                 }
             }
@@ -160,6 +161,3 @@ async fn read(carrier: Carrier, mut receiver: Receiver, channel: Channel, events
 fn count_bytes(direction: &'static str, length: usize) {
     metrics::counter!("hearth_sync_bytes_total", "direction" => direction).increment(length as u64);
 }
-
-/// The close code of a connection whose peer broke the protocol (`RefusalCode::Violation`).
-pub(crate) const VIOLATION: u32 = 5;

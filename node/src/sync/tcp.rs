@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use hearth_protocol::wire::mux::MuxLink;
+use hearth_protocol::wire::message::RefusalCode;
+use hearth_protocol::wire::mux::{MuxLink, TICK};
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadHalf, WriteHalf};
@@ -17,10 +18,6 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tokio_util::task::TaskTracker;
 
-use super::link::VIOLATION;
-
-/// How often each end shows that it lives, as over QUIC. A line that is silent for four times as long is lost.
-const KEEP_ALIVE: Duration = Duration::from_secs(20);
 /// How long the end waits for its last words to be taken.
 const CLOSE_TIME: Duration = Duration::from_secs(2);
 /// Bytes read at a time.
@@ -110,7 +107,7 @@ async fn receive<S: Duplex>(mut reader: ReadHalf<S>, link: &MuxLink) {
     let mut buffer = vec![0; READ_BYTES];
     while let Ok(length @ 1..) = reader.read(&mut buffer).await {
         if link.handle_bytes(buffer.get(..length).unwrap_or_default()).is_err() {
-            link.close(VIOLATION);
+            link.close(RefusalCode::Violation.close_code());
         } else if link.closed_by_peer().is_some() {
             return;
         }
@@ -135,7 +132,7 @@ async fn transmit<S: Duplex>(mut writer: WriteHalf<S>, link: &MuxLink) -> io::Re
 
 /// Ends when the peer has been silent for too long.
 async fn keep_alive(link: &MuxLink) {
-    let mut ticks = tokio::time::interval(KEEP_ALIVE);
+    let mut ticks = tokio::time::interval(TICK);
     // After a sleep of the machine the peer gets its time again.
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     ticks.tick().await;

@@ -4,6 +4,7 @@ use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use hearth_protocol::access::Action;
+use hearth_protocol::clinical::format;
 use hearth_protocol::id::{EntryId, ResidentId};
 use hearth_protocol::scope::{Month, Scope, Section, Subject};
 
@@ -64,7 +65,7 @@ pub(super) async fn show(
     let banner = Banner::of(&chart);
     let shown = MonthPage {
         frame: care::frame(&web, &requester, &banner, "Month", Place::Residents),
-        heading: format!("{}, {}", section_words(section), month_words(month)),
+        heading: format!("{}, {}", section_words(section), format::month(month)),
         items: item::items(&chart, section, |_| true, MOST),
         notice: notice(&web, scope, &months),
         earlier: neighbour(scope, months.iter().map(|held| held.month).find(|other| *other < month)),
@@ -94,29 +95,9 @@ fn notice(web: &Web, scope: Scope, months: &[MonthHeld]) -> Option<&'static str>
 
 fn neighbour(scope: Scope, month: Option<Month>) -> Option<Neighbour> {
     let (month, resident) = (month?, scope.resident()?);
-    Some(Neighbour { path: path(resident, scope.section(), month), words: month_words(month) })
+    Some(Neighbour { path: path(resident, scope.section(), month), words: format::month(month) })
 }
 
 fn section_words(section: Section) -> &'static str {
     if section == Section::Mar { "Doses" } else { super::requester::section_words(section) }
-}
-
-/// `May 2026`.
-fn month_words(month: Month) -> String {
-    const NAMES: [&str; 12] = [
-        "January",
-        "February",
-        "March",
-        "April",
-        "May",
-        "June",
-        "July",
-        "August",
-        "September",
-        "October",
-        "November",
-        "December",
-    ];
-    let name = NAMES.get(usize::from(month.month().saturating_sub(1))).copied().unwrap_or_default();
-    format!("{name} {}", month.year())
 }

@@ -12,7 +12,7 @@ pub mod quantity;
 pub mod reactions;
 
 pub use age::age;
-pub use date::{born, date, date_time, day, died, long_date, long_date_time, time};
+pub use date::{born, date, date_time, day, died, long_date, long_date_time, month, time};
 pub use frequency::frequency;
 pub use medicine_line::{MedicineLine, Part, PartKind};
 pub use name::name;

@@ -2,7 +2,7 @@
 
 mod repair;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use repair::Repair;
 
@@ -143,7 +143,13 @@ pub enum HubEffect {
     ReadDigests,
     /// Find what either side lacks of what the node lists, and put what the node lacks into its feed; answer with
     /// `handle_reconciled` after the commit, or with `handle_refused` when the node lacks what it wrote itself.
-    Reconcile(HeldScopes),
+    Reconcile {
+        /// What the node listed.
+        held: HeldScopes,
+        /// Scopes into which it has written on this link: between the list and those pushes there is no order, so what
+        /// the list lacks of them is no loss.
+        written: BTreeSet<Scope>,
+    },
     /// A message that the shell itself deals with: receipts, files, audit, health, certificates.
     Deliver(Message),
     /// Close the link with this code, after what was sent before.
@@ -194,6 +200,8 @@ pub struct HubSession {
     caught_up: Option<(FeedNumber, Option<Digest>)>,
     next_backfill: u8,
     repair: Repair,
+    /// Scopes into which the node has written on this link.
+    written: BTreeSet<Scope>,
 }
 
 impl HubSession {
@@ -216,6 +224,7 @@ impl HubSession {
             caught_up: None,
             next_backfill: 0,
             repair: Repair::default(),
+            written: BTreeSet::new(),
         }
     }
 
@@ -389,6 +398,7 @@ impl HubSession {
         }
         self.last_batch = batch;
         self.batches_in_flight += 1;
+        self.written.extend(groups.iter().flat_map(|group| &group.changes).map(|change| change.scope));
         self.effects.push_back(HubEffect::Ingest { batch, groups });
         Ok(())
     }

@@ -244,6 +244,27 @@ pub enum RefusalCode {
     Stopping,
 }
 
+impl RefusalCode {
+    /// The code with which a connection is closed for this reason: its number in a frame.
+    pub fn close_code(self) -> u32 {
+        match self {
+            Self::Version => 1,
+            Self::Certificate => 2,
+            Self::Revoked => 3,
+            Self::Cloned => 4,
+            Self::Violation => 5,
+            Self::Unavailable => 6,
+            Self::Replaced => 7,
+            Self::Stopping => 8,
+        }
+    }
+
+    /// The reason that a close code of the hub says; none for one that says nothing, or that a newer hub has.
+    pub fn from_close_code(code: u64) -> Option<Self> {
+        minicbor::decode(&minicbor::to_vec(code).ok()?).ok()
+    }
+}
+
 /// Not admitted, or no longer.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct Refused {
@@ -730,5 +751,20 @@ impl<'b, C> Decode<'b, C> for StoredChange {
             return Err(minicbor::decode::Error::message("form of a change"));
         }
         Ok(Self { hash: d.decode_with(context)?, bytes: d.bytes()?.to_vec() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_close_code_says_the_reason_with_which_a_link_was_closed() {
+        let known: Vec<RefusalCode> = (0..=255).filter_map(RefusalCode::from_close_code).collect();
+        assert_eq!(known.len(), 8);
+        for code in known {
+            assert_eq!(RefusalCode::from_close_code(u64::from(code.close_code())), Some(code));
+        }
+        assert_eq!(RefusalCode::from_close_code(u64::MAX), None);
     }
 }

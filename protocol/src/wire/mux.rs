@@ -10,6 +10,7 @@ mod link;
 mod record;
 
 use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
 
 use super::message::Channel;
 pub use link::{Closed, Gone, MuxLink, MuxReceiver, MuxSender};
@@ -27,6 +28,9 @@ const PIECE_BYTES: usize = 16 * 1024 - record::HEADER_BYTES;
 
 /// What is read before its sender gets new credit.
 const CREDIT_STEP_BYTES: usize = WINDOW_BYTES / 2;
+
+/// How often either end calls [`Mux::handle_tick`]: below the half minute after which many routers forget a quiet line.
+pub const TICK: Duration = Duration::from_secs(20);
 
 /// Ticks of [`Mux::handle_tick`] without a byte after which the line counts as lost.
 const SILENT_TICKS_MAX: u32 = 4;

@@ -9,10 +9,10 @@ use std::time::Duration;
 use super::javascript::JavaScript;
 use super::sample::{Figure, Sample};
 use super::size::Size;
-use super::tcp_line::TcpLine;
 use super::told::{self, Told, latencies, now_ns};
 use super::usage::{self, Usage};
 use super::{PATIENCE, copy_folder, floor};
+use crate::line::Line;
 use crate::process::Process;
 use crate::region::free_port;
 use crate::setup;
@@ -20,6 +20,9 @@ use crate::setup;
 /// The number of the node that is measured, and of the other one.
 pub(super) const HOME: u64 = 1;
 pub(super) const ELSEWHERE: u64 = 2;
+
+/// The line loses nothing: no seed matters.
+const LINE_SEED: u64 = 1;
 
 /// What runs as hub and node.
 #[derive(Clone, Debug)]
@@ -130,7 +133,7 @@ pub(super) struct PlainLab {
 struct Running {
     hub: Process,
     address: SocketAddr,
-    line: TcpLine,
+    line: Line,
 }
 
 /// A node's process and what it told.
@@ -166,7 +169,7 @@ impl PlainLab {
         copy_folder(&self.folder.join(state), &present)?;
         let address = free_port()?;
         let hub = self.engine.start_hub(&present.join("hub"), address, &self.folder.join("hub.log")).await?;
-        self.running = Some(Running { hub, address, line: TcpLine::open(address).await? });
+        self.running = Some(Running { hub, address, line: Line::open(address, LINE_SEED).await? });
         Ok(())
     }
 

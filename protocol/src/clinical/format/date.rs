@@ -2,6 +2,7 @@
 
 use jiff::tz::AmbiguousOffset;
 
+use crate::scope::Month;
 use crate::time::{Date, Timestamp};
 
 const SHORT_MONTHS: [&str; 12] =
@@ -74,6 +75,11 @@ pub fn long_date(date: Date) -> String {
     format!("{} {} {}", date.0.day(), month_of(date, &LONG_MONTHS), date.0.year())
 }
 
+/// `May 2026`.
+pub fn month(month: Month) -> String {
+    format!("{} {}", named(month.month(), &LONG_MONTHS), month.year())
+}
+
 /// `5 January 2026 at 08:05`: for residents, letters and screen readers.
 pub fn long_date_time(moment: Timestamp) -> String {
     format!("{} at {}", long_date(moment.date()), time(moment))
@@ -86,7 +92,11 @@ pub(crate) fn weekday(monday_one: i8) -> &'static str {
 }
 
 fn month_of(date: Date, names: &[&'static str; 12]) -> &'static str {
-    let place = usize::try_from(date.0.month()).ok().and_then(|m| m.checked_sub(1));
+    named(u8::try_from(date.0.month()).unwrap_or_default(), names)
+}
+
+fn named(month: u8, names: &[&'static str; 12]) -> &'static str {
+    let place = usize::from(month).checked_sub(1);
     place.and_then(|p| names.get(p)).copied().unwrap_or_default()
 }
 
@@ -111,6 +121,7 @@ mod tests {
         assert_eq!(day(on("2026-01-05")), "Mon 05-Jan-2026");
         assert_eq!(day(on("2026-01-06")), "Tue 06-Jan-2026");
         assert_eq!(long_date(on("2026-01-05")), "5 January 2026");
+        assert_eq!(month(Month::new(2026, 5).unwrap()), "May 2026");
     }
 
     #[test]

@@ -72,7 +72,8 @@ impl HubSession {
         match self.repair.asks.front_mut() {
             Some(Ask::Compare(_)) => self.effects.push_back(HubEffect::ReadDigests),
             Some(Ask::Held(held)) if is_quiet => {
-                self.effects.push_back(HubEffect::Reconcile(std::mem::take(held)));
+                let (held, written) = (std::mem::take(held), self.written.clone());
+                self.effects.push_back(HubEffect::Reconcile { held, written });
             }
             Some(Ask::Held(_)) | None => return,
         }

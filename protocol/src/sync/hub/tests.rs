@@ -409,7 +409,7 @@ impl World {
                 self.hub.confirmed.extend(scopes.into_iter().map(|(scope, sequence)| (scope, sequence.0)));
             }
             HubEffect::ReadDigests => link.handle_digests(self.hub.digests()),
-            HubEffect::Reconcile(held) => link.handle_reconciled(self.hub.reconcile(&held)),
+            HubEffect::Reconcile { held, .. } => link.handle_reconciled(self.hub.reconcile(&held)),
             HubEffect::Deliver(_) => {}
             HubEffect::Hangup(code) => panic!("the hub hung up: {code:?}"),
         }
