@@ -253,7 +253,7 @@ fn generic(display: &str) -> String {
 mod tests {
     use super::*;
     use crate::record::fixture::id;
-    use crate::record::medicines::{Dose, OrderStatus, Timing};
+    use crate::record::medicines::{Dose, Timing};
     use crate::record::safety::AllergyStatus;
 
     fn allergy(substance: Coded) -> Allergy {
@@ -274,26 +274,7 @@ mod tests {
     }
 
     fn order(medicine: Coded, homely: bool) -> Order {
-        Order {
-            medicine,
-            brand: None,
-            strength: None,
-            form: None,
-            dose: Dose::Text("1".into()),
-            route: None,
-            timing: Timing::WhenRequired,
-            prn: None,
-            start: None,
-            end: None,
-            status: OrderStatus::Active,
-            prescriber: None,
-            indication: None,
-            instructions: None,
-            time_critical_minutes: None,
-            schedule: None,
-            review: None,
-            homely,
-        }
+        Order { homely, ..Order::new(medicine, Dose::Text("1".into()), Timing::WhenRequired) }
     }
 
     #[test]

@@ -200,6 +200,32 @@ pub struct Order {
     pub homely: bool,
 }
 
+impl Order {
+    /// An active order of which no more is said.
+    pub fn new(medicine: Coded, dose: Dose, timing: Timing) -> Self {
+        Self {
+            medicine,
+            brand: None,
+            strength: None,
+            form: None,
+            dose,
+            route: None,
+            timing,
+            prn: None,
+            start: None,
+            end: None,
+            status: OrderStatus::Active,
+            prescriber: None,
+            indication: None,
+            instructions: None,
+            time_critical_minutes: None,
+            schedule: None,
+            review: None,
+            homely: false,
+        }
+    }
+}
+
 /// Why units came or went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 #[cbor(index_only)]

@@ -7,9 +7,7 @@ use hearth_protocol::access::SiteKind;
 use hearth_protocol::id::{EntryId, ResidentId, StaffId};
 use hearth_protocol::record::coded::{Coded, System};
 use hearth_protocol::record::identity::{Demographics, Gender, PersonName, Placement, Security};
-use hearth_protocol::record::medicines::{
-    Days, Dose, Order, OrderStatus, PrnProtocol, Quantity, Schedule, Timing,
-};
+use hearth_protocol::record::medicines::{Days, Dose, Order, PrnProtocol, Quantity, Schedule, Timing};
 use hearth_protocol::record::notes::Note;
 use hearth_protocol::record::observations::{Breathing, Consciousness, VitalSigns};
 use hearth_protocol::record::plan::Baseline;
@@ -264,24 +262,11 @@ fn quantity(value: &str, unit: &str) -> Quantity {
 
 fn order(name: &str, strength: &str, dose: Dose, timing: Timing) -> Order {
     Order {
-        medicine: Coded::text(name),
-        brand: None,
         strength: Some(strength.into()),
         form: Some("tablet".into()),
-        dose,
         route: Some(Coded::text("Oral")),
-        timing,
-        prn: None,
-        start: None,
-        end: None,
-        status: OrderStatus::Active,
         prescriber: Some("Dr Patel".into()),
-        indication: None,
-        instructions: None,
-        time_critical_minutes: None,
-        schedule: None,
-        review: None,
-        homely: false,
+        ..Order::new(Coded::text(name), dose, timing)
     }
 }
 

@@ -5,26 +5,11 @@ use crate::record::coded::Coded;
 use crate::record::medicines::Dose;
 
 fn order(times: &[&str], days: Days) -> Order {
-    Order {
-        medicine: Coded::text("Paracetamol"),
-        brand: None,
-        strength: None,
-        form: None,
-        dose: Dose::Text("as directed".into()),
-        route: None,
-        timing: Timing::Times { times: times.iter().map(|t| t.parse().unwrap()).collect(), days },
-        prn: None,
-        start: None,
-        end: None,
-        status: OrderStatus::Active,
-        prescriber: None,
-        indication: None,
-        instructions: None,
-        time_critical_minutes: None,
-        schedule: None,
-        review: None,
-        homely: false,
-    }
+    Order::new(
+        Coded::text("Paracetamol"),
+        Dose::Text("as directed".into()),
+        Timing::Times { times: times.iter().map(|t| t.parse().unwrap()).collect(), days },
+    )
 }
 
 fn date(text: &str) -> Date {

@@ -123,7 +123,7 @@ fn says(name: &str, words: &str) -> bool {
 mod tests {
     use super::*;
     use crate::record::coded::Coded;
-    use crate::record::medicines::{Days, Dose, OrderStatus, PrnProtocol, Quantity, Timing};
+    use crate::record::medicines::{Days, Dose, PrnProtocol, Quantity, Timing};
 
     fn quantity(value: &str, unit: &str) -> Quantity {
         Quantity { value: value.parse().unwrap(), unit: unit.into() }
@@ -131,27 +131,17 @@ mod tests {
 
     fn order() -> Order {
         Order {
-            medicine: Coded::text("Amoxicillin"),
-            brand: None,
             strength: Some("500mg".into()),
             form: Some("Capsule".into()),
-            dose: Dose::Fixed(quantity("500", "mg")),
             route: Some(Coded::text("Oral")),
-            timing: Timing::Times {
-                times: vec!["08:00".parse().unwrap(), "20:00".parse().unwrap()],
-                days: Days::Daily,
-            },
-            prn: None,
-            start: None,
-            end: None,
-            status: OrderStatus::Active,
-            prescriber: None,
-            indication: None,
-            instructions: None,
-            time_critical_minutes: None,
-            schedule: None,
-            review: None,
-            homely: false,
+            ..Order::new(
+                Coded::text("Amoxicillin"),
+                Dose::Fixed(quantity("500", "mg")),
+                Timing::Times {
+                    times: vec!["08:00".parse().unwrap(), "20:00".parse().unwrap()],
+                    days: Days::Daily,
+                },
+            )
         }
     }
 

@@ -11,24 +11,12 @@ fn quantity(value: &str, unit: &str) -> Quantity {
 
 fn order(prn: Option<PrnProtocol>) -> Order {
     Order {
-        medicine: Coded::text("Paracetamol"),
-        brand: None,
-        strength: None,
-        form: None,
-        dose: Dose::Range(quantity("500", "mg"), quantity("1", "g")),
-        route: None,
-        timing: Timing::WhenRequired,
         prn,
-        start: None,
-        end: None,
-        status: OrderStatus::Active,
-        prescriber: None,
-        indication: None,
-        instructions: None,
-        time_critical_minutes: None,
-        schedule: None,
-        review: None,
-        homely: false,
+        ..Order::new(
+            Coded::text("Paracetamol"),
+            Dose::Range(quantity("500", "mg"), quantity("1", "g")),
+            Timing::WhenRequired,
+        )
     }
 }
 

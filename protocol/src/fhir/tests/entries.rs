@@ -126,26 +126,11 @@ fn prn() -> impl Strategy<Value = PrnProtocol> {
 /// An order of one tablet at night.
 pub(super) fn senna() -> Order {
     let one = Quantity { value: Decimal { mantissa: 1, places: 0 }, unit: "tablet".into() };
-    Order {
-        medicine: Coded::new(System::Dmd, "319903000", "Senna 7.5mg tablets"),
-        brand: None,
-        strength: None,
-        form: None,
-        dose: Dose::Fixed(one),
-        route: None,
-        timing: Timing::WhenRequired,
-        prn: None,
-        start: None,
-        end: None,
-        status: OrderStatus::Active,
-        prescriber: None,
-        indication: None,
-        instructions: None,
-        time_critical_minutes: None,
-        schedule: None,
-        review: None,
-        homely: false,
-    }
+    Order::new(
+        Coded::new(System::Dmd, "319903000", "Senna 7.5mg tablets"),
+        Dose::Fixed(one),
+        Timing::WhenRequired,
+    )
 }
 
 fn order() -> impl Strategy<Value = Body> {

@@ -149,27 +149,19 @@ fn allergy(allergy: &BaseAllergy) -> Body {
 fn order(medicine: &BaseMedicine) -> Body {
     let value = Decimal { mantissa: i64::from(medicine.dose_mg), places: 0 };
     Body::Order(Order {
-        medicine: Coded::text(medicine.name.clone()),
-        brand: None,
-        strength: None,
         form: Some(medicine.form.to_owned()),
-        dose: Dose::Fixed(Quantity { value, unit: "mg".into() }),
         route: Some(Coded::text("oral")),
-        timing: Timing::Times {
-            times: medicine.times.iter().filter_map(|t| time_of_day(t)).collect(),
-            days: Days::Daily,
-        },
-        prn: None,
         start: medicine.start.parse().ok(),
-        end: None,
-        status: OrderStatus::Active,
         prescriber: Some(medicine.prescriber.clone()),
-        indication: None,
         instructions: Some(medicine.instructions.clone()),
-        time_critical_minutes: None,
-        schedule: None,
-        review: None,
-        homely: false,
+        ..Order::new(
+            Coded::text(medicine.name.clone()),
+            Dose::Fixed(Quantity { value, unit: "mg".into() }),
+            Timing::Times {
+                times: medicine.times.iter().filter_map(|t| time_of_day(t)).collect(),
+                days: Days::Daily,
+            },
+        )
     })
 }
 

@@ -16,29 +16,11 @@ const fn minute_of(minutes: i64) -> Timestamp {
 }
 
 fn order(times: &[&str]) -> Order {
-    Order {
-        medicine: Coded::text("Amoxicillin"),
-        brand: None,
-        strength: None,
-        form: None,
-        dose: Dose::Text("500 mg".into()),
-        route: None,
-        timing: Timing::Times {
-            times: times.iter().map(|t| t.parse().unwrap()).collect(),
-            days: Days::Daily,
-        },
-        prn: None,
-        start: None,
-        end: None,
-        status: OrderStatus::Active,
-        prescriber: None,
-        indication: None,
-        instructions: None,
-        time_critical_minutes: None,
-        schedule: None,
-        review: None,
-        homely: false,
-    }
+    Order::new(
+        Coded::text("Amoxicillin"),
+        Dose::Text("500 mg".into()),
+        Timing::Times { times: times.iter().map(|t| t.parse().unwrap()).collect(), days: Days::Daily },
+    )
 }
 
 fn prn() -> Order {

@@ -8,24 +8,12 @@ use crate::record::medicines::{Days, Dose, StockReason, Timing};
 
 pub(crate) fn order(name: &str, status: OrderStatus) -> Order {
     Order {
-        medicine: Coded::text(name),
-        brand: None,
-        strength: None,
-        form: None,
-        dose: Dose::Text("1".into()),
-        route: None,
-        timing: Timing::Times { times: vec!["08:00".parse().unwrap()], days: Days::Daily },
-        prn: None,
-        start: None,
-        end: None,
         status,
-        prescriber: None,
-        indication: None,
-        instructions: None,
-        time_critical_minutes: None,
-        schedule: None,
-        review: None,
-        homely: false,
+        ..Order::new(
+            Coded::text(name),
+            Dose::Text("1".into()),
+            Timing::Times { times: vec!["08:00".parse().unwrap()], days: Days::Daily },
+        )
     }
 }
 
