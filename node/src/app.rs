@@ -164,14 +164,14 @@ async fn follow_renewals(mut renewed: watch::Receiver<Install>, tls: WebTls, sto
     }
 }
 
-/// Tells systemd that the database still answers; a stuck disk then restarts the node instead of hiding.
+/// Tells systemd that the database still answers, to who reads and to who writes; a stuck disk then restarts the node instead of hiding.
 async fn watchdog(records: Records, stop: CancellationToken) {
     let Some(every) = sd_notify::watchdog_enabled() else { return };
     let mut tick = tokio::time::interval(every / 3);
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
-            _ = tick.tick() => if records.roster().await.is_ok() { notify(NotifyState::Watchdog) },
+            _ = tick.tick() => if records.store().answers().await.is_ok() { notify(NotifyState::Watchdog) },
         }
     }
 }

@@ -4,6 +4,7 @@
 //! that was answered with an error left nothing. A failing disk is an error that reaches the person who typed.
 
 mod error;
+mod kept;
 mod migrate;
 mod open;
 mod work;
@@ -16,7 +17,8 @@ use hearth_protocol::scope::{Section, Subject};
 use rusqlite::Connection;
 use tokio::sync::{Semaphore, broadcast, mpsc, oneshot};
 
-pub use error::StoreError;
+pub use error::{ActionError, StoreError};
+use kept::{Kept, Open};
 pub use open::reader;
 pub use work::{Tasks, Work};
 pub use writer::Tx;
@@ -55,9 +57,9 @@ struct Inner {
 /// What reads.
 enum Readers {
     /// Connections of their own, lent to the runtime's threads.
-    Lent { connections: Mutex<Vec<Connection>>, free: Semaphore },
+    Lent { connections: Mutex<Vec<Kept>>, free: Semaphore },
     /// The writer's connection, between its transactions.
-    Beside(Arc<Mutex<Connection>>),
+    Beside(Arc<Mutex<Kept>>),
 }
 
 impl Store {
@@ -70,13 +72,22 @@ impl Store {
     pub fn open_on(work: &Work, path: &Path, key: &DataKey, clock: &Clock) -> Result<Self, StoreError> {
         let mut connection = open::writer(work, path, key)?;
         migrate::migrate(&mut connection)?;
+        let writing = Kept::new(connection, writing_again(work.clone(), path, key));
         match work {
             Work::Threads => {
-                let readers: Result<Vec<Connection>, StoreError> =
-                    (0..READERS).map(|_| open::reader(path, key)).collect();
-                Self::start(path, connection, readers?, clock)
+                let reading = || {
+                    let (at, key) = (path.to_owned(), key.clone());
+                    let open: Open = Box::new(move || open::reader(&at, &key));
+                    Ok(Kept::new(open()?, open))
+                };
+                Self::start(
+                    path,
+                    writing,
+                    (0..READERS).map(|_| reading()).collect::<Result<_, StoreError>>()?,
+                    clock,
+                )
             }
-            Work::Tasks(tasks) => Ok(Self::start_tasks(tasks, path, connection, clock)),
+            Work::Tasks(tasks) => Ok(Self::start_tasks(tasks, path, writing, clock)),
         }
     }
 
@@ -86,35 +97,31 @@ impl Store {
         let mut connection = Connection::open(path)?;
         open::make_durable(&connection)?;
         migrate::migrate(&mut connection)?;
-        let readers: Result<Vec<Connection>, rusqlite::Error> =
-            (0..READERS).map(|_| Connection::open(path)).collect();
-        Self::start(path, connection, readers?, clock)
+        let keep = |connection| Kept::new(connection, Box::new(|| Err(StoreError::Closed)));
+        let readers: Result<Vec<Kept>, rusqlite::Error> =
+            (0..READERS).map(|_| Connection::open(path).map(keep)).collect();
+        Self::start(path, keep(connection), readers?, clock)
     }
 
-    fn start(
-        path: &Path,
-        connection: Connection,
-        readers: Vec<Connection>,
-        clock: &Clock,
-    ) -> Result<Self, StoreError> {
+    fn start(path: &Path, writer: Kept, readers: Vec<Kept>, clock: &Clock) -> Result<Self, StoreError> {
         let (jobs, mut waiting) = mpsc::channel::<Job>(QUEUE);
         let (changed, _) = broadcast::channel(CHANGED_QUEUE);
         let (told, clock) = (changed.clone(), clock.clone());
         std::thread::Builder::new()
             .name("store-writer".to_owned())
-            .spawn(move || writer::run(&connection, &mut waiting, &told, &clock))
+            .spawn(move || writer::run(writer, &mut waiting, &told, &clock))
             .map_err(|error| StoreError::Io(error.kind().to_string()))?;
         let readers = Readers::Lent { connections: Mutex::new(readers), free: Semaphore::new(READERS) };
         Ok(Self(Arc::new(Inner { jobs, readers, changed, path: path.to_owned() })))
     }
 
-    fn start_tasks(tasks: &Tasks, path: &Path, connection: Connection, clock: &Clock) -> Self {
-        let connection = Arc::new(Mutex::new(connection));
+    fn start_tasks(tasks: &Tasks, path: &Path, writing: Kept, clock: &Clock) -> Self {
+        let writing = Arc::new(Mutex::new(writing));
         let (jobs, queue) = mpsc::channel::<Job>(QUEUE);
         let (changed, _) = broadcast::channel(CHANGED_QUEUE);
-        let (shared, takes) = (Arc::clone(&connection), Arc::clone(&tasks.takes));
+        let (shared, takes) = (Arc::clone(&writing), Arc::clone(&tasks.takes));
         tokio::spawn(writer::run_as_task(shared, queue, changed.clone(), clock.clone(), takes));
-        let readers = Readers::Beside(connection);
+        let readers = Readers::Beside(writing);
         Self(Arc::new(Inner { jobs, readers, changed, path: path.to_owned() }))
     }
 
@@ -128,17 +135,18 @@ impl Store {
     ) -> Result<T, E>
     where
         T: Send + 'static,
-        E: From<StoreError> + Send + 'static,
+        E: ActionError + Send + 'static,
     {
         let (answer, answered) = oneshot::channel();
         let action: Action = Box::new(move |tx| {
-            let result = action(tx);
+            let result = tx.map_err(E::from).and_then(action);
             let keep = result.is_ok();
+            let failure = result.as_ref().err().and_then(E::of_store).cloned();
             let answer = move |outcome: Result<(), StoreError>| {
                 // A caller that went away is not told; what was committed stays.
                 drop(answer.send(result.and_then(|value| outcome.map(|()| value).map_err(E::from))));
             };
-            Done { keep, answer: Box::new(answer) }
+            Done { keep, failure, answer: Box::new(answer) }
         });
         self.0.jobs.send(Job::Action(action)).await.map_err(|_| StoreError::Closed)?;
         answered.await.map_err(|_| StoreError::Closed)?
@@ -158,13 +166,13 @@ impl Store {
     ) -> Result<T, E>
     where
         T: Send + 'static,
-        E: From<StoreError> + Send + 'static,
+        E: ActionError + Send + 'static,
     {
         let inner = self.0.clone();
         let free = match &inner.readers {
             Readers::Lent { free, .. } => free,
             Readers::Beside(connection) => {
-                return in_snapshot(&connection.lock().unwrap_or_else(PoisonError::into_inner), query);
+                return connection.lock().unwrap_or_else(PoisonError::into_inner).query(query);
             }
         };
         let permit = free.acquire().await.map_err(|_| StoreError::Closed)?;
@@ -173,6 +181,16 @@ impl Store {
         let result = task.await.map_err(|_| StoreError::Closed)?;
         drop(permit);
         result
+    }
+
+    /// Whether the database answers, whoever asks: a reader, and the writer in its turn. That no room is left on the
+    /// disk, or that it may not be written, is an answer too.
+    pub async fn answers(&self) -> Result<(), StoreError> {
+        self.read(any_row).await?;
+        match self.write(|tx| any_row(tx)).await {
+            Ok(()) | Err(StoreError::Full | StoreError::ReadOnly) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     /// What changes from now on.
@@ -195,27 +213,32 @@ impl Store {
 }
 
 impl Inner {
-    fn query<T, E: From<StoreError>>(&self, query: impl FnOnce(&Connection) -> Result<T, E>) -> Result<T, E> {
+    fn query<T, E: ActionError>(&self, query: impl FnOnce(&Connection) -> Result<T, E>) -> Result<T, E> {
         let Readers::Lent { connections, .. } = &self.readers else {
             return Err(E::from(StoreError::Closed));
         };
         let mut readers = connections.lock().unwrap_or_else(PoisonError::into_inner);
-        let connection = readers.pop().ok_or(StoreError::Closed)?;
+        let mut reader = readers.pop().ok_or(StoreError::Closed)?;
         drop(readers);
-        let result = in_snapshot(&connection, query);
-        connections.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+        let result = reader.query(query);
+        connections.lock().unwrap_or_else(PoisonError::into_inner).push(reader);
         result
     }
 }
 
-fn in_snapshot<T, E: From<StoreError>>(
-    connection: &Connection,
-    query: impl FnOnce(&Connection) -> Result<T, E>,
-) -> Result<T, E> {
-    connection.execute_batch("BEGIN").map_err(StoreError::from)?;
-    let result = query(connection);
-    connection.execute_batch("COMMIT").map_err(StoreError::from)?;
-    result
+fn any_row(connection: &Connection) -> Result<(), StoreError> {
+    connection.prepare_cached("SELECT 1 FROM meta LIMIT 1")?.exists([])?;
+    Ok(())
+}
+
+/// How the writer's connection is opened again: of the database that was there, never of a new one in its place.
+fn writing_again(work: Work, path: &Path, key: &DataKey) -> Open {
+    let (path, key) = (path.to_owned(), key.clone());
+    Box::new(move || {
+        let connection = open::writer_again(&work, &path, &key)?;
+        migrate::expect_newest(&connection)?;
+        Ok(connection)
+    })
 }
 
 impl std::fmt::Debug for Store {

@@ -5,7 +5,7 @@ use hearth_protocol::record::Body;
 use hearth_protocol::scope::{Section, Subject};
 use hearth_protocol::time::Timestamp;
 
-use crate::store::StoreError;
+use crate::store::{ActionError, StoreError};
 
 /// An entry that is to be written. Its id, author, origin and the time of recording are the node's to give.
 #[derive(Clone, Debug, PartialEq)]
@@ -73,6 +73,12 @@ pub enum AddError {
     /// The store could not.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl ActionError for AddError {
+    fn of_store(&self) -> Option<&StoreError> {
+        if let Self::Store(error) = self { Some(error) } else { None }
+    }
 }
 
 /// Most entries of one action: a round of a large home, or a long medicine list.

@@ -13,7 +13,7 @@ use rusqlite::{Connection, params};
 
 use super::documents::{self, ScopeRow};
 use super::{Records, Site, erase, evict, model, outbox, repair, row};
-use crate::store::{Changed, StoreError, Tx};
+use crate::store::{ActionError, Changed, StoreError, Tx};
 
 /// Key of the cursor in `meta`.
 const CURSOR: &str = "cursor";
@@ -34,6 +34,12 @@ pub enum IntakeError {
     /// The store could not.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl ActionError for IntakeError {
+    fn of_store(&self) -> Option<&StoreError> {
+        if let Self::Store(error) = self { Some(error) } else { None }
+    }
 }
 
 impl From<rusqlite::Error> for IntakeError {

@@ -34,12 +34,40 @@ pub enum StoreError {
     /// The store has been closed.
     #[error("the store is closed")]
     Closed,
+    /// The connection failed and may go on to fail until it is opened anew.
+    #[error("the connection to the database failed ({0})")]
+    Connection(String),
     /// A statement failed: a fault of this software.
     #[error("a statement failed ({0})")]
     Statement(String),
 }
 
+/// What an action or a query of the store fails with.
+pub trait ActionError: From<StoreError> {
+    /// What the store failed with, where it was the store.
+    fn of_store(&self) -> Option<&StoreError>;
+}
+
+impl ActionError for StoreError {
+    fn of_store(&self) -> Option<&StoreError> {
+        Some(self)
+    }
+}
+
 impl StoreError {
+    /// Whether the connection that failed so may go on to fail although its disk is well again.
+    pub(super) fn may_stay(&self) -> bool {
+        match self {
+            Self::Io(_) | Self::WrongKey | Self::Corrupt(_) | Self::Connection(_) => true,
+            Self::Full
+            | Self::ReadOnly
+            | Self::TooNew { .. }
+            | Self::SqliteTooOld(_)
+            | Self::Closed
+            | Self::Statement(_) => false,
+        }
+    }
+
     /// What a person is told, and what they can do.
     pub fn sentence(&self) -> &'static str {
         match self {
@@ -60,7 +88,9 @@ impl StoreError {
                 "This version of the software does not fit the stored records. Call support."
             }
             Self::Closed => "The node is stopping. Wait a minute, then try again.",
-            Self::Statement(_) => "Nothing was saved. Try again, and if it fails again call support.",
+            Self::Connection(_) | Self::Statement(_) => {
+                "Nothing was saved. Try again, and if it fails again call support."
+            }
         }
     }
 }
@@ -77,6 +107,10 @@ impl From<rusqlite::Error> for StoreError {
             ErrorCode::SystemIoFailure => Self::Io(extended),
             ErrorCode::NotADatabase => Self::WrongKey,
             ErrorCode::DatabaseCorrupt => Self::Corrupt(extended),
+            // What SQLCipher says of a page that it could not decrypt or encrypt, and of all that follow.
+            ErrorCode::Unknown | ErrorCode::OutOfMemory | ErrorCode::InternalMalfunction => {
+                Self::Connection(extended)
+            }
             _ => Self::Statement(extended),
         }
     }

@@ -12,6 +12,13 @@ const MIGRATIONS: &[&str] = &[
     include_str!("schema/0004_take_over.sql"),
 ];
 
+/// Makes sure that the database is the newest version already.
+pub(super) fn expect_newest(connection: &Connection) -> Result<(), StoreError> {
+    let found: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    let newest = i64::try_from(MIGRATIONS.len()).is_ok_and(|known| known == found);
+    if newest { Ok(()) } else { Err(StoreError::Corrupt(format!("version {found}"))) }
+}
+
 /// Brings the database to the newest version.
 pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
     let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);

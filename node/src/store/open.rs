@@ -29,8 +29,16 @@ pub(super) fn writer(work: &Work, path: &Path, key: &DataKey) -> Result<Connecti
     if rusqlite::version_number() < SQLITE_OLDEST {
         return Err(StoreError::SqliteTooOld(rusqlite::version().to_owned()));
     }
-    let flags =
-        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    open_writer(work, path, key, OpenFlags::SQLITE_OPEN_CREATE)
+}
+
+/// The connection that writes, to a file that is there.
+pub(super) fn writer_again(work: &Work, path: &Path, key: &DataKey) -> Result<Connection, StoreError> {
+    open_writer(work, path, key, OpenFlags::empty())
+}
+
+fn open_writer(work: &Work, path: &Path, key: &DataKey, more: OpenFlags) -> Result<Connection, StoreError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | more;
     let connection = match work {
         Work::Threads => open_keyed(path, key, flags)?,
         Work::Tasks(tasks) => {

@@ -1,3 +1,4 @@
+use std::io::Write as _;
 use std::time::Duration;
 
 use super::*;
@@ -200,4 +201,94 @@ async fn a_log_that_grew_under_a_long_reader_shrinks_once_the_reader_is_done() {
     fill(100).await.unwrap();
     fill(101).await.unwrap();
     assert!(store.disk_use().1 <= 16 * 1024 * 1024, "{:?}", store.disk_use());
+}
+
+/// A database of several pages that nobody has read since it was opened.
+async fn unread(directory: &Path) -> (Store, std::path::PathBuf) {
+    let store = open(directory);
+    let sql = "INSERT INTO meta (key, value) VALUES ('long', zeroblob(400000))";
+    store.write(|tx| Ok::<_, StoreError>(tx.execute(sql, []).map(drop)?)).await.unwrap();
+    store.truncate_log().await.unwrap();
+    drop(store);
+    (open(directory), directory.join("node.db"))
+}
+
+/// Turns every byte of the file from there on, or turns them back.
+fn turn(file: &Path, from: usize) {
+    let mut bytes = std::fs::read(file).unwrap();
+    for byte in bytes.iter_mut().skip(from) {
+        *byte ^= 0xff;
+    }
+    std::fs::File::create(file).and_then(|mut opened| opened.write_all(&bytes)).unwrap();
+}
+
+fn long(connection: &Connection) -> Result<usize, StoreError> {
+    let sql = "SELECT value FROM meta WHERE key = 'long'";
+    Ok(connection.query_row(sql, [], |row| row.get::<_, Vec<u8>>(0))?.len())
+}
+
+#[tokio::test]
+async fn pages_that_could_not_be_read_once_do_not_stop_the_writer() {
+    let directory = tempfile::tempdir().unwrap();
+    let (store, file) = unread(directory.path()).await;
+    turn(&file, 200_000);
+    assert!(store.write(|tx| long(tx)).await.is_err());
+    turn(&file, 200_000);
+    assert_eq!(store.write(|tx| long(tx)).await, Ok(400_000));
+    put(&store, "a").await.unwrap();
+    drop(store);
+    assert_eq!(names(&open(directory.path())).await, ["a", "long"]);
+}
+
+#[tokio::test]
+async fn pages_that_could_not_be_read_once_do_not_stop_a_reader() {
+    let directory = tempfile::tempdir().unwrap();
+    let (store, file) = unread(directory.path()).await;
+    turn(&file, 200_000);
+    for _ in 0..READERS {
+        assert!(store.read(long).await.is_err());
+    }
+    turn(&file, 200_000);
+    for _ in 0..READERS {
+        assert_eq!(store.read(long).await, Ok(400_000));
+    }
+}
+
+#[tokio::test]
+async fn while_the_database_does_not_open_again_every_write_is_told_so_and_no_other_takes_its_place() {
+    let directory = tempfile::tempdir().unwrap();
+    let (store, file) = unread(directory.path()).await;
+    turn(&file, 0);
+    assert!(store.write(|tx| long(tx)).await.is_err());
+    assert_eq!(put(&store, "a").await, Err(StoreError::WrongKey));
+    assert!(store.answers().await.is_err());
+    let away = directory.path().join("away");
+    std::fs::rename(&file, &away).unwrap();
+    assert_eq!(put(&store, "b").await, Err(StoreError::ReadOnly));
+    assert!(!file.exists());
+    std::fs::File::create(&file).unwrap();
+    assert!(put(&store, "b").await.is_err());
+    std::fs::rename(&away, &file).unwrap();
+    turn(&file, 0);
+    put(&store, "c").await.unwrap();
+    store.answers().await.unwrap();
+    assert_eq!(names(&store).await, ["c", "long"]);
+}
+
+#[tokio::test]
+async fn an_action_that_has_no_transaction_does_not_run() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path());
+    store.write(|tx| Ok::<_, StoreError>(tx.execute_batch("PRAGMA busy_timeout = 0")?)).await.unwrap();
+    let other = open::writer_again(&Work::Threads, &directory.path().join("node.db"), &key()).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let (ran, has_run) = std::sync::mpsc::channel();
+    let written = store.write(move |_| {
+        ran.send(()).unwrap();
+        Ok::<_, StoreError>(())
+    });
+    assert!(matches!(written.await, Err(StoreError::Statement(_))));
+    assert!(has_run.try_recv().is_err());
+    other.execute_batch("ROLLBACK").unwrap();
+    put(&store, "a").await.unwrap();
 }

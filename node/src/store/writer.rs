@@ -6,7 +6,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 use tokio::sync::{broadcast, mpsc, oneshot};
 
-use super::{Changed, StoreError};
+use super::{Changed, Kept, StoreError};
 use crate::clock::Clock;
 
 /// Most actions in one transaction: what a busy minute brings, and short enough that a reader's snapshot stays near.
@@ -39,29 +39,31 @@ pub(super) enum Job {
     Truncate(oneshot::Sender<Result<(), StoreError>>),
 }
 
-/// An action: it runs, says whether to keep what it did, and is answered after the commit.
-pub(super) type Action = Box<dyn FnOnce(&mut Tx<'_>) -> Done + Send>;
+/// An action: it runs, or hears why it cannot; it says whether to keep what it did, and is answered after the commit.
+pub(super) type Action = Box<dyn FnOnce(Result<&mut Tx<'_>, StoreError>) -> Done + Send>;
 
 /// What an action left.
 pub(super) struct Done {
     pub(super) keep: bool,
+    /// What the store failed with, where it did.
+    pub(super) failure: Option<StoreError>,
     pub(super) answer: Box<dyn FnOnce(Result<(), StoreError>) + Send>,
 }
 
 pub(super) fn run(
-    connection: &Connection,
+    mut kept: Kept,
     jobs: &mut mpsc::Receiver<Job>,
     changed: &broadcast::Sender<Changed>,
     clock: &Clock,
 ) {
     while let Some(first) = jobs.blocking_recv() {
-        work(connection, first, jobs, changed, clock);
+        work(&mut kept, first, jobs, changed, clock);
     }
 }
 
 /// Does the same as a task; each round takes the time that the disk is said to take.
 pub(super) async fn run_as_task(
-    connection: Arc<Mutex<Connection>>,
+    kept: Arc<Mutex<Kept>>,
     mut jobs: mpsc::Receiver<Job>,
     changed: broadcast::Sender<Changed>,
     clock: Clock,
@@ -69,14 +71,14 @@ pub(super) async fn run_as_task(
 ) {
     while let Some(first) = jobs.recv().await {
         tokio::time::sleep(takes()).await;
-        let connection = connection.lock().unwrap_or_else(PoisonError::into_inner);
-        work(&connection, first, &mut jobs, &changed, &clock);
+        let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+        work(&mut kept, first, &mut jobs, &changed, &clock);
     }
 }
 
 /// Does the first job and those that wait.
 fn work(
-    connection: &Connection,
+    kept: &mut Kept,
     first: Job,
     jobs: &mut mpsc::Receiver<Job>,
     changed: &broadcast::Sender<Changed>,
@@ -85,27 +87,60 @@ fn work(
     let mut next = Some(first);
     while let Some(job) = next.take() {
         match job {
-            Job::Action(action) => {
-                let (batch, after) = Batch::gather(connection, action, jobs, clock);
-                batch.finish(connection, changed);
-                next = after;
+            Job::Action(action) => next = transact(kept, action, jobs, changed, clock),
+            Job::Truncate(answer) => {
+                let done = kept.get().and_then(|connection| truncate(connection));
+                kept.heed(done.as_ref().err());
+                // The asker may have gone away; the log is empty all the same.
+                drop(answer.send(done));
             }
-            // The asker may have gone away; the log is empty all the same.
-            Job::Truncate(answer) => drop(answer.send(truncate(connection))),
         }
     }
+}
+
+/// Runs one transaction; returns a job that has to wait for its commit, if one came.
+fn transact(
+    kept: &mut Kept,
+    first: Action,
+    jobs: &mut mpsc::Receiver<Job>,
+    changed: &broadcast::Sender<Changed>,
+    clock: &Clock,
+) -> Option<Job> {
+    let connection = match kept.get() {
+        Ok(connection) => connection,
+        Err(error) => {
+            tracing::error!(%error, "the database cannot be opened to write");
+            (first(Err(error)).answer)(Ok(()));
+            return None;
+        }
+    };
+    let (batch, after) = Batch::gather(connection, first, jobs, clock);
+    let outcome = batch.finish(connection, changed);
+    kept.heed(outcome.failure.as_ref());
+    if !outcome.is_over {
+        kept.close();
+    }
+    after
 }
 
 /// A reader in the middle of a query keeps the log; its queries are short, so it is waited for.
 fn truncate(connection: &Connection) -> Result<(), StoreError> {
     let busy: i64 = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
-    if busy == 0 { Ok(()) } else { Err(StoreError::Io("log in use".to_owned())) }
+    if busy == 0 { Ok(()) } else { Err(StoreError::Statement("log in use".to_owned())) }
 }
 
 struct Batch {
     done: Vec<Done>,
     changed: Vec<Changed>,
     outcome: Result<(), StoreError>,
+}
+
+/// What a transaction left of its connection.
+struct Outcome {
+    /// What failed that may go on to fail.
+    failure: Option<StoreError>,
+    /// Whether no transaction is open any more.
+    is_over: bool,
 }
 
 impl Batch {
@@ -133,16 +168,19 @@ impl Batch {
         (batch, None)
     }
 
-    /// Runs one action in a savepoint. Where SQLite has rolled the whole transaction back, nobody is told "saved".
+    /// Runs one action in a savepoint. Without one it does not run: what it did would stay. Where SQLite has rolled the
+    /// whole transaction back, nobody is told "saved".
     fn run(&mut self, connection: &Connection, action: Action) {
         if self.outcome.is_ok() {
             self.outcome = connection.execute_batch("SAVEPOINT job").map_err(StoreError::from);
         }
         let mut changed = Vec::new();
-        let done = action(&mut Tx { connection, changed: &mut changed });
-        let end = if done.keep { "RELEASE job" } else { "ROLLBACK TO job; RELEASE job" };
+        let done = match &self.outcome {
+            Ok(()) => action(Ok(&mut Tx { connection, changed: &mut changed })),
+            Err(error) => action(Err(error.clone())),
+        };
         if self.outcome.is_ok() {
-            self.outcome = connection.execute_batch(end).map_err(StoreError::from);
+            self.outcome = end(connection, &done);
         }
         if done.keep {
             self.changed.append(&mut changed);
@@ -150,16 +188,17 @@ impl Batch {
         self.done.push(done);
     }
 
-    fn finish(mut self, connection: &Connection, changed: &broadcast::Sender<Changed>) {
+    fn finish(mut self, connection: &Connection, changed: &broadcast::Sender<Changed>) -> Outcome {
         if self.outcome.is_ok() {
             self.outcome = connection.execute_batch("COMMIT").map_err(StoreError::from);
         }
+        let mut is_over = true;
         if let Err(error) = &self.outcome {
             tracing::error!(%error, actions = self.done.len(), "a transaction failed; nothing of it was kept");
-            if !connection.is_autocommit() && connection.execute_batch("ROLLBACK").is_err() {
-                tracing::error!("a failed transaction could not be rolled back");
-            }
+            is_over = connection.is_autocommit() || connection.execute_batch("ROLLBACK").is_ok();
         }
+        let failures = self.done.iter().filter_map(|done| done.failure.as_ref());
+        let failure = failures.chain(self.outcome.as_ref().err()).find(|error| error.may_stay()).cloned();
         for done in self.done {
             (done.answer)(self.outcome.clone());
         }
@@ -170,5 +209,15 @@ impl Batch {
                 drop(changed.send(what));
             }
         }
+        Outcome { failure, is_over }
     }
+}
+
+/// Ends an action's savepoint. Some faults make SQLite undo the whole transaction: then that fault is everybody's.
+fn end(connection: &Connection, done: &Done) -> Result<(), StoreError> {
+    if let Some(failure) = done.failure.as_ref().filter(|_| connection.is_autocommit()) {
+        return Err(failure.clone());
+    }
+    let end = if done.keep { "RELEASE job" } else { "ROLLBACK TO job; RELEASE job" };
+    Ok(connection.execute_batch(end)?)
 }

@@ -9,7 +9,7 @@ use super::page;
 use super::requester::{MaybeSession, SignedIn};
 use super::{Place, Web};
 use crate::records::AddError;
-use crate::store::StoreError;
+use crate::store::{ActionError, StoreError};
 
 /// Why a page could not be shown or a form not saved.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -105,6 +105,7 @@ fn store_words(error: &StoreError) -> Words {
         | StoreError::Corrupt(_)
         | StoreError::TooNew { .. }
         | StoreError::SqliteTooOld(_)
+        | StoreError::Connection(_)
         | StoreError::Statement(_) => StatusCode::INTERNAL_SERVER_ERROR,
     };
     Words { status, heading: "The node has a problem", text: error.sentence().to_owned() }
@@ -125,6 +126,22 @@ fn add_words(error: &AddError) -> Words {
         | AddError::KeyOfAnother => StatusCode::UNPROCESSABLE_ENTITY,
     };
     Words { status, heading: "Nothing was saved", text: error.sentence().to_owned() }
+}
+
+impl ActionError for PageError {
+    fn of_store(&self) -> Option<&StoreError> {
+        match self {
+            Self::Store(error) => Some(error),
+            Self::Add(error) => error.of_store(),
+            Self::NotFound
+            | Self::Refused(_)
+            | Self::SignedOut
+            | Self::Form
+            | Self::TooMany
+            | Self::Locked
+            | Self::Fault(_) => None,
+        }
+    }
 }
 
 impl From<AddError> for PageError {

@@ -47,8 +47,6 @@ pub(super) struct Host<P> {
     boots: AtomicU64,
     /// The disk was put back from a copy and the program is to be told so at its next start.
     pub(super) is_restored: AtomicBool,
-    /// The program's watchdog wants it ended.
-    pub(super) is_ended: AtomicBool,
     program: Mutex<Option<P>>,
     deeds: Mutex<VecDeque<Deed<P>>>,
     brought: Notify,
@@ -65,7 +63,6 @@ impl<P: Clone> Host<P> {
             time: Arc::new(HostTime::new(shared.start)),
             boots: AtomicU64::new(0),
             is_restored: AtomicBool::new(false),
-            is_ended: AtomicBool::new(false),
             program: Mutex::default(),
             deeds: Mutex::default(),
             brought: Notify::new(),

@@ -1,8 +1,6 @@
 //! A site's host: the product's store, records and link on the simulated network and disk.
 
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use hearth_node::clock::Clock;
 use hearth_node::install::Install;
@@ -18,10 +16,7 @@ use tokio::sync::watch;
 use super::host::{self, Host, RESTART_AFTER, Shared};
 use super::shut::Shut;
 use super::socket::Socket;
-use super::{crypto, lock, views};
-
-/// After how long a program whose database does not answer is ended.
-const WATCHDOG: Duration = Duration::from_secs(10);
+use super::{crypto, lock};
 
 /// A site's host: its program offers the records.
 pub(super) struct NodeHost {
@@ -86,22 +81,6 @@ async fn once(shared: &Shared, node: &Arc<NodeHost>) -> anyhow::Result<()> {
         biased;
         () = sync.run(stop.clone()) => {}
         () = host.do_deeds(records.clone()) => {}
-        () = watchdog(&records) => {
-            // Its tasks end with it when the host is switched off, as a process ends.
-            host.is_ended.store(true, Ordering::Relaxed);
-            std::future::pending::<()>().await;
-        }
     }
     Ok(())
-}
-
-/// Ends when the database does not answer any more, or not to everything: SQLCipher goes on to fail once a page could
-/// not be read, until the database is opened anew.
-async fn watchdog(records: &Records) {
-    loop {
-        tokio::time::sleep(WATCHDOG).await;
-        if views::of_node(records).is_err() {
-            return;
-        }
-    }
 }

@@ -4,7 +4,6 @@ use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::pin::Pin;
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -366,15 +365,8 @@ impl Run {
         Ok(())
     }
 
-    /// A host whose disk lost power at a write is off, and a program whose watchdog has had enough is ended.
+    /// A host whose disk lost power at a write is off.
     fn notice_ends(&mut self) {
-        for site in 0..self.sites.len() {
-            let host = self.sites.get(site).map(|site| &site.node.host);
-            if host.is_some_and(|host| host.is_ended.swap(false, Ordering::Relaxed)) {
-                self.shared.coverage.count("program", "node ended by its watchdog");
-                self.kill(Some(site));
-            }
-        }
         for target in self.targets() {
             let name = self.name(target);
             if !self.shared.disks.has_power(&name) && self.sim.is_host_running(name.as_str()) {
