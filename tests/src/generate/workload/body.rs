@@ -3,7 +3,7 @@
 use hearth_protocol::id::{EntryId, StaffId};
 use hearth_protocol::record::identity::{Contact, Demographics, Gender, PersonName, Placement, Practice};
 use hearth_protocol::record::mar::Administration;
-use hearth_protocol::record::medicines::{Days, Decimal, Dose, Order, OrderStatus, Quantity, Timing};
+use hearth_protocol::record::medicines::{Days, Decimal, Dose, Order, Quantity, Timing};
 use hearth_protocol::record::notes::Note;
 use hearth_protocol::record::observations::VitalSigns;
 use hearth_protocol::record::plan::Statement;
