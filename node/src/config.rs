@@ -47,8 +47,9 @@ impl NodeConfig {
     /// Reads the configuration file. Every fault is listed.
     pub fn load(path: &Path) -> anyhow::Result<Self> {
         use anyhow::Context as _;
-        let text = std::fs::read_to_string(path)
-            .with_context(|| format!("the configuration {} cannot be read", path.display()))?;
+        let text = std::fs::read_to_string(path).with_context(|| {
+            format!("the configuration {} cannot be read; --config names another", path.display())
+        })?;
         let folder = path.parent().unwrap_or(Path::new("."));
         Self::from_toml(&text, folder)
             .with_context(|| format!("the configuration {} is wrong", path.display()))

@@ -32,6 +32,9 @@ pub(super) async fn import(
     let query = checked(query)?;
     let is_lines = is_lines(&headers)?;
     let text = text(body)?;
+    if !is_lines {
+        require_json(&text)?;
+    }
     if let Some(site) = query.site {
         let open = api.parts().store.read(move |c| Ok(require_open(c, site).map(drop))).await?;
         open?;
@@ -93,6 +96,19 @@ fn text(body: Result<Bytes, BytesRejection>) -> Result<String, Refusal> {
     })?;
     String::from_utf8(bytes.into())
         .map_err(|_| Refusal::invalid(vec![fault("", "The file is not UTF-8 text.")]))
+}
+
+/// A file that was cut, or that is of another kind, is the sender's to mend; within a whole one, what cannot be read is
+/// kept aside.
+fn require_json(text: &str) -> Result<(), Refusal> {
+    let read: Result<serde::de::IgnoredAny, serde_json::Error> = serde_json::from_str(text);
+    let refused = |error: serde_json::Error| {
+        let (line, column) = (error.line(), error.column());
+        let detail =
+            format!("The file is not whole JSON: line {line}, column {column}. Nothing of it was taken.");
+        Refusal::invalid(vec![fault("", detail)])
+    };
+    read.map(drop).map_err(refused)
 }
 
 fn told(name: String, report: Report) -> ImportReport {

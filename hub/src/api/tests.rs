@@ -472,6 +472,8 @@ async fn a_file_is_imported_over_https_and_its_resident_found_by_number() {
     let text = || "{}".to_owned();
     assert_eq!(problem(send("?part=1", FHIR_JSON, text()).await), ProblemKind::Invalid);
     assert_eq!(problem(send("?name=a", "text/plain", text()).await), ProblemKind::Invalid);
+    let cut = r#"{"resourceType": "Patient", "name""#.to_owned();
+    assert_eq!(problem(send("?name=a", FHIR_JSON, cut).await), ProblemKind::Invalid);
     assert_eq!(problem(send("?name=a&site=VL9ZZ", FHIR_JSON, text()).await), ProblemKind::NotFound);
     let large = " ".repeat(IMPORT_BYTES_MAX + 1);
     assert_eq!(problem(send("?name=a", FHIR_JSON, large).await), ProblemKind::TooLarge);

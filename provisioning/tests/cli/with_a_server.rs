@@ -222,7 +222,7 @@ fn an_import_goes_on_past_a_file_that_is_refused() {
     insta::assert_snapshot!(told.stderr, @r"
     kept aside: b.json: Observation/4: It has no code.
     failed: a.json: This is not FHIR.
-    error: 1 files were not imported.
+    error: 1 file was not imported.
       because: This is not FHIR.
     ");
 }

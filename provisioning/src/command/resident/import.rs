@@ -189,10 +189,13 @@ fn conclude(report: Report) -> Result<(), Failure> {
     for failed in &report.failed {
         output::words(format!("failed: {}: {}", failed.name, failed.reason))?;
     }
-    let count = report.failed.len();
+    let count = match report.failed.len() {
+        1 => "1 file was".to_owned(),
+        count => format!("{count} files were"),
+    };
     match report.failed.into_iter().next() {
         None => Ok(()),
-        Some(first) => Err(first.failure.context(format!("{count} files were not imported."))),
+        Some(first) => Err(first.failure.context(format!("{count} not imported."))),
     }
 }
 
