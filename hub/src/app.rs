@@ -22,11 +22,12 @@ use crate::api::{self, AdminServer, Api};
 use crate::clock::Clock;
 use crate::enrol::{Certifier, Enrolment};
 use crate::gateway::{self, ClientOptions, Gateway};
+use crate::heads::HeadKeys;
 use crate::import::Importer;
 use crate::listen::{self, Datagrams, Doors, Hub, Links, Streams};
 use crate::random::Random;
 use crate::store::{Store, StoreOptions};
-use crate::{compact, region};
+use crate::{compact, heads, region};
 
 /// How often the certificate of the admin API is made anew.
 const ADMIN_RENEW_EVERY: Duration = Duration::from_hours(24);
@@ -57,14 +58,15 @@ pub async fn run(folder: &RegionFolder, seams: Seams, stop: CancellationToken) -
     let config = folder.config().context("cannot read the configuration")?;
     let keys = folder.keys(&config).context("cannot read the region's keys")?;
     let certifier = Certifier::new(config.region.clone(), &config.advertised, keys)?;
-    let store = open_store(&config, &seams.clock)?;
-    begin_region(&store, &config, &seams.random).await?;
+    let store = open_store(&config, &seams.clock, HeadKeys::of(&certifier.keys().issuing))?;
+    let certifier = Arc::new(certifier);
+    begin_region(&store, &certifier, &seams).await?;
     let hub = Hub {
         store: store.clone(),
         clock: seams.clock,
         random: seams.random,
         region: RegionId(config.region.id),
-        certifier: Arc::new(certifier),
+        certifier,
         links: Links::default(),
     };
     let outcome = serve(&hub, &config, (seams.datagrams, seams.streams), stop).await;
@@ -78,18 +80,27 @@ pub fn database(config: &HubConfig) -> std::path::PathBuf {
     config.data.join("hub.db")
 }
 
-fn open_store(config: &HubConfig, clock: &Clock) -> anyhow::Result<Store> {
+fn open_store(config: &HubConfig, clock: &Clock, head_keys: HeadKeys) -> anyhow::Result<Store> {
     file::make_private_folder(&config.data).context("cannot make the folder of the database")?;
-    let options = StoreOptions { clock: clock.clone(), ..StoreOptions::default() };
+    let head_keys = Some(head_keys);
+    let options = StoreOptions { clock: clock.clone(), head_keys, ..StoreOptions::default() };
     Store::open(database(config), &options).context("cannot open the database")
 }
 
-async fn begin_region(store: &Store, config: &HubConfig, random: &Random) -> anyhow::Result<()> {
-    let id = RegionId(config.region.id);
+async fn begin_region(store: &Store, certifier: &Arc<Certifier>, seams: &Seams) -> anyhow::Result<()> {
+    let id = RegionId(certifier.region().id);
+    let (certifier, now) = (Arc::clone(certifier), seams.clock.now());
     // Zero is the author of every document's first change.
-    let own = InstallId(random.u32().max(1));
-    let begun = store.write(move |transaction| region::begin(transaction, id, own)).await?;
-    tracing::info!(region = %id.0, epoch = begun.epoch, "the region is open");
+    let [own, fresh] = [seams.random.u32(), seams.random.u32()].map(|number| InstallId(number.max(1)));
+    let mut rng = StdRng::seed_from_u64(seams.random.u64());
+    let begun = store.write(move |transaction| {
+        let begun = region::begin(transaction, id, own)?;
+        let issuing = &certifier.keys().issuing;
+        Ok((begun, heads::settle_own(transaction, issuing, fresh, &mut rng, now)?))
+    });
+    let (begun, own) = begun.await?;
+    let own = own.context("the hub cannot certify the key with which it signs its own entries")?;
+    tracing::info!(region = %id.0, epoch = begun.epoch, install = %own, "the region is open");
     Ok(())
 }
 

@@ -6,7 +6,7 @@
 mod level;
 mod tail;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use hearth_protocol::id::{InstallId, ResidentId, SiteId};
 use hearth_protocol::scope::{Month, Scope};
@@ -20,6 +20,7 @@ pub use level::{FeedLevel, level};
 pub(crate) use tail::{RAW_TO_PACKED, snapshot as stored_snapshot};
 
 use crate::grants::{self, GrantState};
+use crate::heads;
 use crate::scopes;
 use crate::sites::Install;
 use crate::store::{StoreError, columns};
@@ -39,6 +40,8 @@ pub struct FeedQuery {
     pub sent: BTreeMap<Scope, Sequence>,
     /// The oldest month that the installation keeps; of those before it goes the outline. None for all.
     pub oldest: Option<Month>,
+    /// Installations whose certificates need not be read.
+    pub knows: BTreeSet<InstallId>,
 }
 
 /// A row of the dirty index.
@@ -91,6 +94,17 @@ pub fn read(connection: &Connection, query: &FeedQuery) -> Result<FeedRead, Stor
         read.read_to = read.read_to.max(level.head);
         read.digest = Some(level.digest);
     }
+    let mut vouching: BTreeSet<InstallId> = BTreeSet::new();
+    for item in &read.items {
+        match item {
+            FeedItem::Tail { vouchers, .. } | FeedItem::Document { vouchers, .. } => {
+                vouching.extend(vouchers.iter().map(|voucher| voucher.install));
+            }
+            FeedItem::Outline { signed, .. } => vouching.extend(signed.iter().map(|head| head.install)),
+            FeedItem::Grant { .. } | FeedItem::Revoke { .. } => {}
+        }
+    }
+    read.signers = heads::signers(connection, vouching.difference(&query.knows).copied())?;
     read.items.splice(0..0, revoked);
     Ok(read)
 }

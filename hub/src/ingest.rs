@@ -12,19 +12,22 @@ mod judge;
 mod quarantine;
 mod rules;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use ed25519_dalek::VerifyingKey;
 use hearth_protocol::document::{self, ChangeFault, CheckedChange};
+use hearth_protocol::head::{HeadFault, SignedHead};
 use hearth_protocol::id::{ChangeHash, InstallId};
 use hearth_protocol::scope::Scope;
 use hearth_protocol::time::Timestamp;
-use hearth_protocol::wire::message::{ChangeGroup, ChangeResult, RefusalCode};
+use hearth_protocol::wire::message::{ChangeGroup, ChangeResult, RefusalCode, RegionId};
 use rusqlite::Transaction;
 
 pub use append::append;
 pub(crate) use judge::own_changes;
 pub use quarantine::{Settlement, retry, settle};
 
+use crate::heads;
 use crate::scopes::{self, Added};
 use crate::sites::{self, Install, InstallState};
 use crate::store::StoreError;
@@ -54,17 +57,33 @@ impl Item {
     }
 }
 
-/// A push whose changes have been parsed. Parsing needs no database, so it is done before the writer is asked.
+/// A push whose changes have been parsed and whose signatures have been checked. Neither needs the database, so it is
+/// done before the writer is asked.
 #[derive(Clone, Debug)]
 pub struct Push {
     items: Vec<Item>,
+    /// Heads whose signature holds.
+    heads: Vec<SignedHead>,
+    /// Where one does not.
+    badly_signed: BTreeSet<(Scope, InstallId)>,
 }
 
 impl Push {
-    /// Parses and checks every change of a push by itself.
-    pub fn check(groups: Vec<ChangeGroup>) -> Self {
+    /// Parses and checks every change of a push by itself, and the signature of every head by the keys of those who may
+    /// have signed: the installation that pushes, and any other whose changes it may give back.
+    pub fn check(
+        groups: Vec<ChangeGroup>,
+        heads: Vec<SignedHead>,
+        region: RegionId,
+        keys: &BTreeMap<InstallId, VerifyingKey>,
+    ) -> Self {
         let changes = groups.into_iter().flat_map(|group| group.changes);
-        Self { items: changes.map(|c| Item::check(c.scope, c.change.hash, c.change.bytes)).collect() }
+        let items = changes.map(|c| Item::check(c.scope, c.change.hash, c.change.bytes)).collect();
+        let holds =
+            |head: &SignedHead| keys.get(&head.install).is_some_and(|key| head.verify(region, key).is_ok());
+        let (heads, bad): (Vec<_>, Vec<_>) = heads.into_iter().partition(holds);
+        let badly_signed = bad.into_iter().map(|head| (head.scope, head.install)).collect();
+        Self { items, heads, badly_signed }
     }
 }
 
@@ -88,7 +107,8 @@ pub fn push(
     let Some(pusher) = known.filter(|install| install.state == InstallState::Active) else {
         return Ok(Pushed::Refused(RefusalCode::Revoked));
     };
-    let mut intake = Intake { transaction, now, added: BTreeMap::new() };
+    let mut intake = Intake::new(transaction, now);
+    intake.vouch(&push)?;
     let mut verdicts = Vec::with_capacity(push.items.len());
     let mut items = push.items.into_iter();
     while let Some(item) = items.next() {
@@ -115,6 +135,39 @@ struct Intake<'t> {
     transaction: &'t Transaction<'t>,
     now: Timestamp,
     added: BTreeMap<Scope, Added>,
+    /// Changes of this transaction for which a signed head vouches.
+    vouched: BTreeSet<(Scope, ChangeHash)>,
+    /// Why the head of an installation in a scope does not hold.
+    faults: BTreeMap<(Scope, InstallId), HeadFault>,
+}
+
+impl<'t> Intake<'t> {
+    fn new(transaction: &'t Transaction<'t>, now: Timestamp) -> Self {
+        let (vouched, faults) = (BTreeSet::new(), BTreeMap::new());
+        Self { transaction, now, added: BTreeMap::new(), vouched, faults }
+    }
+
+    /// Compares the heads of a push with its changes, before any is judged.
+    fn vouch(&mut self, push: &Push) -> Result<(), StoreError> {
+        let bad = push.badly_signed.iter().map(|place| (*place, HeadFault::BadSignature));
+        self.faults.extend(bad);
+        for head in &push.heads {
+            let of_run = push.items.iter().filter(|item| item.scope == head.scope);
+            let of_run = of_run.filter_map(|item| item.checked.as_ref().ok());
+            let of_run = of_run.filter(|change| change.install == head.install);
+            let came: Vec<(u64, ChangeHash)> = of_run.map(|change| (change.seq, change.hash)).collect();
+            if came.is_empty() {
+                continue;
+            }
+            match heads::vouch(self.transaction, head, came, self.now)? {
+                Ok(vouched) => self.vouched.extend(vouched.into_iter().map(|hash| (head.scope, hash))),
+                Err(fault) => {
+                    self.faults.insert((head.scope, head.install), fault);
+                }
+            }
+        }
+        Ok(())
+    }
 }
 
 impl Intake<'_> {
@@ -122,10 +175,25 @@ impl Intake<'_> {
     fn take(&mut self, pusher: Install, item: &Item) -> Result<Verdict, StoreError> {
         let place = (item.scope, item.stated);
         let verdict = self.judge(pusher, item)?;
-        if let Verdict::Judged(ChangeResult::Accepted(_)) = verdict {
-            self.take_waiting(place)?;
+        match verdict {
+            Verdict::Judged(ChangeResult::Accepted(_)) => self.take_waiting(place)?,
+            Verdict::Judged(ChangeResult::Pending(_) | ChangeResult::Rejected(_)) => {
+                self.keep_vouched(item)?;
+            }
+            Verdict::Judged(ChangeResult::Duplicate(_)) | Verdict::Expel(_) => {}
         }
         Ok(verdict)
+    }
+
+    /// What is vouched for and not stored is remembered: the head proves nothing without it.
+    fn keep_vouched(&self, item: &Item) -> Result<(), StoreError> {
+        match &item.checked {
+            Ok(change) if self.vouched.contains(&(item.scope, change.hash)) => {
+                let place = (change.seq, change.hash);
+                heads::note_vouched(self.transaction, item.scope, change.install, place)
+            }
+            Ok(_) | Err(_) => Ok(()),
+        }
     }
 
     fn take_waiting(&mut self, arrived: (Scope, ChangeHash)) -> Result<(), StoreError> {

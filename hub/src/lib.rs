@@ -9,6 +9,7 @@ pub mod enrol;
 pub mod feed;
 pub mod gateway;
 pub mod grants;
+pub mod heads;
 pub mod import;
 pub mod ingest;
 pub mod listen;

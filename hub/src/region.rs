@@ -87,6 +87,12 @@ pub fn was_hub(connection: &Connection, install: InstallId) -> Result<bool, Stor
     Ok(select.exists([install.0])?)
 }
 
+/// The hub writes as another installation from here on, whose number no installation has.
+pub fn write_as(transaction: &Transaction<'_>, hub_install: InstallId) -> Result<(), StoreError> {
+    transaction.execute("UPDATE region SET hub_install = ?1, hub_entries = 0", [hub_install.0])?;
+    Ok(())
+}
+
 /// The id of the next entry that the hub writes.
 pub fn next_entry(transaction: &Transaction<'_>) -> Result<EntryId, StoreError> {
     let sql = "UPDATE region SET hub_entries = hub_entries + 1 RETURNING hub_install, hub_entries";

@@ -56,6 +56,8 @@ pub struct Identified {
     pub install: Install,
     /// When the certificate ends.
     pub not_after: Timestamp,
+    /// The installation's Ed25519 key; none that is not sound.
+    pub key: Option<VerifyingKey>,
 }
 
 /// Adds a site, with an empty feed.
@@ -114,11 +116,12 @@ pub fn add_certificate(
 
 /// The installation of this certificate; none for one that the hub did not issue.
 pub fn identify(connection: &Connection, fingerprint: [u8; 32]) -> Result<Option<Identified>, StoreError> {
-    let sql = "SELECT i.id, i.site, s.kind, i.state, c.not_after FROM certificate c
+    let sql = "SELECT i.id, i.site, s.kind, i.state, c.not_after, i.public_key FROM certificate c
                JOIN install i ON i.id = c.install JOIN site s ON s.ods = i.site WHERE c.fingerprint = ?1";
     let mut select = connection.prepare_cached(sql)?;
     let found = select.query_row([fingerprint], |row| {
-        Ok(Identified { install: read_install(row)?, not_after: Timestamp(row.get(4)?) })
+        let key = VerifyingKey::from_bytes(&row.get(5)?).ok();
+        Ok(Identified { install: read_install(row)?, not_after: Timestamp(row.get(4)?), key })
     });
     Ok(found.optional()?)
 }

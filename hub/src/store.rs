@@ -27,6 +27,7 @@ pub use work::{Tasks, Work};
 use writer::{Closure, Request, Writer};
 
 use crate::clock::Clock;
+use crate::heads::{self, HeadKeys};
 
 /// Notices of dirty sites that a slow listener may leave unread before it is told that it missed some.
 const DIRTIED_KEPT: usize = 256;
@@ -46,13 +47,15 @@ pub struct StoreOptions {
     pub clock: Clock,
     /// On what the work is done.
     pub work: Work,
+    /// What signs the hub's own entries; without it no node believes them.
+    pub head_keys: Option<HeadKeys>,
 }
 
 impl Default for StoreOptions {
     fn default() -> Self {
         let log_bytes_kept = 64 * 1024 * 1024;
         let (clock, work) = (Clock::system(), Work::default());
-        Self { readers: 4, queue: 1024, pages_max: None, log_bytes_kept, clock, work }
+        Self { readers: 4, queue: 1024, pages_max: None, log_bytes_kept, clock, work, head_keys: None }
     }
 }
 
@@ -88,6 +91,7 @@ impl Store {
         let mut write = connection::open_writer(&path, options)?;
         migrations::apply(&mut write)?;
         dirty::prepare(&write)?;
+        heads::prepare(&write)?;
         let connection = Arc::new(Mutex::new(write));
         let readers = match &options.work {
             Work::Threads => Readers::open(&path, options.readers)?,
@@ -95,7 +99,13 @@ impl Store {
         };
         let (sender, queue) = mpsc::channel(options.queue.max(1));
         let (dirtied, _) = broadcast::channel(DIRTIED_KEPT);
-        let writer = Writer { connection, queue, dirtied: dirtied.clone(), clock: options.clock.clone() };
+        let writer = Writer {
+            connection,
+            queue,
+            dirtied: dirtied.clone(),
+            clock: options.clock.clone(),
+            head_keys: options.head_keys.clone(),
+        };
         writer.start(&options.work)?;
         Ok(Self { inner: Arc::new(Inner { path, writer: sender, readers, dirtied }) })
     }

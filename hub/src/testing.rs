@@ -1,11 +1,12 @@
 //! A hub's database for unit tests, and installations that write as a node does.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ed25519_dalek::SigningKey;
 use hearth_protocol::access::SiteKind;
 use hearth_protocol::document::{self, Tip};
-use hearth_protocol::id::{EntryId, InstallId, ResidentId, SiteId, StaffId};
+use hearth_protocol::head::{Run, SignedHead, Writer};
+use hearth_protocol::id::{ChangeHash, EntryId, InstallId, ResidentId, SiteId, StaffId};
 use hearth_protocol::record::entry::EnteredInError;
 use hearth_protocol::record::{Author, Body, Entry, Origin, Role};
 use hearth_protocol::scope::{Scope, Section, Subject};
@@ -19,6 +20,7 @@ use rand::rngs::StdRng;
 use uuid::Uuid;
 
 use crate::enrol::Certifier;
+use crate::heads::HeadKeys;
 use crate::ingest::{self, Push, Pushed};
 use crate::store::{Store, StoreError, StoreOptions};
 use crate::{grants, region, sites};
@@ -85,6 +87,34 @@ pub(crate) fn certifier(rng: &mut StdRng) -> Certifier {
     Certifier::new(region, &advertised, keys).unwrap()
 }
 
+/// The keys with which the hub of these tests signs its own entries.
+pub(crate) fn head_keys() -> HeadKeys {
+    HeadKeys::from_secret([9; 32])
+}
+
+/// The heads that a node signs for a push of its own changes, from how far it had signed before.
+pub(crate) fn heads(
+    install: InstallId,
+    key: &SigningKey,
+    signed: impl Fn(Scope) -> Run,
+    changes: &[ScopedChange],
+) -> Vec<SignedHead> {
+    let mut by_scope: BTreeMap<Scope, BTreeMap<u64, ChangeHash>> = BTreeMap::new();
+    for change in changes {
+        let checked = document::check(change.scope.section(), change.change.hash, &change.change.bytes);
+        if let Some(checked) = checked.ok().filter(|checked| checked.install == install) {
+            by_scope.entry(change.scope).or_default().insert(checked.seq, checked.hash);
+        }
+    }
+    let heads = by_scope.into_iter().map(|(scope, changes)| {
+        let base = signed(scope);
+        let run = changes.range(base.seq + 1..).fold(base, |run, (_, hash)| run.then(*hash));
+        let signature = Writer { region: RegionId(REGION), scope, install }.sign(run, key);
+        SignedHead { scope, install, seq: run.seq, hash: run.hash, signature, after: Vec::new() }
+    });
+    heads.filter(|head| head.seq > 0).collect()
+}
+
 /// A database with one region.
 pub(crate) struct TestHub {
     pub(crate) folder: tempfile::TempDir,
@@ -98,7 +128,8 @@ impl TestHub {
 
     pub(crate) async fn with(options: &StoreOptions) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(folder.path().join("hub.db"), options).unwrap();
+        let options = StoreOptions { head_keys: Some(head_keys()), ..options.clone() };
+        let store = Store::open(folder.path().join("hub.db"), &options).unwrap();
         store.write(|t| region::begin(t, RegionId(REGION), HUB)).await.unwrap();
         Self { folder, store }
     }
@@ -106,7 +137,8 @@ impl TestHub {
     /// Closes the database as a killed process would leave it to the next, and opens it again.
     pub(crate) async fn reopen(&mut self) {
         self.store.close().await;
-        self.store = Store::open(self.folder.path().join("hub.db"), &StoreOptions::default()).unwrap();
+        let options = StoreOptions { head_keys: Some(head_keys()), ..StoreOptions::default() };
+        self.store = Store::open(self.folder.path().join("hub.db"), &options).unwrap();
     }
 
     /// Adds a site with one installation.
@@ -146,8 +178,45 @@ impl TestHub {
         install: u32,
         changes: Vec<ScopedChange>,
     ) -> Result<Pushed, StoreError> {
-        let push = Push::check(vec![ChangeGroup { changes }]);
+        let push = self.signed(changes).await?;
         self.store.write(move |t| ingest::push(t, InstallId(install), push, NOW)).await
+    }
+
+    /// A push in which every writer has signed for its changes, upon what the hub knows to be signed.
+    pub(crate) async fn signed(&self, changes: Vec<ScopedChange>) -> Result<Push, StoreError> {
+        let checked = changes.iter().filter_map(|change| {
+            let stored = &change.change;
+            document::check(change.scope.section(), stored.hash, &stored.bytes).ok()
+        });
+        let writers: BTreeSet<InstallId> = checked.map(|change| change.install).collect();
+        let scopes: BTreeSet<Scope> = changes.iter().map(|change| change.scope).collect();
+        let (mut all, mut keys) = (Vec::new(), BTreeMap::new());
+        for writer in writers.into_iter().filter(|writer| *writer != InstallId::GENESIS) {
+            let scopes = scopes.clone();
+            let signed = self.store.read(move |c| {
+                let read = |scope: Scope| Ok((scope, crate::heads::signed(c, scope, writer)?));
+                scopes.into_iter().map(read).collect::<Result<BTreeMap<_, _>, StoreError>>()
+            });
+            let signed = signed.await?;
+            let run = |scope| signed[&scope].map(|(run, _)| run).unwrap_or_default();
+            let key = if writer == HUB { head_keys().key(HUB) } else { signing_key(writer.0) };
+            all.extend(heads(writer, &key, run, &changes));
+            keys.insert(writer, key.verifying_key());
+        }
+        Ok(Push::check(vec![ChangeGroup { changes }], all, RegionId(REGION), &keys))
+    }
+
+    /// Pushes with these heads, whoever signed them.
+    pub(crate) async fn push_with(
+        &self,
+        install: u32,
+        changes: Vec<ScopedChange>,
+        heads: Vec<SignedHead>,
+    ) -> Result<Pushed, StoreError> {
+        let id = InstallId(install);
+        let keys = BTreeMap::from([(id, signing_key(install).verifying_key())]);
+        let push = Push::check(vec![ChangeGroup { changes }], heads, RegionId(REGION), &keys);
+        self.store.write(move |t| ingest::push(t, id, push, NOW)).await
     }
 
     /// Pushes and returns the results; the installation must be admitted.
@@ -191,6 +260,15 @@ pub(crate) struct Pen {
 impl Pen {
     pub(crate) fn new(install: u32) -> Self {
         Self { install: InstallId(install), counter: 0, tips: BTreeMap::new() }
+    }
+
+    /// Takes note of changes of others.
+    pub(crate) fn see(&mut self, changes: &[ScopedChange]) {
+        for change in changes {
+            let stored = &change.change;
+            let checked = document::check(change.scope.section(), stored.hash, &stored.bytes).unwrap();
+            self.tips.entry(change.scope).or_default().advance(self.install, &checked);
+        }
     }
 
     pub(crate) fn next_id(&mut self) -> EntryId {

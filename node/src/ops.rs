@@ -40,6 +40,9 @@ pub struct Status {
     pub waiting: u64,
     /// Changes that the hub refused.
     pub refused: u64,
+    /// Changes that the hub sent and that nothing vouches for; kept aside, on no screen.
+    #[serde(default)]
+    pub unvouched: u64,
     /// Whether everything that the hub had for the site has come at least once.
     pub caught_up: bool,
     /// Whether node and hub found that they do not hold the same.
@@ -84,6 +87,7 @@ pub async fn status(records: &Records) -> Result<Status, StoreError> {
         last_contact: text(link.last_contact),
         waiting: link.waiting,
         refused: link.refused,
+        unvouched: link.unvouched,
         caught_up: link.has_caught_up,
         diverged: link.is_diverged,
         lease: lease_name(link.lease).to_owned(),
@@ -141,6 +145,8 @@ fn describe() {
     metrics::describe_gauge!("hearth_sync_tcp", "1 while the link runs on TCP, since UDP is shut");
     metrics::describe_gauge!("hearth_sync_waiting", "changes that wait for the hub");
     metrics::describe_gauge!("hearth_sync_refused", "changes that the hub refused");
+    metrics::describe_gauge!("hearth_sync_unvouched", "changes from the hub that no signature vouches for");
+    metrics::describe_counter!("hearth_changes_held_back_total", "changes from the hub that were held back");
     metrics::describe_gauge!("hearth_sync_last_contact_seconds", "seconds since the hub last answered");
     metrics::describe_gauge!("hearth_sync_diverged", "1 when node and hub do not hold the same");
     metrics::describe_counter!("hearth_sync_bytes_total", "bytes of frames, without what QUIC or TCP add");
@@ -185,6 +191,7 @@ async fn scrape(State(ops): State<Arc<Ops>>) -> String {
     metrics::gauge!("hearth_sync_tcp").set(flag(over_tcp));
     metrics::gauge!("hearth_sync_waiting").set(count(link.waiting));
     metrics::gauge!("hearth_sync_refused").set(count(link.refused));
+    metrics::gauge!("hearth_sync_unvouched").set(count(link.unvouched));
     metrics::gauge!("hearth_sync_diverged").set(flag(link.is_diverged));
     if let Some(contact) = link.last_contact {
         metrics::gauge!("hearth_sync_last_contact_seconds").set(seconds(now.ms_since(contact)));

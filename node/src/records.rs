@@ -10,6 +10,7 @@ mod doses;
 mod draft;
 mod erase;
 mod evict;
+pub(crate) mod heads;
 mod intake;
 mod link;
 pub(crate) mod model;
@@ -33,8 +34,10 @@ use uuid::Uuid;
 
 pub use draft::{AddError, Added, CLAIM_MS, Claim, DRAFTS_MAX, Draft, HeldBy};
 pub use evict::{MONTHS_KEPT, MonthHeld};
+pub use heads::SignerKey;
 pub use intake::IntakeError;
 pub use link::{Line, LinkState};
+pub use outbox::Outbox;
 pub use read::{EntryState, ResidentSummary};
 pub use requester::{IdempotencyKey, IdempotencyKeyError, Requester};
 pub use ship::AuditShipment;
@@ -139,19 +142,22 @@ impl Records {
         self.count_waiting().await;
     }
 
-    /// Counts what waits for the hub and what it refused.
+    /// Counts what waits for the hub, what it refused, and what it sent that nothing vouches for.
     pub(crate) async fn count_waiting(&self) {
         let counted = self.0.store.read(|connection| {
             let sql = "SELECT count(*) FILTER (WHERE refused IS NULL OR refused = ?1),
-                              count(*) FILTER (WHERE refused IS NOT NULL AND refused <> ?1) FROM outbox";
+                              count(*) FILTER (WHERE refused IS NOT NULL AND refused <> ?1),
+                              (SELECT count(*) FROM unvouched) FROM outbox";
             let mut statement = connection.prepare_cached(sql)?;
-            let counts: (i64, i64) = statement.query_row([PENDING], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            let counts: (i64, i64, i64) =
+                statement.query_row([PENDING], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
             Ok::<_, StoreError>(counts)
         });
         match counted.await {
-            Ok((waiting, refused)) => self.update_link(|link| {
+            Ok((waiting, refused, unvouched)) => self.update_link(|link| {
                 link.waiting = row::count(waiting);
                 link.refused = row::count(refused);
+                link.unvouched = row::count(unvouched);
             }),
             Err(error) => tracing::warn!(%error, "what waits for the hub could not be counted"),
         }
@@ -168,6 +174,8 @@ impl std::fmt::Debug for Records {
 mod evict_tests;
 #[cfg(test)]
 mod exchange_tests;
+#[cfg(test)]
+mod heads_tests;
 #[cfg(test)]
 pub(crate) mod sample;
 #[cfg(test)]

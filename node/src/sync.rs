@@ -9,6 +9,7 @@ mod effects;
 mod errands;
 pub(crate) mod link;
 mod probe;
+mod signers;
 mod tcp;
 pub(crate) mod tls;
 

@@ -11,6 +11,7 @@ pub mod config;
 pub mod document;
 pub mod enrol;
 pub mod fhir;
+pub mod head;
 pub mod id;
 pub mod record;
 pub mod scope;

@@ -14,7 +14,7 @@ mod trust;
 mod web;
 
 pub use identity::{HubName, IdentityKey, IdentityRoot, IssuingAuthority, Region};
-pub use peer::{PeerError, PeerIdentity};
+pub use peer::{PeerError, PeerIdentity, certified_key};
 pub use trust::{TrustBundle, fingerprint, pem_of_chain};
 pub use web::{WebAuthority, WebKey, WebNames};
 

@@ -8,22 +8,28 @@ use std::time::Duration;
 use anyhow::{Context as _, ensure};
 use automerge::legacy::{Key, ObjectId, Op, OpType, SortedVec};
 use automerge::{Change, ExpandedChange, ScalarValue};
+use ed25519_dalek::SigningKey;
 use hearth_node::install::Install;
 use hearth_node::keys::PlatformKey;
 use hearth_node::random::Random;
 use hearth_protocol::document::{self, StoredChange, Tip, actor_of};
-use hearth_protocol::id::{ChangeHash, EntryId, InstallId};
+use hearth_protocol::head::{Run, RunHash, SignedHead, Writer};
+use hearth_protocol::id::{ChangeHash, EntryId, InstallId, SiteId};
 use hearth_protocol::record::Entry;
 use hearth_protocol::scope::Scope;
 use hearth_protocol::sync::digest::Digest;
-use hearth_protocol::wire::message::{ChangeGroup, ChangeResult, Changes, FeedNumber, Hello, ScopedChange};
+use hearth_protocol::wire::message::{
+    ChangeGroup, ChangeResult, Changes, FeedNumber, Hello, RegionId, ScopedChange,
+};
 use hearth_protocol::wire::stream::SESSION_ALPN;
 use hearth_protocol::wire::{Channel, FrameDecoder, Message, frame};
 use quinn::crypto::rustls::QuicClientConfig;
 use quinn::{Connection, Endpoint, RecvStream, SendStream};
+use rusqlite::OptionalExtension as _;
 use rustls::RootCertStore;
 use rustls_pki_types::CertificateDer;
 use tokio_util::task::AbortOnDropHandle;
+use uuid::Uuid;
 
 use crate::inspect;
 
@@ -94,6 +100,7 @@ impl Hostile {
             shard: 0,
             software: "hostile 1".to_owned(),
             months_kept: None,
+            signers: Vec::new(),
         });
         self.control.0.write_all(&encoded(&hello)?).await?;
         let answer = self.next().await?;
@@ -101,11 +108,15 @@ impl Hostile {
         Ok(())
     }
 
-    /// Pushes changes and returns what became of each.
-    pub async fn push(&mut self, changes: Vec<ScopedChange>) -> anyhow::Result<Vec<ChangeResult>> {
+    /// Pushes changes with these signed heads and returns what became of each.
+    pub async fn push(
+        &mut self,
+        changes: Vec<ScopedChange>,
+        heads: Vec<SignedHead>,
+    ) -> anyhow::Result<Vec<ChangeResult>> {
         self.batch += 1;
         let batch = self.batch;
-        let message = Message::Changes(Changes { batch, groups: vec![ChangeGroup { changes }] });
+        let message = Message::Changes(Changes { batch, groups: vec![ChangeGroup { changes }], heads });
         self.push.write_all(&encoded(&message)?).await?;
         loop {
             let answer = self.next().await?;
@@ -181,6 +192,51 @@ impl Forger<'_> {
         let mut tip = self.tip(scope)?;
         let change = document::add(self.install, scope.section(), &mut tip, vec![entry])?;
         Ok(ScopedChange { scope, change: change.to_stored() })
+    }
+
+    /// The head that vouches for a change made by [`Self::sound`], signed with this key for this region.
+    pub fn head(self, made: &ScopedChange, key: &SigningKey, region: Uuid) -> anyhow::Result<SignedHead> {
+        let (scope, install) = (made.scope, self.install);
+        let connection = inspect::hub(self.hub_data)?;
+        let sql = "SELECT seq, hash FROM signed_head WHERE scope = ?1 AND install = ?2";
+        let signed = connection.query_row(sql, (scope.to_key(), install.0), |row| {
+            Ok(Run { seq: row.get(0)?, hash: RunHash(row.get(1)?) })
+        });
+        let run = signed.optional()?.unwrap_or_default().then(made.change.hash);
+        Ok(Writer { region: RegionId(region), scope, install }.head(run, key))
+    }
+
+    /// Puts a change into the database of a hub that does not run, as the next of its scope, and into the feed of a site:
+    /// what somebody could do who has the hub's disk.
+    pub fn put_in(self, made: &ScopedChange, site: SiteId) -> anyhow::Result<()> {
+        let checked = document::check(made.scope.section(), made.change.hash, &made.change.bytes)?;
+        let mut connection = rusqlite::Connection::open(self.hub_data.join("hub.db"))?;
+        let transaction = connection.transaction()?;
+        let key = made.scope.to_key();
+        let sql = "UPDATE scope SET head_seq = head_seq + 1, heads = ?2, max_op = ?3 WHERE key = ?1 RETURNING head_seq";
+        let row = (key, made.change.hash.0, checked.max_op);
+        let seq: u64 = transaction.query_row(sql, row, |row| row.get(0))?;
+        let sql = "INSERT INTO change (scope, seq, hash, install, actor_seq, max_op, bytes, received_at)
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0)";
+        let (install, bytes) = (checked.install.0, &made.change.bytes);
+        transaction
+            .execute(sql, (key, seq, made.change.hash.0, install, checked.seq, checked.max_op, bytes))?;
+        let added = Digest::of(made.scope, made.change.hash);
+        let code = site.as_str();
+        let of_scope =
+            ["SELECT digest FROM scope WHERE key = ?1", "UPDATE scope SET digest = ?2 WHERE key = ?1"];
+        add_to_digest(&transaction, of_scope, key, added)?;
+        let of_site = [
+            "SELECT digest FROM site_feed WHERE site = ?1",
+            "UPDATE site_feed SET digest = ?2 WHERE site = ?1",
+        ];
+        add_to_digest(&transaction, of_site, code, added)?;
+        let sql = "UPDATE site_feed SET head = head + 1 WHERE site = ?1 RETURNING head";
+        let feed: u64 = transaction.query_row(sql, [code], |row| row.get(0))?;
+        let sql = "UPDATE subscription SET feed_no = ?3 WHERE scope = ?1 AND site = ?2";
+        transaction.execute(sql, (key, code, feed))?;
+        transaction.commit()?;
+        Ok(())
     }
 
     /// The same with one bit of its last byte turned over, under the hash that it had before.
@@ -273,4 +329,16 @@ impl Forger<'_> {
         let connection = inspect::hub(self.hub_data)?;
         Ok(hearth_hub::records::changes(&connection, scope)?)
     }
+}
+
+fn add_to_digest(
+    transaction: &rusqlite::Transaction<'_>,
+    [select, update]: [&str; 2],
+    key: impl rusqlite::ToSql + Copy,
+    added: Digest,
+) -> anyhow::Result<()> {
+    let before: Vec<u8> = transaction.query_row(select, [key], |row| row.get(0))?;
+    let before = Digest::from_bytes(&before).context("a digest of another length")?;
+    transaction.execute(update, rusqlite::params![key, before.plus(added).to_bytes()])?;
+    Ok(())
 }

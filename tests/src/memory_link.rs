@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
+use ed25519_dalek::SigningKey;
 use hearth_hub::feed::{self, FeedQuery};
 use hearth_hub::ingest::{self, Push, Pushed};
 use hearth_hub::store::{Store as HubStore, StoreOptions};
@@ -13,13 +14,13 @@ use hearth_hub::{compact, grants, region, repair, sites};
 use hearth_node::clock::{Clock, ManualTime};
 use hearth_node::keys::DataKey;
 use hearth_node::random::Random;
-use hearth_node::records::{Records, Site};
+use hearth_node::records::{Records, SignerKey, Site};
 use hearth_node::store::Store as NodeStore;
 use hearth_protocol::access::SiteKind;
 use hearth_protocol::id::{InstallId, ResidentId, SiteId};
 use hearth_protocol::scope::{Month, Scope};
 use hearth_protocol::sync::hub::{Admission, HubEffect, HubSession, Peer};
-use hearth_protocol::sync::node::{NodeEffect, NodeIdentity, NodeSession};
+use hearth_protocol::sync::node::{Intake, IntakeItem, NodeEffect, NodeIdentity, NodeSession};
 use hearth_protocol::time::{Moment, Timestamp};
 use hearth_protocol::wire::message::{RegionId, Welcome};
 use hearth_protocol::wire::{Channel, Message};
@@ -28,6 +29,8 @@ use uuid::Uuid;
 
 /// A moment of the links' clock: nothing here waits for time to pass.
 const STILL: Moment = Moment(0);
+/// The region.
+const REGION: RegionId = RegionId(Uuid::from_u128(5));
 /// Rounds in which a link must come to rest.
 const ROUNDS_MAX: usize = 10_000;
 
@@ -55,7 +58,7 @@ impl MemoryHub {
     pub async fn new(now: Timestamp) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir()?;
         let store = HubStore::open(folder.path().join("hub.db"), &StoreOptions::default())?;
-        store.write(|t| region::begin(t, RegionId(Uuid::from_u128(5)), InstallId(0xffff_0001))).await?;
+        store.write(|t| region::begin(t, REGION, InstallId(0xffff_0001))).await?;
         let time = ManualTime::at(now);
         Ok(Self { store, clock: Clock::from_source(time.clone()), time, _folder: folder })
     }
@@ -75,7 +78,7 @@ impl MemoryHub {
         let (site, install, now) = (code.parse::<SiteId>()?, InstallId(install), self.now());
         let added = self.store.write(move |t| {
             sites::add(t, site, SiteKind::CareHome, "Home", now)?;
-            sites::add_install(t, install, site, &[0; 32], now)
+            sites::add_install(t, install, site, key(install).verifying_key().as_bytes(), now)
         });
         added.await?;
         let folder = tempfile::tempdir()?;
@@ -86,7 +89,7 @@ impl MemoryHub {
             id: site,
             kind: SiteKind::CareHome,
             name: "Home".to_owned(),
-            region: Uuid::from_u128(5),
+            region: REGION.0,
             region_name: "North Vale".to_owned(),
         };
         let records = Records::new(store, self.clock.clone(), who);
@@ -173,6 +176,7 @@ impl Meeting<'_> {
             NodeEffect::Send(channel, message) => self.to_hub.push_back((channel, message)),
             NodeEffect::Welcomed(welcome) => self.welcomed(&welcome).await?,
             NodeEffect::Store(intake) => {
+                records.keep_signers(signers(&intake)).await?;
                 let agrees = records.take_in(intake).await?;
                 self.node_half.handle_stored();
                 if agrees == Some(false) {
@@ -180,7 +184,9 @@ impl Meeting<'_> {
                 }
             }
             NodeEffect::ReadOutbox { after, bytes_max } => {
-                self.node_half.handle_outbox(records.outbox(after, bytes_max).await?);
+                let outbox = records.outbox(after, bytes_max).await?;
+                let heads = outbox.signed(records.site(), &key(self.node.install));
+                self.node_half.handle_outbox(outbox.groups, heads);
             }
             NodeEffect::Settle(settled) => records.settle(settled).await?,
             NodeEffect::ReadDigests => self.node_half.handle_digests(records.digests().await?),
@@ -214,16 +220,19 @@ impl Meeting<'_> {
                 self.hub_half.handle_admitted(&admission);
             }
             HubEffect::Send(channel, message) => self.to_node.push_back((channel, message)),
-            HubEffect::Ingest { batch, groups } => {
-                let push = Push::check(groups);
+            HubEffect::Ingest { batch, groups, heads } => {
+                let keys =
+                    heads.iter().map(|head| (head.install, key(head.install).verifying_key())).collect();
+                let push = Push::check(groups, heads, REGION, &keys);
                 match store.write(move |t| ingest::push(t, install, push, now)).await? {
                     Pushed::Judged(results) => self.hub_half.handle_ingested(batch, results),
                     Pushed::Refused(code) => bail!("the push was refused: {code:?}"),
                 }
             }
-            HubEffect::ReadFeed { after, bytes_max, sent } => {
+            HubEffect::ReadFeed { after, bytes_max, sent, knows } => {
                 let oldest = Some(Month::of(now).before(self.node.records.months_kept()));
-                let query = FeedQuery { site: self.node.site, install, after, bytes_max, sent, oldest };
+                let site = self.node.site;
+                let query = FeedQuery { site, install, after, bytes_max, sent, oldest, knows };
                 let read = store.read(move |connection| feed::read(connection, &query)).await?;
                 self.hub_half.handle_feed(read);
             }
@@ -268,6 +277,26 @@ impl Meeting<'_> {
             certificate_until: now.plus_ms(86_400_000),
         })
     }
+}
+
+/// The key with which an installation signs here: everybody can make it.
+fn key(install: InstallId) -> SigningKey {
+    let mut seed = [1; 32];
+    for (to, from) in seed.iter_mut().zip(install.0.to_be_bytes()) {
+        *to = from;
+    }
+    SigningKey::from_bytes(&seed)
+}
+
+/// The keys of those who vouch for what came.
+fn signers(intake: &Intake) -> Vec<SignerKey> {
+    let installs = intake.items.iter().flat_map(|item| match item {
+        IntakeItem::Feed(feed) => feed.vouchers.iter().map(|voucher| voucher.install).collect(),
+        IntakeItem::Snapshot(part) => part.vouchers.iter().map(|voucher| voucher.install).collect(),
+        IntakeItem::Outline(outline) => outline.signed.iter().map(|head| head.install).collect(),
+        IntakeItem::Grant(_) | IntakeItem::Revoke(_) => Vec::new(),
+    });
+    installs.map(|install| SignerKey { install, site: None, key: key(install).verifying_key() }).collect()
 }
 
 /// The BLAKE3 of a hub's snapshot of a scope, and up to which place it reaches.

@@ -10,7 +10,10 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use common::{HOME, PHARMACY, equal, now, records, saved, sign_in, started};
+use ed25519_dalek::SigningKey;
+use hearth_node::install::Install;
 use hearth_protocol::access::SiteKind;
+use hearth_protocol::head::SignedHead;
 use hearth_protocol::id::{EntryId, InstallId, StaffId};
 use hearth_protocol::record::entry::EnteredInError;
 use hearth_protocol::record::{Author, Body, Entry, Origin, Role};
@@ -20,6 +23,7 @@ use hearth_tests::generate::region::region as make;
 use hearth_tests::hostile::{self, Forger, Hostile};
 use hearth_tests::inspect;
 use hearth_tests::region::{Options, Region, Site};
+use uuid::Uuid;
 
 /// Within this a site that was revoked is cut off.
 const CUT: Duration = Duration::from_secs(5);
@@ -138,7 +142,7 @@ fn entry(install: InstallId, counter: u64) -> Entry {
     }
 }
 
-/// Every attack, with the codes of which one must answer it.
+/// Every attack on the form of changes, with the codes of which one must answer it.
 fn attacks(region: &Region, own: InstallId) -> Vec<(ScopedChange, &'static [&'static str])> {
     let data = region.hub_data();
     let (node, other) = (Forger { hub_data: &data, install: own }, InstallId(own.0 ^ 1));
@@ -157,6 +161,29 @@ fn attacks(region: &Region, own: InstallId) -> Vec<(ScopedChange, &'static [&'st
         (node.overwrite(held, &id(7)).unwrap(), &["not-an-addition"]),
         (node.deletion(held).unwrap(), &["not-an-addition"]),
     ]
+}
+
+/// Sound changes with heads that do not vouch for them, and the code that must answer each.
+fn unsigned(region: &Region, install: &Install) -> Vec<(ScopedChange, Vec<SignedHead>, &'static str)> {
+    let data = region.hub_data();
+    let (own, id) = (install.site().install, install.site().region);
+    let node = Forger { hub_data: &data, install: own };
+    let key = install.signing_key().unwrap();
+    let [held, elsewhere] = [Section::Safety, Section::Medicines].map(|s| scope(region, HOME, None, s));
+    let change = |scope, counter: u64| node.sound(scope, entry(own, 2_000_000 + counter)).unwrap();
+    let signed = |change: &ScopedChange| node.head(change, &key, id).unwrap();
+    let stranger = SigningKey::from_bytes(&[5; 32]);
+    let other = Forger { install: InstallId(own.0 ^ 1), ..node };
+    let made: Vec<ScopedChange> = (1..=6).map(|counter| change(held, counter)).collect();
+    let heads = [
+        (Vec::new(), "unsigned"),
+        (vec![node.head(&made[1], &stranger, id).unwrap()], "bad-signature"),
+        (vec![other.head(&made[2], &stranger, id).unwrap()], "unsigned"),
+        (vec![signed(&change(held, 90))], "bad-signature"),
+        (vec![SignedHead { scope: held, ..signed(&change(elsewhere, 91)) }], "bad-signature"),
+        (vec![node.head(&made[5], &key, Uuid::from_u128(1)).unwrap()], "bad-signature"),
+    ];
+    made.into_iter().zip(heads).map(|(change, (heads, code))| (change, heads, code)).collect()
 }
 
 /// How many changes of an installation are in the hub's quarantine, by code.
@@ -183,13 +210,18 @@ async fn nothing_that_a_node_gone_bad_forges_is_applied_and_all_of_it_is_in_the_
     let mut session = Hostile::admitted(&install, install.roots(), region.hub_address()).await.unwrap();
     let mut expected: BTreeMap<String, u64> = BTreeMap::new();
     for (change, codes) in attacks(&region, own) {
-        let results = session.push(vec![change]).await.unwrap();
+        let results = session.push(vec![change], Vec::new()).await.unwrap();
         let code = match results.as_slice() {
             [ChangeResult::Rejected(code)] => code.clone(),
             _ => format!("{results:?}"),
         };
         assert!(codes.contains(&code.as_str()), "{code} instead of {codes:?}");
         *expected.entry(code).or_default() += 1;
+    }
+    for (change, heads, code) in unsigned(&region, &install) {
+        let results = session.push(vec![change], heads).await.unwrap();
+        assert_eq!(results, [ChangeResult::Rejected(code.to_owned())]);
+        *expected.entry(code.to_owned()).or_default() += 1;
     }
     assert_eq!(quarantined(&region.hub_data(), own), expected);
     assert_eq!((heads(HOME), heads(PHARMACY)), before, "nothing was applied");
@@ -206,4 +238,43 @@ async fn nothing_that_a_node_gone_bad_forges_is_applied_and_all_of_it_is_in_the_
         before.1,
         "the hub serves the others"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_entry_that_somebody_puts_into_the_hubs_database_in_a_sites_name_is_believed_by_no_node() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut region, made) = started(folder.path(), 2, Options::default()).await;
+    equal(&region).await;
+    let nurse = sign_in(&region, HOME, &made.home_staff[0]).await;
+    let record = records(&nurse).await.remove(0);
+    let allergy = [("substance", "Zinc plaster"), ("reaction", "Rash")];
+    saved(&nurse.fill_in(&format!("{record}/allergies/new"), &allergy).await.unwrap());
+    equal(&region).await;
+    let home = hostile::install(&region.site(HOME).unwrap().data()).unwrap().site().install;
+    let written = {
+        let connection = inspect::hub(&region.hub_data()).unwrap();
+        let sql = "SELECT scope FROM signed_head WHERE install = ?1";
+        let mut select = connection.prepare(sql).unwrap();
+        let rows = select.query_map([home.0], |row| row.get::<_, Vec<u8>>(0)).unwrap();
+        let scopes: Vec<Scope> = rows.map(|key| Scope::from_key(&key.unwrap()).unwrap()).collect();
+        scopes.into_iter().find(|scope| scope.section() == Section::Safety).unwrap()
+    };
+    let before = inspect::hub_heads(&region.hub_data(), PHARMACY).unwrap();
+
+    region.stop_hub().await.unwrap();
+    let data = region.hub_data();
+    let thief = Forger { hub_data: &data, install: home };
+    let forged = thief.sound(written, entry(home, 3_000_000)).unwrap();
+    thief.put_in(&forged, PHARMACY.parse().unwrap()).unwrap();
+    region.start_hub().await.unwrap();
+    let patience = Duration::from_secs(30);
+    until(region.site(PHARMACY).unwrap(), patience, |status| status["unvouched"] == 1).await;
+    until(region.site(PHARMACY).unwrap(), patience, |status| status["diverged"] == false).await;
+
+    let pharmacy = region.site_mut(PHARMACY).unwrap();
+    let data = pharmacy.data();
+    pharmacy.stop().await.unwrap();
+    let held = inspect::node_heads(&data).unwrap();
+    assert_eq!(held.get(&written), before.get(&written), "the document is as its writers made it");
+    assert_ne!(held.get(&written), inspect::hub_heads(&region.hub_data(), PHARMACY).unwrap().get(&written));
 }

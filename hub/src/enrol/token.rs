@@ -8,18 +8,20 @@ use hearth_protocol::enrol::{
     Certificates, EnrolRequest, Granted, Invite, InviteSecret, InviteVerifier, RefusalCode, SigningRequests,
     TokenId,
 };
+use hearth_protocol::head::Signer;
 use hearth_protocol::id::{InstallId, SiteId};
 use hearth_protocol::scope::Subject;
 use hearth_protocol::time::Timestamp;
 use hearth_protocol::wire::limits;
+use hearth_protocol::wire::message::CertificateBytes;
 use hearth_provisioning::authority::PeerIdentity;
 use hearth_provisioning::invite::{InviteRecord, mint};
 use rand::CryptoRng;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use super::certifier::{Certifier, CertifyError};
-use crate::audit;
 use crate::store::StoreError;
+use crate::{audit, heads};
 
 /// Makes and stores an invite for a site; the text of it is to be shown once.
 pub fn issue(
@@ -147,7 +149,7 @@ pub(super) fn decide(
         now.0,
         request.software
     ])?;
-    keep_certificate(transaction, &peer, now)?;
+    keep_certificate(transaction, &peer, &certificates, now)?;
     keep_names(transaction, install, &request.requests.web_names)?;
     let sql = "UPDATE invite SET used_by = ?2 WHERE token = ?1";
     transaction.prepare_cached(sql)?.execute(params![invite.token.0, install.0])?;
@@ -259,6 +261,7 @@ fn open_site(connection: &Connection, site: SiteId) -> Result<Option<(SiteKind, 
 fn fresh_install(connection: &Connection, rng: &mut impl CryptoRng) -> Result<InstallId, StoreError> {
     let sql = "SELECT EXISTS (SELECT 1 FROM install WHERE id = ?1 UNION ALL \
                SELECT 1 FROM region WHERE hub_install = ?1 UNION ALL \
+               SELECT 1 FROM signer WHERE install = ?1 UNION ALL \
                SELECT 1 FROM change WHERE install = ?1 LIMIT 1)";
     let mut taken = connection.prepare_cached(sql)?;
     for _ in 0..64 {
@@ -282,8 +285,11 @@ fn replace(transaction: &Transaction<'_>, site: SiteId) -> Result<Vec<InstallId>
 fn keep_certificate(
     transaction: &Transaction<'_>,
     peer: &PeerIdentity,
+    certificates: &Certificates,
     now: Timestamp,
 ) -> Result<(), StoreError> {
+    let chain = certificates.identity_chain.iter().map(|der| CertificateBytes(der.to_vec())).collect();
+    heads::note_signer(transaction, &Signer { install: peer.install, chain })?;
     let sql = "INSERT INTO certificate (fingerprint, install, issued_at, not_after) VALUES (?1, ?2, ?3, ?4)";
     transaction.prepare_cached(sql)?.execute(params![
         peer.fingerprint,
@@ -341,7 +347,7 @@ pub fn renew(
         );
         return Ok(Err(changed.into()));
     }
-    keep_certificate(transaction, &peer, now)?;
+    keep_certificate(transaction, &peer, &certificates, now)?;
     keep_names(transaction, install, &requests.web_names)?;
     let what = What::done(Who::System, Action::Renew).about(Subject::Site(site));
     audit::append(transaction, now, what.with_detail(Code::near(&install.to_string())))?;

@@ -1,6 +1,9 @@
 //! What an installation has not got of one scope: the changes after those that it holds, or the document whole.
 
+use std::collections::BTreeMap;
+
 use hearth_protocol::document::{Snapshot, StoredChange, Tip};
+use hearth_protocol::id::InstallId;
 use hearth_protocol::scope::Scope;
 use hearth_protocol::sync::hub::FeedItem;
 use hearth_protocol::wire::limits;
@@ -8,6 +11,7 @@ use hearth_protocol::wire::message::{Sequence, SequencedChange};
 use rusqlite::{Connection, OptionalExtension};
 
 use super::FeedQuery;
+use crate::heads::{self, Sent};
 use crate::store::{StoreError, columns};
 use crate::{ingest, scopes};
 
@@ -45,13 +49,14 @@ pub(super) fn read(
     if let Some(sequence) = better_whole(connection, query, scope, missing, holding.is_wanted)? {
         let snapshot = snapshot(connection, scope)?;
         part.bytes += ITEM_BYTES + u64::try_from(snapshot.bytes.len()).unwrap_or(u64::MAX);
-        part.items.push(FeedItem::Document { scope, sequence, snapshot });
+        let vouchers = heads::vouchers(connection, scope, &Sent::Document(sequence))?;
+        part.items.push(FeedItem::Document { scope, sequence, snapshot, vouchers });
         after = sequence;
     }
     let range = Range { after, lost: holding.lost, bytes_max: bytes_max.saturating_sub(part.bytes) };
-    let changes = changes(connection, query, scope, range, &mut part)?;
-    if !changes.is_empty() {
-        part.items.push(FeedItem::Tail { scope, changes });
+    for frame in frames(changes(connection, query, scope, range, &mut part)?) {
+        let vouchers = heads::vouchers(connection, scope, &Sent::Tail(frame.writers))?;
+        part.items.push(FeedItem::Tail { scope, changes: frame.changes, vouchers });
     }
     Ok(part)
 }
@@ -62,8 +67,39 @@ fn outline(connection: &Connection, query: &FeedQuery, scope: Scope) -> Result<P
     let state = state.ok_or_else(|| StoreError::logic(format!("no scope {scope}")))?;
     let own_changes = ingest::own_changes(connection, scope, query.install)?;
     let tip = Tip { own_changes, ..state.tip };
-    let item = FeedItem::Outline { scope, sequence: state.head, tip, digest: state.digest };
+    let (sequence, digest, signed) = (state.head, state.digest, heads::signed_heads(connection, scope)?);
+    let item = FeedItem::Outline { scope, sequence, tip, digest, signed };
     Ok(Part { items: vec![item], bytes: 2 * ITEM_BYTES, is_whole: true })
+}
+
+/// What one frame carries, and who wrote it: each up to the place of the last of theirs.
+#[derive(Default)]
+struct Frame {
+    changes: Vec<SequencedChange>,
+    writers: BTreeMap<InstallId, Sequence>,
+    bytes: usize,
+}
+
+impl Frame {
+    fn has_room(&self) -> bool {
+        self.changes.len() < limits::CHANGES_PER_FRAME_MAX && self.bytes < limits::CHANGES_FRAME_BYTES
+    }
+}
+
+/// Cuts changes into what one frame carries: each frame is proven by itself, however late the next one comes.
+fn frames(changes: Vec<(InstallId, SequencedChange)>) -> Vec<Frame> {
+    let mut frames: Vec<Frame> = Vec::new();
+    for (writer, change) in changes {
+        if frames.last().is_none_or(|frame| !frame.has_room()) {
+            frames.push(Frame::default());
+        }
+        if let Some(frame) = frames.last_mut() {
+            frame.bytes += change.change.bytes.len();
+            frame.writers.insert(writer, change.sequence);
+            frame.changes.push(change);
+        }
+    }
+    frames
 }
 
 /// What an installation has of a scope.
@@ -146,8 +182,8 @@ fn changes(
     scope: Scope,
     range: Range,
     part: &mut Part,
-) -> Result<Vec<SequencedChange>, StoreError> {
-    let sql = "SELECT seq, hash, bytes FROM change WHERE scope = ?1 AND seq > ?2
+) -> Result<Vec<(InstallId, SequencedChange)>, StoreError> {
+    let sql = "SELECT seq, hash, bytes, install FROM change WHERE scope = ?1 AND seq > ?2
                AND (install <> ?3 OR seq <= ?4) ORDER BY seq";
     let mut select = connection.prepare_cached(sql)?;
     let mut rows = select.query((scope.to_key(), range.after.0, query.install.0, range.lost.0))?;
@@ -160,7 +196,8 @@ fn changes(
         }
         let change = StoredChange { hash: columns::hash(row, 1)?, bytes: row.get(2)? };
         bytes += ITEM_BYTES + u64::try_from(change.bytes.len()).unwrap_or(u64::MAX);
-        changes.push(SequencedChange { sequence: Sequence(row.get(0)?), change });
+        changes
+            .push((columns::install(row, 3)?, SequencedChange { sequence: Sequence(row.get(0)?), change }));
     }
     part.is_whole = true;
     part.bytes += bytes;

@@ -4,13 +4,14 @@ use super::*;
 use crate::compact;
 use crate::sites;
 use crate::store::columns;
-use crate::testing::{NOW, Pen, TestHub, resident, scope, site};
+use crate::testing::{HUB, NOW, Pen, REGION, TestHub, head_keys, resident, scope, signing_key, site};
 use hearth_protocol::access::SiteKind;
 use hearth_protocol::document;
+use hearth_protocol::head::{Came, Run, Voucher, sift};
 use hearth_protocol::id::ChangeHash;
 use hearth_protocol::scope::Section;
 use hearth_protocol::sync::digest::Digest;
-use hearth_protocol::wire::message::{ChangeResult, RevokeMode};
+use hearth_protocol::wire::message::{ChangeResult, RegionId, RevokeMode};
 use proptest::prelude::*;
 
 const HOME: &str = "VL1AB";
@@ -24,6 +25,7 @@ struct Replica {
     install: u32,
     pen: Pen,
     disk: BTreeMap<Scope, BTreeSet<ChangeHash>>,
+    runs: BTreeMap<Scope, BTreeMap<InstallId, Run>>,
     cursor: FeedNumber,
     read_to: FeedNumber,
     sent: BTreeMap<Scope, Sequence>,
@@ -32,8 +34,8 @@ struct Replica {
 impl Replica {
     fn new(site: &'static str, install: u32) -> Self {
         let cursor = FeedNumber(0);
-        let (disk, sent) = (BTreeMap::new(), BTreeMap::new());
-        Self { site, install, pen: Pen::new(install), disk, cursor, read_to: cursor, sent }
+        let (disk, runs, sent) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        Self { site, install, pen: Pen::new(install), disk, runs, cursor, read_to: cursor, sent }
     }
 
     /// The link breaks: what is on the disk stays.
@@ -44,7 +46,8 @@ impl Replica {
 
     fn query(&self, bytes_max: u64) -> FeedQuery {
         let (site, install) = (site(self.site), InstallId(self.install));
-        FeedQuery { site, install, after: self.read_to, bytes_max, sent: self.sent.clone(), oldest: None }
+        let (sent, knows) = (self.sent.clone(), BTreeSet::new());
+        FeedQuery { site, install, after: self.read_to, bytes_max, sent, oldest: None, knows }
     }
 
     async fn write(&mut self, hub: &TestHub, scope: Scope) {
@@ -83,10 +86,31 @@ impl Replica {
         read.more
     }
 
+    /// Every change that is not on the disk is proven to be its installation's by what came with it.
+    fn believe(
+        &mut self,
+        scope: Scope,
+        changes: impl Iterator<Item = document::StoredChange>,
+        vouchers: &[Voucher],
+    ) {
+        let held = self.disk.get(&scope).cloned().unwrap_or_default();
+        let new = changes.filter(|change| !held.contains(&change.hash));
+        let new = new.map(|c| document::check(scope.section(), c.hash, &c.bytes).unwrap());
+        let new: Vec<document::CheckedChange> = new.collect();
+        let own = (1..10).map(|n| (InstallId(n), signing_key(n).verifying_key()));
+        let keys = own.chain([(HUB, head_keys().key(HUB).verifying_key())]).collect();
+        let came: Vec<Came<'_>> = new.iter().map(|change| Came { change, is_vouched: false }).collect();
+        let runs = self.runs.entry(scope).or_default();
+        let sifted = sift(RegionId(REGION), scope, runs, &came, vouchers, &keys);
+        assert!(sifted.verdicts.iter().all(Result::is_ok), "{:?}", sifted.verdicts);
+        runs.extend(sifted.reached.into_iter().map(|(install, (run, _))| (install, run)));
+    }
+
     async fn store(&mut self, hub: &TestHub, item: FeedItem, confirmed: &mut BTreeMap<Scope, Sequence>) {
         match item {
             FeedItem::Grant { .. } => {}
-            FeedItem::Tail { scope, changes } => {
+            FeedItem::Tail { scope, changes, vouchers } => {
+                self.believe(scope, changes.iter().map(|c| c.change.clone()), &vouchers);
                 let held = self.disk.entry(scope).or_default();
                 for change in changes {
                     assert!(confirmed.get(&scope).is_none_or(|last| *last < change.sequence));
@@ -100,8 +124,16 @@ impl Replica {
                     confirmed.insert(scope, change.sequence);
                 }
             }
-            FeedItem::Document { scope, sequence, snapshot } => {
+            FeedItem::Document { scope, sequence, snapshot, vouchers } => {
                 let changes = document::changes(&document::load(&snapshot).unwrap());
+                let held = (self.runs.remove(&scope), self.disk.remove(&scope));
+                self.believe(scope, changes.iter().cloned(), &vouchers);
+                let runs = self.runs.entry(scope).or_default();
+                for (install, run) in held.0.unwrap_or_default() {
+                    let known = runs.entry(install).or_default();
+                    *known = if run.seq > known.seq { run } else { *known };
+                }
+                self.disk.insert(scope, held.1.unwrap_or_default());
                 self.disk.entry(scope).or_default().extend(changes.into_iter().map(|c| c.hash));
                 confirmed.insert(scope, sequence);
             }
@@ -109,6 +141,7 @@ impl Replica {
             FeedItem::Revoke { resident, mode, .. } => {
                 if mode == RevokeMode::Forget {
                     self.disk.retain(|scope, _| scope.resident() != Some(resident));
+                    self.runs.retain(|scope, _| scope.resident() != Some(resident));
                     // It writes no more under numbers that it has used: tips are kept, as the counter of entries is.
                 }
                 let install = InstallId(self.install);
@@ -192,7 +225,7 @@ async fn a_site_is_not_sent_what_it_wrote_itself() {
     let read = hub.store.read(move |c| super::read(c, &query)).await.unwrap();
     let own = InstallId(1);
     for item in read.items {
-        let FeedItem::Tail { changes, scope } = item else { continue };
+        let FeedItem::Tail { changes, scope, .. } = item else { continue };
         for change in changes {
             let checked = document::check(scope.section(), change.change.hash, &change.change.bytes).unwrap();
             assert_ne!(checked.install, own);
@@ -322,7 +355,9 @@ async fn a_month_that_is_not_kept_goes_as_an_outline_and_whole_once_it_is_wanted
     let state = hub.store.read(move |c| scopes::get(c, april)).await.unwrap().unwrap();
     let [FeedItem::Grant { .. }, outline] = &first.items[..] else { panic!("{:?}", first.items) };
     let (tip, digest) = (state.tip, state.digest);
-    assert_eq!(*outline, FeedItem::Outline { scope: april, sequence: Sequence(4), tip, digest });
+    let signed = hub.store.read(move |c| crate::heads::signed_heads(c, april)).await.unwrap();
+    assert!(!signed.is_empty());
+    assert_eq!(*outline, FeedItem::Outline { scope: april, sequence: Sequence(4), tip, digest, signed });
     told(4, first.read_to).await;
     // What is added late comes as it is.
     hub.append(april).await.unwrap();

@@ -1,7 +1,5 @@
 //! Entries that the hub itself writes: rosters, imports of the main care record.
 
-use std::collections::BTreeMap;
-
 use hearth_protocol::document;
 use hearth_protocol::record::Entry;
 use hearth_protocol::scope::Scope;
@@ -12,6 +10,7 @@ use rusqlite::Transaction;
 
 use super::Intake;
 use super::judge::{genesis_of, own_changes};
+use crate::heads;
 use crate::region;
 use crate::scopes;
 use crate::store::StoreError;
@@ -30,7 +29,7 @@ pub fn append(
     now: Timestamp,
 ) -> Result<Sequence, StoreError> {
     let hub = region::require(transaction)?.hub_install;
-    let mut intake = Intake { transaction, now, added: BTreeMap::new() };
+    let mut intake = Intake::new(transaction, now);
     if scopes::get(transaction, scope)?.is_none() {
         intake.accept(hub, scope, None, &genesis_of(scope))?;
     }
@@ -43,6 +42,7 @@ pub fn append(
         let change =
             change.map_err(|fault| StoreError::logic(format!("own entry refused: {}", fault.code())))?;
         head = intake.accept(hub, scope, known, &change)?;
+        heads::note_own(transaction, scope, hub, change.hash, now)?;
     }
     intake.publish()?;
     Ok(head)

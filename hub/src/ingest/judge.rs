@@ -1,6 +1,8 @@
 //! The judgement of one change against what is stored, and its storing.
 
+use hearth_protocol::audit::{Action, Code, Outcome, What, Who};
 use hearth_protocol::document::{self, CheckedChange};
+use hearth_protocol::head::HeadFault;
 use hearth_protocol::id::{ChangeHash, InstallId};
 use hearth_protocol::scope::Scope;
 use hearth_protocol::sync::digest::Digest;
@@ -10,10 +12,10 @@ use rusqlite::{Connection, OptionalExtension, Transaction};
 use super::{
     Intake, Item, PENDING_PER_INSTALL_MAX, SCOPE_CHANGES_MAX, blobs, brought_back, quarantine, rules,
 };
-use crate::gateway;
 use crate::scopes::{self, ScopeState};
 use crate::sites::Install;
 use crate::store::{StoreError, columns};
+use crate::{audit, gateway, heads};
 
 /// What is to be done about a change.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,7 +63,13 @@ impl Intake<'_> {
             return Ok(duplicate);
         }
         let known = scopes::get(self.transaction, item.scope)?;
+        let fault = self.head_fault(item.scope, change)?;
         match standing(self.transaction, item.scope, known.as_ref(), change)? {
+            Standing::Next | Standing::Missing(_) if fault.is_some() => {
+                let fault = fault.unwrap_or(HeadFault::Unsigned);
+                self.note_head_fault(pusher, item.scope, change.install, fault)?;
+                self.put_aside(pusher, item, fault.code())
+            }
             Standing::Next => {
                 let sequence = self.accept(pusher.id, item.scope, known, change)?;
                 if change.install != pusher.id && change.install != InstallId::GENESIS {
@@ -80,6 +88,31 @@ impl Intake<'_> {
                 Ok(Verdict::Expel("cloned"))
             }
         }
+    }
+
+    /// Why no signed head vouches for a change; none when one does, or when it proves itself.
+    fn head_fault(&self, scope: Scope, change: &CheckedChange) -> Result<Option<HeadFault>, StoreError> {
+        let is_vouched = change.install == InstallId::GENESIS
+            || self.vouched.contains(&(scope, change.hash))
+            || heads::is_vouched(self.transaction, scope, change.install, change.hash)?;
+        let fault = self.faults.get(&(scope, change.install)).copied().unwrap_or(HeadFault::Unsigned);
+        Ok((!is_vouched).then_some(fault))
+    }
+
+    /// Tells the administrators that something was pushed in an installation's name without its signature.
+    fn note_head_fault(
+        &self,
+        pusher: Install,
+        scope: Scope,
+        writer: InstallId,
+        fault: HeadFault,
+    ) -> Result<(), StoreError> {
+        tracing::error!(install = %pusher.id, %writer, code = fault.code(), "a change without its writer's signature");
+        let what = What::done(Who::System, Action::HeadFault).with_outcome(Outcome::Refused);
+        let what = what.about(scope.subject()).in_section(scope.section());
+        let detail = Code::near(&format!("{}.{writer}", fault.code()));
+        audit::append(self.transaction, self.now, what.with_detail(detail))?;
+        Ok(())
     }
 
     fn put_aside(&self, pusher: Install, item: &Item, code: &'static str) -> Result<Verdict, StoreError> {
@@ -138,6 +171,7 @@ impl Intake<'_> {
             gateway::owe(self.transaction, scope, entry, self.now)?;
         }
         quarantine::forget(self.transaction, scope, change.hash, self.now)?;
+        heads::forget_vouched(self.transaction, scope, change.install, change.seq)?;
         hold_own(self.transaction, writer, scope, state.head)?;
         Ok(state.head)
     }

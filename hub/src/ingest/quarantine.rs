@@ -1,7 +1,5 @@
 //! The quarantine: changes that broke a rule, whole, until a person has decided. None is dropped in silence.
 
-use std::collections::BTreeMap;
-
 use hearth_protocol::id::{ChangeHash, InstallId};
 use hearth_protocol::scope::Scope;
 use hearth_protocol::time::Timestamp;
@@ -52,7 +50,7 @@ pub fn retry(transaction: &Transaction<'_>, id: i64, now: Timestamp) -> Result<C
     let pusher = sites::install(transaction, install)?.filter(|i| i.state != InstallState::Quarantined);
     let pusher =
         pusher.ok_or_else(|| StoreError::logic(format!("installation {install} is in quarantine")))?;
-    let mut intake = Intake { transaction, now, added: BTreeMap::new() };
+    let mut intake = Intake::new(transaction, now);
     let verdict = intake.take(pusher, &item)?;
     intake.publish()?;
     match verdict {

@@ -1,8 +1,11 @@
 use super::*;
-use crate::testing::{HUB, NOW, Pen, TestHub, entry, resident, scope, site, subject_site};
+use crate::testing::{
+    HUB, NOW, Pen, TestHub, entry, heads, resident, scope, signing_key, site, subject_site,
+};
 use crate::{grants, scopes};
 use hearth_protocol::access::SiteKind;
 use hearth_protocol::document::{StoredChange, rebuild};
+use hearth_protocol::head::{HeadSignature, Run, Writer};
 use hearth_protocol::scope::{Month, Scope, Section, Subject};
 use hearth_protocol::sync::digest::Digest;
 use hearth_protocol::wire::limits;
@@ -99,19 +102,21 @@ async fn two_sites_that_begin_one_scope_begin_the_same_document() {
 #[tokio::test]
 async fn a_change_whose_dependency_is_missing_waits_and_is_stored_when_it_comes() {
     let hub = region().await;
-    let mut pen = Pen::new(1);
-    let notes = scope(1, Section::Notes);
-    let mut changes = pen.write(notes);
-    changes.extend(pen.write(notes));
-    changes.extend(pen.write(notes));
-    let late = changes.remove(1);
+    let (mut home, mut pharmacy) = (Pen::new(1), Pen::new(2));
+    let safety = scope(1, Section::Safety);
+    let late = pharmacy.write(safety);
+    home.see(&late);
+    let mut changes = vec![late[0].clone()];
+    changes.extend(home.write(safety));
+    changes.extend(home.write(safety));
     let waiting = hub.push(1, changes).await;
     assert_eq!(waiting[0], accepted(1));
-    assert_eq!(waiting[1], ChangeResult::Pending(late.change.hash));
+    assert_eq!(waiting[1], ChangeResult::Pending(late[1].change.hash));
     assert!(matches!(waiting[2], ChangeResult::Pending(_)));
-    assert_eq!(hub.count("pending").await, 2);
-    assert_eq!(hub.push(1, vec![late]).await, [accepted(2)]);
+    assert_eq!((hub.count("pending").await, hub.count("vouched").await), (2, 2));
+    assert_eq!(hub.push(2, late).await, [ChangeResult::Duplicate(Sequence(1)), accepted(2)]);
     assert_eq!((hub.count("pending").await, hub.count("change").await), (0, 4));
+    assert_eq!(hub.count("vouched").await, 0);
 }
 
 #[tokio::test]
@@ -183,7 +188,7 @@ async fn after_a_loss_a_site_brings_back_what_another_wrote_by_the_others_rights
     assert_eq!(hub.push(1, Pen::new(99).write(safety)).await[1], rejected("foreign-install"));
     assert_eq!(hub.count("brought_back").await, 1);
     let after = NOW.plus_ms(91 * 24 * 60 * 60 * 1000);
-    let push = Push::check(vec![ChangeGroup { changes: home.write(safety) }]);
+    let push = hub.signed(home.write(safety)).await.unwrap();
     let late = hub.store.write(move |t| super::push(t, InstallId(2), push, after)).await.unwrap();
     assert_eq!(late, Pushed::Judged(vec![rejected("foreign-install")]));
 }
@@ -233,8 +238,8 @@ async fn a_change_after_the_record_was_taken_away_goes_to_the_quarantine_and_can
     assert!(matches!(settled, Err(StoreError::Logic(_))));
 }
 
-async fn push_dated(hub: &TestHub, scope: Scope, happened: Timestamp, recorded: Timestamp) -> ChangeResult {
-    let mut pen = Pen::new(1);
+async fn push_dated(scope: Scope, happened: Timestamp, recorded: Timestamp) -> ChangeResult {
+    let (hub, mut pen) = (region().await, Pen::new(1));
     let mut dated = entry(pen.next_id(), happened);
     dated.recorded = recorded;
     let change = pen.add(scope, vec![dated]);
@@ -243,25 +248,23 @@ async fn push_dated(hub: &TestHub, scope: Scope, happened: Timestamp, recorded: 
 
 #[tokio::test]
 async fn an_entry_from_the_future_or_from_a_clock_without_battery_goes_to_the_quarantine() {
-    let hub = region().await;
     let safety = scope(1, Section::Safety);
     let far = NOW.plus_ms(limits::FUTURE_MS_MAX + 1);
-    assert_eq!(push_dated(&hub, safety, far, NOW).await, rejected("dated-in-the-future"));
-    assert_eq!(push_dated(&hub, safety, NOW, far).await, rejected("dated-in-the-future"));
-    assert_eq!(push_dated(&hub, safety, NOW, Timestamp(5)).await, rejected("recorded-too-early"));
+    assert_eq!(push_dated(safety, far, NOW).await, rejected("dated-in-the-future"));
+    assert_eq!(push_dated(safety, NOW, far).await, rejected("dated-in-the-future"));
+    assert_eq!(push_dated(safety, NOW, Timestamp(5)).await, rejected("recorded-too-early"));
     let near = NOW.plus_ms(limits::FUTURE_MS_MAX);
-    assert_eq!(push_dated(&hub, safety, near, near).await, accepted(2));
+    assert_eq!(push_dated(safety, near, near).await, accepted(2));
 }
 
 #[tokio::test]
 async fn an_entry_in_another_month_than_its_scope_goes_to_the_quarantine() {
-    let hub = region().await;
     let month =
         |n| Scope::try_new(Subject::Resident(resident(1)), Section::Notes, Month::new(2026, n)).unwrap();
-    assert_eq!(push_dated(&hub, month(8), NOW, NOW).await, rejected("wrong-month"));
-    assert_eq!(push_dated(&hub, month(12), NOW, NOW).await, rejected("month-out-of-range"));
+    assert_eq!(push_dated(month(8), NOW, NOW).await, rejected("wrong-month"));
+    assert_eq!(push_dated(month(12), NOW, NOW).await, rejected("month-out-of-range"));
     let past_midnight = Timestamp::from_rfc3339("2026-09-01T00:30:00+01:00").unwrap();
-    assert_eq!(push_dated(&hub, month(8), past_midnight, NOW).await, accepted(2));
+    assert_eq!(push_dated(month(8), past_midnight, NOW).await, accepted(2));
 }
 
 #[tokio::test]
@@ -464,4 +467,69 @@ async fn a_full_disk_refuses_the_push_and_keeps_nothing_of_it() {
     };
     assert_eq!(failed, Err(StoreError::Full));
     assert_eq!(hub.count("change").await, acknowledged);
+}
+
+/// A change of installation 1 and the head that it signs for it.
+async fn signed_push(hub: &TestHub, pen: &mut Pen, scope: Scope) -> (Vec<ScopedChange>, SignedHead) {
+    let changes = pen.write(scope);
+    let signed = hub.store.read(move |c| crate::heads::signed(c, scope, InstallId(1))).await.unwrap();
+    let base = signed.map(|(run, _)| run).unwrap_or_default();
+    let head = heads(InstallId(1), &signing_key(1), |_| base, &changes).pop().unwrap();
+    (changes, head)
+}
+
+async fn judged(hub: &TestHub, changes: Vec<ScopedChange>, heads: Vec<SignedHead>) -> ChangeResult {
+    let Ok(Pushed::Judged(mut results)) = hub.push_with(1, changes, heads).await else { panic!("refused") };
+    results.pop().unwrap()
+}
+
+#[tokio::test]
+async fn a_change_without_its_writers_signature_goes_to_the_quarantine_and_into_the_audit() {
+    let hub = region().await;
+    let notes = scope(1, Section::Notes);
+    let (changes, head) = signed_push(&hub, &mut Pen::new(1), notes).await;
+    let other_region =
+        Writer { region: RegionId(uuid::Uuid::from_u128(2)), scope: notes, install: InstallId(1) };
+    let run = Run { seq: head.seq, hash: head.hash };
+    let attacks = [
+        (vec![], "unsigned"),
+        (vec![SignedHead { signature: HeadSignature([7; 64]), ..head.clone() }], "bad-signature"),
+        (vec![SignedHead { seq: 2, ..head.clone() }], "bad-signature"),
+        (
+            vec![SignedHead { signature: other_region.sign(run, &signing_key(1)), ..head.clone() }],
+            "bad-signature",
+        ),
+        (heads(InstallId(1), &signing_key(2), |_| Run::default(), &changes), "bad-signature"),
+        (heads(InstallId(2), &signing_key(2), |_| Run::default(), &changes), "unsigned"),
+        (vec![SignedHead { scope: scope(1, Section::Mar), ..head.clone() }], "unsigned"),
+    ];
+    let count = attacks.len() as u64;
+    for (heads, code) in attacks {
+        assert_eq!(judged(&hub, changes.clone(), heads).await, rejected(code));
+        assert_eq!(hub.count("change").await, 1, "the first change of the document proves itself");
+        assert_eq!(hub.store.write(|t| retry(t, 1, NOW)).await, Ok(rejected("unsigned")), "nor by a person");
+    }
+    assert!(hub.count("audit_event").await >= count);
+    assert_eq!(judged(&hub, changes, vec![head]).await, accepted(2));
+    assert_eq!(hub.count("quarantine WHERE settled_at IS NULL").await, 0);
+}
+
+#[tokio::test]
+async fn a_signature_of_one_change_is_of_no_use_for_another() {
+    let hub = region().await;
+    let notes = scope(1, Section::Notes);
+    let mut pen = Pen::new(1);
+    let mut twin = pen.clone();
+    let (_, head) = signed_push(&hub, &mut pen, notes).await;
+    let mut entry = entry(twin.next_id(), NOW);
+    entry.author.staff = hearth_protocol::id::StaffId(99);
+    let forged = twin.add(notes, vec![entry]);
+    assert_eq!(judged(&hub, forged.clone(), vec![head.clone()]).await, rejected("bad-signature"));
+    let (later, second) = {
+        let mut changes = pen.write(notes);
+        let run = Run { seq: head.seq, hash: head.hash };
+        let head = heads(InstallId(1), &signing_key(1), |_| run, &changes).pop().unwrap();
+        (changes.remove(0), head)
+    };
+    assert_eq!(judged(&hub, vec![later], vec![second]).await, rejected("gap-before"));
 }

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hearth_protocol::enrol::ENROL_ALPN;
+use hearth_protocol::head::Signer;
 use hearth_protocol::time::Timestamp;
 use hearth_protocol::wire::Transport;
-use hearth_protocol::wire::message::RefusalCode;
+use hearth_protocol::wire::message::{CertificateBytes, RefusalCode};
 use hearth_protocol::wire::stream::SESSION_ALPN;
 use hearth_provisioning::authority::PeerIdentity;
 use quinn::Endpoint;
@@ -22,6 +23,7 @@ use super::doors::{DoorKeys, Listener};
 use super::tcp::{self, Secured};
 use super::{Hub, session};
 use crate::enrol::{Enrolment, Exchange};
+use crate::heads;
 use crate::sites::{self, Identified, InstallState};
 
 /// Handshakes at a time; further ones wait or are refused.
@@ -103,7 +105,7 @@ impl Acceptor {
                 let secured = in_time(Transport::Tcp, tcp::accept(stream, tls)).await;
                 drop(permit);
                 if let Some(secured) = secured {
-                    accept.to_the_end(accept.serve_tcp(secured)).await;
+                    Box::pin(accept.to_the_end(accept.serve_tcp(secured))).await;
                 }
             });
         }
@@ -204,15 +206,23 @@ async fn patience(stop: &CancellationToken) {
 
 /// Looks up who is at the other end, by the certificate that the handshake has verified.
 async fn admit(hub: &Hub, chain: Vec<CertificateDer<'static>>) -> Result<Identified, RefusalCode> {
-    let leaf = chain.into_iter().next().ok_or(RefusalCode::Certificate)?;
-    let peer = PeerIdentity::from_der(&leaf).map_err(|_| RefusalCode::Certificate)?;
+    let leaf = chain.first().ok_or(RefusalCode::Certificate)?;
+    let peer = PeerIdentity::from_der(leaf).map_err(|_| RefusalCode::Certificate)?;
     let now = hub.clock.now();
     peer.check(hub.region.0, now).map_err(|_| RefusalCode::Certificate)?;
     let known = hub.store.read(move |connection| sites::identify(connection, peer.fingerprint)).await;
     let known = if let Some(known) = known.map_err(|_| RefusalCode::Unavailable)? {
         known
     } else {
-        let readmitted = hub.store.write(move |transaction| sites::readmit(transaction, &peer, now)).await;
+        let chain = chain.iter().map(|der| CertificateBytes(der.to_vec())).collect();
+        let readmitted = hub.store.write(move |transaction| {
+            let readmitted = sites::readmit(transaction, &peer, now)?;
+            if readmitted.is_some() {
+                heads::note_signer(transaction, &Signer { install: peer.install, chain })?;
+            }
+            Ok(readmitted)
+        });
+        let readmitted = readmitted.await;
         readmitted.map_err(|_| RefusalCode::Unavailable)?.ok_or(RefusalCode::Certificate)?
     };
     let fits = known.install.id == peer.install && known.install.site == peer.site;

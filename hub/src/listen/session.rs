@@ -1,9 +1,12 @@
 //! One link's loop: feeds the session and does what it asks for.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::pin::pin;
 use std::time::Duration;
 
+use ed25519_dalek::VerifyingKey;
+use hearth_protocol::head::SignedHead;
+use hearth_protocol::id::InstallId;
 use hearth_protocol::scope::{Month, Scope};
 use hearth_protocol::sync::digest::Digest;
 use hearth_protocol::sync::hub::{Admission, FeedRead, HubEffect, HubSession, Peer};
@@ -24,6 +27,7 @@ use super::{Hub, advice, deliver};
 use crate::clock::Clock;
 use crate::feed::{self, FeedQuery};
 use crate::gateway::owed::NewStates;
+use crate::heads;
 use crate::ingest::{self, Push, Pushed};
 use crate::region;
 use crate::repair;
@@ -192,12 +196,12 @@ impl Link {
             match effect {
                 HubEffect::Send(channel, message) => self.outlets.send(channel, &message).await?,
                 HubEffect::Admit(hello) => self.admit(hello).await,
-                HubEffect::Ingest { batch, groups } => self.ingest(batch, groups).await,
-                HubEffect::ReadFeed { after, bytes_max, sent } => {
+                HubEffect::Ingest { batch, groups, heads } => self.ingest(batch, groups, heads).await,
+                HubEffect::ReadFeed { after, bytes_max, sent, knows } => {
                     let (site, install) = (self.identified.install.site, self.identified.install.id);
                     let oldest =
                         self.months_kept.map(|months| Month::of(self.hub.clock.now()).before(months));
-                    self.read_feed(FeedQuery { site, install, after, bytes_max, sent, oldest });
+                    self.read_feed(FeedQuery { site, install, after, bytes_max, sent, oldest, knows });
                 }
                 HubEffect::Confirm { scopes, cursor } => self.confirm(scopes, cursor).await,
                 HubEffect::ReadDigests => self.read_digests(),
@@ -239,9 +243,13 @@ impl Link {
     }
 
     /// Hands the push to the writer in the order in which pushes came, and waits for its commit in the background.
-    async fn ingest(&mut self, batch: u64, groups: Vec<ChangeGroup>) {
+    async fn ingest(&mut self, batch: u64, groups: Vec<ChangeGroup>, heads: Vec<SignedHead>) {
         let (install, now) = (self.identified.install.id, self.hub.clock.now());
-        let push = Push::check(groups);
+        let keys = match self.keys_of(&heads).await {
+            Ok(keys) => keys,
+            Err(error) => return self.unavailable(&error),
+        };
+        let push = Push::check(groups, heads, self.hub.region, &keys);
         let work = self.hub.store.submit(move |transaction| ingest::push(transaction, install, push, now));
         match work.await {
             Ok(committed) => {
@@ -249,6 +257,18 @@ impl Link {
             }
             Err(error) => self.unavailable(&error),
         }
+    }
+
+    /// The keys of those who signed: the node's own, and others' whose changes it brings back.
+    async fn keys_of(&self, heads: &[SignedHead]) -> Result<BTreeMap<InstallId, VerifyingKey>, StoreError> {
+        let own = self.identified.install.id;
+        let mut keys: BTreeMap<_, _> = self.identified.key.map(|key| (own, key)).into_iter().collect();
+        let others: BTreeSet<InstallId> =
+            heads.iter().map(|head| head.install).filter(|install| *install != own).collect();
+        if !others.is_empty() {
+            keys.extend(self.hub.store.read(move |connection| heads::keys(connection, others)).await?);
+        }
+        Ok(keys)
     }
 
     fn read_feed(&mut self, query: FeedQuery) {

@@ -7,7 +7,11 @@ use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+use ed25519_dalek::SigningKey;
+use ed25519_dalek::pkcs8::EncodePrivateKey;
+use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
 use hearth_protocol::access::SiteKind;
+use hearth_protocol::head::Run;
 use hearth_protocol::id::{BlobId, InstallId};
 use hearth_protocol::scope::{Month, Scope, Section, Subject};
 use hearth_protocol::sync::VERSIONS;
@@ -30,7 +34,7 @@ use super::*;
 use crate::clock::{ManualTime, TimeSource};
 use crate::gateway::owed;
 use crate::sites::{self, InstallState};
-use crate::testing::{NOW, Pen, REGION, TestHub, certifier, resident, scope, signing_key, site};
+use crate::testing::{self, NOW, Pen, REGION, TestHub, certifier, resident, scope, signing_key, site};
 
 const HOME: &str = "VL1AB";
 const PHARMACY: &str = "FA100";
@@ -91,8 +95,12 @@ impl Running {
 
     /// A certificate for an installation, known to the database or not.
     async fn certificate(&self, code: &str, install: u32, known: bool) -> Identity {
+        self.certificate_of(code, install, known, signing_key(install)).await
+    }
+
+    async fn certificate_of(&self, code: &str, install: u32, known: bool, signing: SigningKey) -> Identity {
         let mut rng = StdRng::seed_from_u64(u64::from(install));
-        let key = IdentityKey::generate(&mut rng).unwrap();
+        let key = IdentityKey::from_pem(&signing.to_pkcs8_pem(LineEnding::LF).unwrap()).unwrap();
         let pair = rcgen::KeyPair::try_from(key.to_der().secret_der()).unwrap();
         let csr = rcgen::CertificateParams::default().serialize_request(&pair).unwrap();
         let issuing = &self.hub.certifier.keys().issuing;
@@ -178,6 +186,7 @@ fn hello(code: &str, install: u32) -> Hello {
         shard: 0,
         software: "hearth-node 0.1.0".into(),
         months_kept: Some(3),
+        signers: Vec::new(),
     }
 }
 
@@ -211,6 +220,8 @@ impl Reader {
 struct Node {
     connection: Connection,
     control: SendStream,
+    signer: (InstallId, SigningKey),
+    runs: BTreeMap<Scope, Run>,
     push: Option<SendStream>,
     readers: BTreeMap<Channel, Reader>,
 }
@@ -220,7 +231,8 @@ impl Node {
     async fn greet(connection: Connection, code: &str, install: u32) -> Self {
         let (control, receive) = connection.open_bi().await.unwrap();
         let readers = BTreeMap::from([(Channel::Control, Reader::new(receive))]);
-        let mut node = Self { connection, control, push: None, readers };
+        let (signer, runs) = ((InstallId(install), signing_key(install)), BTreeMap::new());
+        let mut node = Self { connection, control, signer, runs, push: None, readers };
         node.send(&Message::Hello(hello(code, install))).await;
         node
     }
@@ -238,8 +250,11 @@ impl Node {
             self.push = Some(stream);
         }
         let mut bytes = Vec::new();
+        let signed = |scope| self.runs.get(&scope).copied().unwrap_or_default();
+        let heads = testing::heads(self.signer.0, &self.signer.1, signed, &changes);
+        self.runs.extend(heads.iter().map(|head| (head.scope, Run { seq: head.seq, hash: head.hash })));
         let groups = vec![ChangeGroup { changes }];
-        frame::encode(&Message::Changes(Changes { batch, groups }), &mut bytes).unwrap();
+        frame::encode(&Message::Changes(Changes { batch, groups, heads }), &mut bytes).unwrap();
         self.push.as_mut().unwrap().write_all(&bytes).await.unwrap();
     }
 
@@ -321,7 +336,7 @@ async fn a_certificate_that_the_hub_has_no_row_of_is_refused() {
 async fn after_a_loss_an_installation_that_the_hub_forgot_is_let_in_by_its_certificate_and_key() {
     let running = Running::start().await;
     let forgotten = running.certificate(HOME, 5, false).await;
-    let of_another_key = running.certificate(HOME, 1, false).await;
+    let of_another_key = running.certificate_of(HOME, 1, false, signing_key(77)).await;
     let before = running.connect(Some(&forgotten)).await.unwrap();
     assert_eq!(close_code_of(before).await, 2);
     let lose = |t: &rusqlite::Transaction<'_>| crate::region::start_epoch(t, InstallId(9), NOW).map(drop);

@@ -55,6 +55,7 @@ async fn feed(
         bytes_max: u64::MAX,
         sent: BTreeMap::new(),
         oldest: None,
+        knows: BTreeSet::new(),
     };
     let read = hub.store.read(move |c| crate::feed::read(c, &query)).await.unwrap();
     let (mut hashes, mut grants) = (Vec::new(), Vec::new());

@@ -13,6 +13,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("identifiers", include_str!("schema/0005_identifiers.sql")),
     ("months", include_str!("schema/0006_months.sql")),
     ("repair", include_str!("schema/0007_repair.sql")),
+    ("heads", include_str!("schema/0008_heads.sql")),
 ];
 
 /// The version of the schema that this software writes.

@@ -11,6 +11,7 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 
 use super::{StoreError, Work, dirty};
 use crate::clock::Clock;
+use crate::heads::{self, HeadKeys};
 
 /// Most jobs in one transaction: more would let the first wait too long for its commit.
 const JOBS_PER_BATCH: usize = 256;
@@ -68,6 +69,7 @@ pub(super) struct Writer {
     pub(super) queue: mpsc::Receiver<Request>,
     pub(super) dirtied: broadcast::Sender<Arc<BTreeSet<SiteId>>>,
     pub(super) clock: Clock,
+    pub(super) head_keys: Option<HeadKeys>,
 }
 
 impl Writer {
@@ -174,6 +176,7 @@ impl Writer {
             }
         }
         let open = transaction?;
+        heads::sign_own(&open, self.head_keys.as_ref())?;
         let dirtied = dirty::take(&open)?;
         open.commit()?;
         Ok(dirtied)

@@ -62,6 +62,7 @@ fn told(status: &ops::Status) -> String {
         format!("hub               {link}"),
         format!("last contact      {}", or(&status.last_contact)),
         format!("waiting           {} changes ({} refused by the hub)", status.waiting, status.refused),
+        format!("unproven          {} changes from the hub, kept aside", status.unvouched),
         format!("residents         {}", status.residents),
         format!(
             "disk              database {}, log {}, free {}",

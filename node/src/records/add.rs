@@ -13,7 +13,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use super::draft::{AddError, Added, DRAFTS_MAX, Draft};
 use super::requester::{IdempotencyKey, Requester};
 use super::rights::{self, Standing};
-use super::{Records, Site, documents, doses, model, row, trail};
+use super::{Records, Site, documents, doses, heads, model, outbox, row, trail};
 use crate::store::{Changed, StoreError, Tx};
 
 impl Records {
@@ -197,9 +197,8 @@ pub(super) fn keep_own(
     let kept = documents::insert_change(tx, site.install, row, change, None)?;
     let id = kept.ok_or_else(|| row::corrupt("a change of this installation is there already"))?;
     model::insert_all(tx, row, change, Some(id))?;
-    let sql = "INSERT INTO outbox (change, \"group\") VALUES (?1, ?2)";
-    tx.prepare_cached(sql)?.execute(params![id, row::int(group)])?;
-    Ok(())
+    let run = heads::continue_own(tx, row, change)?;
+    outbox::put(tx, id, group, run)
 }
 
 pub(super) fn refusal(fault: ChangeFault) -> AddError {

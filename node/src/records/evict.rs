@@ -18,7 +18,8 @@ use rusqlite::{Connection, params};
 use tokio::sync::Notify;
 
 use super::documents::{self, ScopeRow};
-use super::{Records, Site, intake, read, row};
+use super::intake::Taking;
+use super::{Records, heads, intake, read, row};
 use crate::records::IntakeError;
 use crate::store::StoreError;
 
@@ -243,8 +244,8 @@ pub(super) fn came_back(tx: &Connection, scope: Scope, now: Timestamp) -> Result
 }
 
 /// Takes in what must be known of a month that is not kept. What was written here and is not at the hub stays.
-pub(super) fn outline(tx: &Connection, site: &Site, outline: &Outline) -> Result<(), IntakeError> {
-    let scope = outline.scope;
+pub(super) fn outline(tx: &Connection, taking: &Taking<'_>, outline: &Outline) -> Result<(), IntakeError> {
+    let (scope, site) = (outline.scope, taking.site);
     intake::check_scope(site, scope)?;
     if scope.month().is_none() {
         return Err(IntakeError::Refused { scope, code: "outline-without-month" });
@@ -263,6 +264,9 @@ pub(super) fn outline(tx: &Connection, site: &Site, outline: &Outline) -> Result
     (row.tip.heads, row.tip.max_op) = (outline.heads.clone(), outline.max_op);
     // A number of this installation is never used twice, whatever a hub that lost something says.
     row.tip.own_changes = outline.own_changes.max(known.tip.own_changes);
+    for head in outline.signed.iter().filter(|head| head.scope == scope) {
+        heads::keep_signed(tx, row.id, site, head, &taking.keys)?;
+    }
     for tail in documents::tail(tx, row.id)? {
         let checked = document::check(scope.section(), tail.stored.hash, &tail.stored.bytes)
             .map_err(|_| row::corrupt("change"))?;

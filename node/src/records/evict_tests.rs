@@ -45,6 +45,8 @@ fn whole(order: &Order, scope: Scope) -> Intake {
         length: snapshot.bytes.len() as u64,
         offset: 0,
         bytes: snapshot.bytes,
+        vouchers: order.vouchers(scope),
+        signers: Vec::new(),
     };
     Intake { items: vec![IntakeItem::Snapshot(part)], digest: Some(order.digest()), ..Intake::default() }
 }
@@ -63,6 +65,8 @@ fn outline(order: &Order, scope: Scope, own: InstallId) -> Intake {
         max_op: tip.max_op,
         own_changes: tip.own_changes,
         digest: digests.fold(Digest::default(), Digest::plus),
+        signed: order.signed(scope),
+        signers: Vec::new(),
     };
     Intake { items: vec![IntakeItem::Outline(outline)], ..Intake::default() }
 }

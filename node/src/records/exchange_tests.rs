@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use hearth_protocol::document::{self, StoredChange};
+use hearth_protocol::head::{Run, SignedHead, Voucher, Writer};
 use hearth_protocol::id::{ChangeHash, ResidentId};
 use hearth_protocol::record::mar::Outcome;
 use hearth_protocol::record::{Body, Entry, Role};
@@ -11,16 +12,19 @@ use hearth_protocol::sync::digest::Digest;
 use hearth_protocol::sync::node::{Intake, IntakeItem, Settled};
 use hearth_protocol::wire::limits;
 use hearth_protocol::wire::message::{
-    ChangeResult, Delivery, DeliveryState, EntryDelivery, Feed, FeedNumber, Grant, Lacks, Revoke, RevokeMode,
-    ScopeChanges, Sequence, SequencedChange, SnapshotPart,
+    ChangeResult, Delivery, DeliveryState, EntryDelivery, Feed, FeedNumber, Grant, Lacks, RegionId, Revoke,
+    RevokeMode, ScopeChanges, Sequence, SequencedChange, SnapshotPart,
 };
 
-use super::sample::{Sample, dump, key, requester};
+use super::sample::{Sample, dump, key, requester, signing_key};
 use super::*;
 
-/// The hub's order, and nothing else of a hub.
+/// The hub's order and the signed heads, and nothing else of a hub.
 #[derive(Default)]
-pub(super) struct Order(pub(super) BTreeMap<Scope, Vec<StoredChange>>);
+pub(super) struct Order(
+    pub(super) BTreeMap<Scope, Vec<StoredChange>>,
+    pub(super) BTreeMap<(Scope, InstallId), Voucher>,
+);
 
 impl Order {
     fn place(&mut self, scope: Scope, change: &StoredChange) -> ChangeResult {
@@ -35,8 +39,18 @@ impl Order {
     /// Takes all that a site has and tells it so.
     pub(super) async fn pull(&mut self, records: &Records) {
         loop {
-            let groups = records.outbox(0, usize::MAX).await.unwrap();
-            let changes: Vec<_> = groups.into_iter().flat_map(|group| group.group.changes).collect();
+            let outbox = records.outbox(0, usize::MAX).await.unwrap();
+            let install = records.site().install;
+            for (scope, run) in &outbox.runs {
+                self.1.insert((*scope, install), voucher(*scope, install, *run));
+            }
+            for head in outbox.heads {
+                let region = RegionId(records.site().region);
+                head.verify(region, &signing_key(head.install).verifying_key()).unwrap();
+                let (install, seq, signature, after) = (head.install, head.seq, head.signature, head.after);
+                self.1.insert((head.scope, install), Voucher { install, seq, signature, after });
+            }
+            let changes: Vec<_> = outbox.groups.into_iter().flat_map(|group| group.group.changes).collect();
             assert!(changes.len() <= limits::CHANGES_PER_FRAME_MAX);
             if changes.is_empty() {
                 return;
@@ -53,8 +67,12 @@ impl Order {
 
     /// Takes the first changes that a site has and tells it so.
     async fn pull_some(&mut self, records: &Records, count: usize) {
-        let groups = records.outbox(0, usize::MAX).await.unwrap();
-        let changes = groups.into_iter().flat_map(|group| group.group.changes).take(count);
+        let outbox = records.outbox(0, usize::MAX).await.unwrap();
+        let install = records.site().install;
+        for (scope, run) in &outbox.runs {
+            self.1.insert((*scope, install), voucher(*scope, install, *run));
+        }
+        let changes = outbox.groups.into_iter().flat_map(|group| group.group.changes).take(count);
         let settled = changes.map(|one| Settled {
             scope: one.scope,
             hash: one.change.hash,
@@ -81,9 +99,32 @@ impl Order {
                 sequence: Sequence(sequence),
                 change: change.clone(),
             });
-            IntakeItem::Feed(Feed { item, scope: *scope, changes: changes.collect() })
+            let (changes, vouchers) = (changes.collect(), self.vouchers(*scope));
+            IntakeItem::Feed(Feed { item, scope: *scope, changes, vouchers, signers: Vec::new() })
         });
         items.collect()
+    }
+
+    /// Begins with what a backup has of a scope.
+    fn restore(&mut self, scope: Scope, changes: &[StoredChange]) {
+        let signed = runs_of(scope, changes)
+            .into_iter()
+            .map(|(install, run)| ((scope, install), voucher(scope, install, run)));
+        self.1.extend(signed);
+        self.0.insert(scope, changes.to_vec());
+    }
+
+    /// How far each writer of a scope goes, signed.
+    pub(super) fn signed(&self, scope: Scope) -> Vec<SignedHead> {
+        let signed = runs_of(scope, &self.0[&scope]).into_iter().map(|(install, run)| {
+            let Voucher { signature, after, .. } = voucher(scope, install, run);
+            SignedHead { scope, install, seq: run.seq, hash: run.hash, signature, after }
+        });
+        signed.collect()
+    }
+
+    pub(super) fn vouchers(&self, scope: Scope) -> Vec<Voucher> {
+        self.1.iter().filter(|((of, _), _)| *of == scope).map(|(_, voucher)| voucher.clone()).collect()
     }
 
     pub(super) fn digest(&self) -> Digest {
@@ -95,6 +136,23 @@ impl Order {
     pub(super) fn intake(&self) -> Intake {
         Intake { items: self.feed(), cursor: Some(FeedNumber(9)), digest: Some(self.digest()) }
     }
+}
+
+fn runs_of(scope: Scope, changes: &[StoredChange]) -> BTreeMap<InstallId, Run> {
+    let mut runs: BTreeMap<InstallId, Run> = BTreeMap::new();
+    for change in changes {
+        let checked = document::check(scope.section(), change.hash, &change.bytes).unwrap();
+        let run = runs.entry(checked.install).or_default();
+        *run = run.then(checked.hash);
+    }
+    runs.remove(&InstallId::GENESIS);
+    runs
+}
+
+fn voucher(scope: Scope, install: InstallId, run: Run) -> Voucher {
+    let writer = Writer { region: RegionId(super::sample::site().region), scope, install };
+    let signature = writer.sign(run, &signing_key(install));
+    Voucher { install, seq: run.seq, signature, after: Vec::new() }
 }
 
 pub(super) async fn write(sample: &Sample, staff: u64, n: u64, text: &str) -> hearth_protocol::id::EntryId {
@@ -157,14 +215,14 @@ async fn an_entry_is_at_the_hub_only_after_the_hub_has_said_so() {
 async fn a_change_that_the_hub_refused_is_shown_and_not_sent_again() {
     let sample = Sample::new().await;
     let entry = write(&sample, 1, 1, "a").await;
-    let groups = sample.records.outbox(0, usize::MAX).await.unwrap();
+    let groups = sample.records.outbox(0, usize::MAX).await.unwrap().groups;
     let rejected = groups[0].group.changes.iter().map(|one| Settled {
         scope: one.scope,
         hash: one.change.hash,
         result: ChangeResult::Rejected("not-granted".to_owned()),
     });
     sample.records.settle(rejected.collect()).await.unwrap();
-    assert!(sample.records.outbox(0, usize::MAX).await.unwrap().is_empty());
+    assert!(sample.records.outbox(0, usize::MAX).await.unwrap().groups.is_empty());
     let states = sample.records.entry_states(&[entry]).await.unwrap();
     assert_eq!(states[&entry], EntryState::Refused("not-granted".to_owned()));
     assert_eq!(sample.records.link().borrow().refused, 2);
@@ -174,7 +232,7 @@ async fn a_change_that_the_hub_refused_is_shown_and_not_sent_again() {
 async fn what_was_refused_while_a_record_was_not_granted_goes_out_once_it_is() {
     let sample = Sample::new().await;
     let entry = write(&sample, 1, 1, "a").await;
-    let groups = sample.records.outbox(0, usize::MAX).await.unwrap();
+    let groups = sample.records.outbox(0, usize::MAX).await.unwrap().groups;
     let rejected = groups[0].group.changes.iter().map(|one| Settled {
         scope: one.scope,
         hash: one.change.hash,
@@ -183,7 +241,7 @@ async fn what_was_refused_while_a_record_was_not_granted_goes_out_once_it_is() {
     sample.records.settle(rejected.collect()).await.unwrap();
     let grant = IntakeItem::Grant(Grant { item: 1, feed: FeedNumber(9), resident: sample.resident });
     sample.records.take_in(Intake { items: vec![grant], ..Intake::default() }).await.unwrap();
-    let again = sample.records.outbox(groups[0].position, usize::MAX).await.unwrap();
+    let again = sample.records.outbox(groups[0].position, usize::MAX).await.unwrap().groups;
     assert_eq!(again.len(), 1);
     assert_eq!(again[0].group, groups[0].group);
     assert_eq!(sample.records.entry_states(&[entry]).await.unwrap()[&entry], EntryState::Saved);
@@ -232,6 +290,8 @@ async fn a_document_comes_in_parts_and_its_tail_goes_on() {
             length: snapshot.bytes.len() as u64,
             offset: offset as u64,
             bytes: bytes.to_vec(),
+            vouchers: order.vouchers(*scope),
+            signers: Vec::new(),
         })
     };
     let first = Intake { items: vec![part(1, 0, &snapshot.bytes[..middle])], ..Intake::default() };
@@ -344,7 +404,7 @@ async fn what_a_hub_lost_goes_out_again_whoever_made_it() {
 
     let mut restored = Order::default();
     for (scope, changes) in &order.0 {
-        restored.0.insert(*scope, changes[..100].to_vec());
+        restored.restore(*scope, &changes[..100]);
     }
     let scopes = a.records.digests().await.unwrap().into_iter().map(|(scope, _)| scope).collect();
     let held = a.records.hashes(scopes).await.unwrap();
@@ -368,7 +428,8 @@ async fn a_hub_that_counts_anew_takes_nothing_away_and_is_heard() {
     a.records.compact().await.unwrap();
     // The hub lost the last 200 and gave their places to another site's.
     let (scope, changes) = order.0.pop_first().unwrap();
-    let mut restored = Order(BTreeMap::from([(scope, changes[..100].to_vec())]));
+    let mut restored = Order::default();
+    restored.restore(scope, &changes[..100]);
     b.records.take_in(restored.intake()).await.unwrap();
     let theirs = write(&b, 2, 1, "b").await;
     restored.pull(&b.records).await;
@@ -388,6 +449,8 @@ async fn a_hub_that_counts_anew_takes_nothing_away_and_is_heard() {
         length: snapshot.bytes.len() as u64,
         offset: 0,
         bytes: snapshot.bytes,
+        vouchers: restored.vouchers(scope),
+        signers: Vec::new(),
     };
     let intake = Intake { items: vec![IntakeItem::Snapshot(part)], ..Intake::default() };
     a.records.take_in(intake).await.unwrap();
@@ -586,7 +649,8 @@ async fn what_newer_software_wrote_is_counted_kept_and_carried_on() {
     };
     let unknown = change_with(Section::Notes, &mut tip, id(2), unknown.to_bytes());
     let theirs = vec![first.to_stored(), too_new, unknown];
-    let mut order = Order(BTreeMap::from([(scope, theirs.clone())]));
+    let mut order = Order::default();
+    order.restore(scope, &theirs);
     order.pull(&sample.records).await;
     assert_eq!(sample.records.take_in(order.intake()).await, Ok(Some(true)));
     assert_eq!(sample.records.unread(sample.resident).await, Ok(2));
@@ -599,7 +663,8 @@ async fn what_newer_software_wrote_is_counted_kept_and_carried_on() {
     assert_eq!(sample.records.compact().await, Ok(1));
     sample.records.rebuild_read_model().await.unwrap();
     assert_eq!(sample.records.unread(sample.resident).await, Ok(2));
-    let mut restored = Order(BTreeMap::from([(scope, Vec::new())]));
+    let mut restored = Order::default();
+    restored.restore(scope, &[]);
     let held = sample.records.hashes(vec![scope]).await.unwrap();
     sample
         .records

@@ -1,17 +1,22 @@
 //! Taking in what the hub sends, each batch in one transaction with the cursor that it moves.
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use ed25519_dalek::VerifyingKey;
 use hearth_protocol::access::{SiteRight, site_right};
-use hearth_protocol::document::{self, CheckedChange, Snapshot};
-use hearth_protocol::id::ResidentId;
+use hearth_protocol::document::{self, CheckedChange, Snapshot, StoredChange};
+use hearth_protocol::head::{Came, HeadFault, Run, Sifted, Voucher, sift};
+use hearth_protocol::id::{InstallId, ResidentId};
 use hearth_protocol::scope::{Scope, Subject};
 use hearth_protocol::sync::digest::Digest;
 use hearth_protocol::sync::node::{Held, Intake, IntakeItem};
 use hearth_protocol::time::Timestamp;
 use hearth_protocol::wire::limits;
-use hearth_protocol::wire::message::{Feed, FeedNumber, Revoke, RevokeMode, SnapshotPart};
+use hearth_protocol::wire::message::{Feed, FeedNumber, RegionId, Revoke, RevokeMode, SnapshotPart};
 use rusqlite::{Connection, params};
 
 use super::documents::{self, ScopeRow};
+use super::heads::{self, Arrived};
 use super::{Records, Site, erase, evict, model, outbox, repair, row};
 use crate::store::{ActionError, Changed, StoreError, Tx};
 
@@ -61,6 +66,7 @@ impl Records {
         let erases = intake.items.iter().any(|item| matches!(item, IntakeItem::Revoke(_)));
         let grants = intake.items.iter().any(|item| matches!(item, IntakeItem::Grant(_)));
         let agrees = self.0.store.write(move |tx| take_in(tx, &site, now, intake)).await?;
+        self.count_waiting().await;
         if erases {
             self.0.store.truncate_log().await?;
         }
@@ -89,7 +95,14 @@ fn held(connection: &Connection) -> Result<Held, StoreError> {
         known.fold((0, Digest::default()), |(scopes, sum), (_, digest)| (scopes + 1, sum.plus(digest)));
     let epoch = row::meta(connection, EPOCH)?;
     let cursor = FeedNumber(row::meta(connection, CURSOR)?.unwrap_or(0));
-    Ok(Held { epoch, cursor, scopes, digest })
+    Ok(Held { epoch, cursor, scopes, digest, signers: heads::signers(connection)? })
+}
+
+/// What is needed to judge whose changes are.
+pub(super) struct Taking<'s> {
+    pub(super) site: &'s Site,
+    now: Timestamp,
+    pub(super) keys: BTreeMap<InstallId, VerifyingKey>,
 }
 
 fn take_in(
@@ -98,12 +111,13 @@ fn take_in(
     now: Timestamp,
     intake: Intake,
 ) -> Result<Option<bool>, IntakeError> {
+    let taking = Taking { site, now, keys: heads::keys(tx)? };
     for item in intake.items {
         match item {
             IntakeItem::Grant(grant) => granted(tx, grant.resident, now)?,
-            IntakeItem::Feed(feed) => feed_item(tx, site, &feed)?,
-            IntakeItem::Snapshot(part) => snapshot_part(tx, site, now, &part)?,
-            IntakeItem::Outline(outline) => evict::outline(tx, site, &outline)?,
+            IntakeItem::Feed(feed) => feed_item(tx, &taking, &feed)?,
+            IntakeItem::Snapshot(part) => snapshot_part(tx, &taking, &part)?,
+            IntakeItem::Outline(outline) => evict::outline(tx, &taking, &outline)?,
             IntakeItem::Revoke(revoke) => revoked(tx, now, revoke)?,
         }
     }
@@ -150,8 +164,8 @@ pub(super) fn check_scope(site: &Site, scope: Scope) -> Result<(), IntakeError> 
     Ok(())
 }
 
-fn feed_item(tx: &mut Tx<'_>, site: &Site, feed: &Feed) -> Result<(), IntakeError> {
-    check_scope(site, feed.scope)?;
+fn feed_item(tx: &mut Tx<'_>, taking: &Taking<'_>, feed: &Feed) -> Result<(), IntakeError> {
+    check_scope(taking.site, feed.scope)?;
     let mut row = documents::find_or_make(tx, feed.scope)?;
     let in_snapshot = documents::base_sequence(tx, row.id)?;
     let let_go = documents::evicted(tx, row.id)?.unwrap_or(0);
@@ -159,14 +173,94 @@ fn feed_item(tx: &mut Tx<'_>, site: &Site, feed: &Feed) -> Result<(), IntakeErro
         // Told twice, mostly. But a hub that has lost something counts anew, and then it may be missing in the snapshot.
         repair::take_apart(tx, &row)?;
     }
+    let mut came = heads::held_back(tx, &row)?;
     for item in feed.changes.iter().filter(|item| item.sequence.0 > let_go) {
-        let checked = document::check(feed.scope.section(), item.change.hash, &item.change.bytes)
+        let change = document::check(feed.scope.section(), item.change.hash, &item.change.bytes)
             .map_err(|fault| IntakeError::Refused { scope: feed.scope, code: fault.code() })?;
-        keep(tx, site, &mut row, &checked, item.sequence.0)?;
+        if came.iter().all(|known| known.change.hash != change.hash) {
+            came.push(Arrived::new(tx, row.id, change, item.sequence.0)?);
+        }
     }
+    judge(tx, taking, &mut row, &came, &feed.vouchers)?;
     documents::save(tx, &row)?;
     tx.changed.push(Changed { subject: feed.scope.subject(), section: Some(feed.scope.section()) });
     Ok(())
+}
+
+/// Keeps of what came what a signed head vouches for, and holds the rest back.
+fn judge(
+    tx: &Connection,
+    taking: &Taking<'_>,
+    row: &mut ScopeRow,
+    came: &[Arrived],
+    vouchers: &[Voucher],
+) -> Result<(), StoreError> {
+    for (arrived, verdict) in came.iter().zip(verdicts(tx, taking, row, came, vouchers)?) {
+        match verdict {
+            Ok(()) => {
+                heads::release(tx, row, arrived)?;
+                keep(tx, taking.site, row, &arrived.change, arrived.sequence)?;
+            }
+            Err(fault) => {
+                if !arrived.is_held {
+                    arrived.count(row);
+                }
+                heads::hold_back(tx, taking.site, row, arrived, fault, taking.now)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Whether signed heads vouch for what came, and notes how far the runs are proven by them.
+fn verdicts(
+    tx: &Connection,
+    taking: &Taking<'_>,
+    row: &ScopeRow,
+    came: &[Arrived],
+    vouchers: &[Voucher],
+) -> Result<Vec<Result<(), HeadFault>>, StoreError> {
+    let mut runs = heads::runs(tx, row.id)?;
+    let mut sifted = sift_arrived(taking, row.scope, &runs, came, vouchers, &BTreeSet::new());
+    let is_new = |one: &Arrived| !one.is_known && !one.is_held;
+    let out_of_place = |one: &&Arrived, verdict: &Result<(), HeadFault>| {
+        is_new(one) && matches!(verdict, Err(HeadFault::Forked | HeadFault::Gap))
+    };
+    let again = came.iter().zip(&sifted.verdicts).filter(|(one, verdict)| out_of_place(one, verdict));
+    let again: BTreeMap<InstallId, u64> =
+        again.rev().map(|(one, _)| (one.change.install, one.change.seq)).collect();
+    if !again.is_empty() {
+        // A change under a number that was used, or one that was lost here and comes again, or a run that was not noted:
+        // what is held of the document says which.
+        heads::rewind(tx, row, &again, &mut runs)?;
+        let rewound =
+            sift_arrived(taking, row.scope, &runs, came, vouchers, &again.keys().copied().collect());
+        if came.iter().zip(&rewound.verdicts).all(|(one, verdict)| !is_new(one) || verdict.is_ok()) {
+            sifted = rewound;
+        }
+    }
+    for (install, (run, voucher)) in &sifted.reached {
+        heads::keep_run(tx, row.id, *install, *run, Some(voucher))?;
+    }
+    let known = came.iter().map(|one| one.is_known);
+    Ok(known.zip(sifted.verdicts).map(|(known, verdict)| if known { Ok(()) } else { verdict }).collect())
+}
+
+/// Judges what came; the runs of these installations are proven anew, what is known already included.
+fn sift_arrived(
+    taking: &Taking<'_>,
+    scope: Scope,
+    runs: &BTreeMap<InstallId, Run>,
+    came: &[Arrived],
+    vouchers: &[Voucher],
+    anew: &BTreeSet<InstallId>,
+) -> Sifted {
+    let came = came.iter().map(|one| Came {
+        change: &one.change,
+        is_vouched: one.is_vouched || (one.is_known && !anew.contains(&one.change.install)),
+    });
+    let came: Vec<Came<'_>> = came.collect();
+    sift(RegionId(taking.site.region), scope, runs, &came, vouchers, &taking.keys)
 }
 
 fn keep(
@@ -174,21 +268,16 @@ fn keep(
     site: &Site,
     row: &mut ScopeRow,
     change: &CheckedChange,
-    sequence: u64,
+    sequence: Option<u64>,
 ) -> Result<(), StoreError> {
-    if let Some(id) = documents::insert_change(tx, site.install, row, change, Some(sequence))? {
+    if let Some(id) = documents::insert_change(tx, site.install, row, change, sequence)? {
         model::insert_all(tx, row, change, Some(id))?;
     }
     Ok(())
 }
 
-fn snapshot_part(
-    tx: &mut Tx<'_>,
-    site: &Site,
-    now: Timestamp,
-    part: &SnapshotPart,
-) -> Result<(), IntakeError> {
-    check_scope(site, part.scope)?;
+fn snapshot_part(tx: &mut Tx<'_>, taking: &Taking<'_>, part: &SnapshotPart) -> Result<(), IntakeError> {
+    check_scope(taking.site, part.scope)?;
     let refused = |code| IntakeError::Refused { scope: part.scope, code };
     let length = usize::try_from(part.length).unwrap_or(usize::MAX);
     let end = part.offset.saturating_add(part.bytes.len() as u64);
@@ -201,8 +290,8 @@ fn snapshot_part(
     let Some(bytes) = whole(tx, part, length)? else { return Ok(()) };
     tx.prepare_cached("DELETE FROM part WHERE scope = ?1")?.execute([key])?;
     let snapshot = Snapshot { bytes, blake3: part.blake3, heads: part.heads.clone(), changes: part.changes };
-    take_snapshot(tx, site, part.scope, &snapshot, part.sequence.0)?;
-    evict::came_back(tx, part.scope, now)?;
+    take_snapshot(tx, taking, part, snapshot)?;
+    evict::came_back(tx, part.scope, taking.now)?;
     tx.changed.push(Changed { subject: part.scope.subject(), section: Some(part.scope.section()) });
     Ok(())
 }
@@ -222,55 +311,107 @@ fn whole(tx: &Connection, part: &SnapshotPart, length: usize) -> Result<Option<V
     Ok((whole.len() == length).then_some(whole))
 }
 
-/// Puts a document from the hub under what is held of it: changes that are in it leave the tail.
+/// Puts a document from the hub under what is held of it: changes that are in it leave the tail, and what nothing
+/// vouches for is held back.
 fn take_snapshot(
     tx: &Tx<'_>,
-    site: &Site,
-    scope: Scope,
-    snapshot: &Snapshot,
-    sequence: u64,
+    taking: &Taking<'_>,
+    part: &SnapshotPart,
+    whole: Snapshot,
 ) -> Result<(), IntakeError> {
-    let mut row = documents::find_or_make(tx, scope)?;
+    let (scope, sequence) = (part.scope, part.sequence.0);
+    let row = documents::find_or_make(tx, scope)?;
     // A document that does not reach as far as what was let go of would take changes away.
     if documents::evicted(tx, row.id)?.is_some_and(|upto| upto > sequence) {
         return Ok(());
     }
-    if documents::snapshot(tx, row.id)?.is_some_and(|(known, _)| known.heads == snapshot.heads) {
+    if documents::snapshot(tx, row.id)?.is_some_and(|(known, _)| known.heads == whole.heads) {
         return Ok(());
     }
     // What the hub has lost is not in its document: it must not go with the snapshot that is replaced.
     repair::take_apart(tx, &row)?;
-    metrics::counter!("hearth_documents_opened_total").increment(1);
-    let document =
-        document::load(snapshot).map_err(|_| IntakeError::Refused { scope, code: "snapshot-damaged" })?;
-    let (mut fresh, mut changes) = (ScopeRow { sequence, ..empty(&row) }, Vec::new());
-    for stored in document::changes(&document) {
-        let checked = document::check(scope.section(), stored.hash, &stored.bytes)
-            .map_err(|fault| IntakeError::Refused { scope, code: fault.code() })?;
-        fresh.tip.advance(site.install, &checked);
-        fresh.digest = fresh.digest.plus(Digest::of(scope, checked.hash));
+    let sorted = believed(tx, taking, &row, part, whole)?;
+    let mut fresh = ScopeRow { sequence, ..empty(&row) };
+    for change in &sorted.good {
+        fresh.tip.advance(taking.site.install, change);
+        fresh.digest = fresh.digest.plus(Digest::of(scope, change.hash));
         fresh.changes += 1;
-        changes.push(checked);
     }
     for tail in documents::tail(tx, row.id)? {
-        if changes.iter().any(|change| change.hash == tail.stored.hash) {
+        if sorted.good.iter().any(|change| change.hash == tail.stored.hash) {
             tx.prepare_cached("DELETE FROM change WHERE id = ?1")?.execute([tail.id])?;
             continue;
         }
         let checked = document::check(scope.section(), tail.stored.hash, &tail.stored.bytes)
             .map_err(|_| row::corrupt("change"))?;
-        fresh.tip.advance(site.install, &checked);
+        fresh.tip.advance(taking.site.install, &checked);
         fresh.changes += 1;
         if let Some(sequence) = tail.sequence {
             fresh.sequence = fresh.sequence.max(sequence);
             fresh.digest = fresh.digest.plus(Digest::of(scope, checked.hash));
         }
     }
-    row = fresh;
-    documents::save_snapshot(tx, row.id, snapshot, sequence)?;
-    documents::save(tx, &row)?;
-    changes.iter().try_for_each(|change| model::insert_all(tx, &row, change, None))?;
+    for (arrived, fault) in &sorted.bad {
+        arrived.count(&mut fresh);
+        heads::hold_back(tx, taking.site, &row, arrived, *fault, taking.now)?;
+    }
+    documents::save_snapshot(tx, row.id, &sorted.snapshot, sequence)?;
+    documents::save(tx, &fresh)?;
+    sorted.good.iter().try_for_each(|change| model::insert_all(tx, &fresh, change, None))?;
     Ok(())
+}
+
+/// A document from the hub, parted.
+struct Sorted {
+    /// The document of the changes that are vouched for.
+    snapshot: Snapshot,
+    good: Vec<CheckedChange>,
+    bad: Vec<(Arrived, HeadFault)>,
+}
+
+/// Parts a document into what is vouched for and what is not, and notes how far the runs are proven.
+fn believed(
+    tx: &Tx<'_>,
+    taking: &Taking<'_>,
+    row: &ScopeRow,
+    part: &SnapshotPart,
+    whole: Snapshot,
+) -> Result<Sorted, IntakeError> {
+    let refused = |code| IntakeError::Refused { scope: part.scope, code };
+    metrics::counter!("hearth_documents_opened_total").increment(1);
+    let document = document::load(&whole).map_err(|_| refused("snapshot-damaged"))?;
+    let mut held = heads::held_back(tx, row)?;
+    let mut came = Vec::new();
+    for stored in document::changes(&document) {
+        let change = document::check(part.scope.section(), stored.hash, &stored.bytes)
+            .map_err(|fault| refused(fault.code()))?;
+        let before = held.iter().position(|known| known.change.hash == change.hash);
+        let arrived = Arrived::new(tx, row.id, change, part.sequence.0)?;
+        came.push(match before.map(|place| held.remove(place)) {
+            Some(before) => Arrived { is_held: true, is_vouched: before.is_vouched, ..arrived },
+            None => arrived,
+        });
+    }
+    // What was held back and is not in the document is judged again with what it lacked.
+    came.append(&mut held);
+    let verdicts = verdicts(tx, taking, row, &came, &part.vouchers)?;
+    let mut sorted = Sorted { snapshot: whole, good: Vec::new(), bad: Vec::new() };
+    for (arrived, verdict) in came.into_iter().zip(verdicts) {
+        match verdict {
+            Ok(()) => {
+                heads::release(tx, &mut empty(row), &arrived)?;
+                sorted.good.push(arrived.change);
+            }
+            Err(fault) => sorted.bad.push((arrived, fault)),
+        }
+    }
+    if sorted.good.len() as u64 != sorted.snapshot.changes {
+        let good: Vec<StoredChange> = sorted.good.iter().map(CheckedChange::to_stored).collect();
+        let rebuilt = document::rebuild(part.scope.section(), None, &good);
+        let rebuilt = rebuilt.and_then(|document| document::save(&document));
+        sorted.snapshot = rebuilt.map_err(|_| refused("snapshot-damaged"))?;
+    }
+    Ok(sorted)
 }
 
 pub(super) fn empty(row: &ScopeRow) -> ScopeRow {

@@ -14,6 +14,8 @@ pub struct LinkState {
     pub waiting: u64,
     /// Changes that the hub refused; a person has to look at them.
     pub refused: u64,
+    /// Changes that the hub sent and that nothing vouches for: they are kept aside and on no screen.
+    pub unvouched: u64,
     /// When the hub last answered; none before the first time.
     pub last_contact: Option<Timestamp>,
     /// How far the lease has run.

@@ -1,15 +1,21 @@
 //! What waits for the hub, and what became of it.
 
-use hearth_protocol::document::StoredChange;
-use hearth_protocol::id::BlobId;
-use hearth_protocol::scope::Subject;
+use std::collections::{BTreeMap, BTreeSet};
+
+use ed25519_dalek::SigningKey;
+use hearth_protocol::document::{self, StoredChange};
+use hearth_protocol::head::{Run, RunHash, SignedHead, Writer};
+use hearth_protocol::id::{BlobId, ChangeHash, InstallId};
+use hearth_protocol::scope::{Scope, Subject};
 use hearth_protocol::sync::node::{OutboxGroup, Settled};
 use hearth_protocol::time::Timestamp;
 use hearth_protocol::wire::limits;
-use hearth_protocol::wire::message::{ChangeGroup, ChangeResult, Delivery, DeliveryState, ScopedChange};
+use hearth_protocol::wire::message::{
+    ChangeGroup, ChangeResult, Delivery, DeliveryState, RegionId, ScopedChange,
+};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use super::{Changed, PENDING, Records, documents, erase, read, row};
+use super::{Changed, PENDING, Records, Site, documents, erase, heads, read, row};
 use crate::store::{StoreError, Tx};
 
 /// The hub's code for a change of a record that the site did not hold when it came.
@@ -18,8 +24,9 @@ const NOT_GRANTED: &str = "not-granted";
 impl Records {
     /// Groups of the outbox after this position, about so many bytes and no more changes than one push may have; at
     /// least one group where there is one.
-    pub async fn outbox(&self, after: u64, bytes_max: usize) -> Result<Vec<OutboxGroup>, StoreError> {
-        self.0.store.read(move |connection| outbox(connection, after, bytes_max)).await
+    pub async fn outbox(&self, after: u64, bytes_max: usize) -> Result<Outbox, StoreError> {
+        let own = self.0.site.install;
+        self.0.store.read(move |connection| outbox(connection, own, after, bytes_max)).await
     }
 
     /// Notes what became of changes at the hub.
@@ -65,14 +72,52 @@ impl Records {
     }
 }
 
-fn outbox(connection: &Connection, after: u64, bytes_max: usize) -> Result<Vec<OutboxGroup>, StoreError> {
-    let sql = "SELECT outbox.\"group\", scope.key, change.hash, change.bytes FROM outbox
+/// A part of what waits for the hub.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Outbox {
+    /// The groups, in the order in which they were written.
+    pub groups: Vec<OutboxGroup>,
+    /// How far this installation's run goes with them, in each of their documents: what is to be signed.
+    pub runs: BTreeMap<Scope, Run>,
+    /// Signed heads of the others whose changes go back to the hub.
+    pub heads: Vec<SignedHead>,
+}
+
+impl Outbox {
+    /// Everything that vouches for the groups, this installation's own signed with its key.
+    pub fn signed(&self, site: &Site, key: &SigningKey) -> Vec<SignedHead> {
+        let own = self.runs.iter().map(|(scope, run)| {
+            let writer = Writer { region: RegionId(site.region), scope: *scope, install: site.install };
+            writer.head(*run, key)
+        });
+        own.chain(self.heads.iter().cloned()).collect()
+    }
+}
+
+/// Puts a change of this installation where it waits for the hub, with its run up to it.
+pub(super) fn put(tx: &Connection, change: i64, group: u64, run: Option<Run>) -> Result<(), StoreError> {
+    let sql = "INSERT INTO outbox (change, \"group\", seq, run) VALUES (?1, ?2, ?3, ?4)
+               ON CONFLICT (change) DO NOTHING";
+    let (seq, hash) = (run.map(|run| row::int(run.seq)), run.map(|run| run.hash.0));
+    tx.prepare_cached(sql)?.execute(params![change, row::int(group), seq, hash])?;
+    Ok(())
+}
+
+fn outbox(
+    connection: &Connection,
+    own: InstallId,
+    after: u64,
+    bytes_max: usize,
+) -> Result<Outbox, StoreError> {
+    let sql =
+        "SELECT outbox.\"group\", scope.key, change.hash, change.bytes, outbox.seq, outbox.run FROM outbox
                JOIN change ON change.id = outbox.change JOIN scope ON scope.id = change.scope
                WHERE outbox.\"group\" > ?1 AND (outbox.refused IS NULL OR outbox.refused = ?2)
                ORDER BY outbox.\"group\", change.id";
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query(params![row::int(after), PENDING])?;
     let (mut groups, mut bytes, mut changes): (Vec<OutboxGroup>, usize, usize) = (Vec::new(), 0, 0);
+    let mut signed = BTreeMap::new();
     while let Some(found) = rows.next()? {
         let position = row::count(found.get(0)?);
         let is_new = groups.last().is_none_or(|group| group.position != position);
@@ -81,6 +126,7 @@ fn outbox(connection: &Connection, after: u64, bytes_max: usize) -> Result<Vec<O
         }
         let scope = row::scope(&found.get::<_, Vec<u8>>(1)?)?;
         let change = StoredChange { hash: row::hash(&found.get::<_, Vec<u8>>(2)?)?, bytes: found.get(3)? };
+        let change_hash = change.hash;
         bytes += change.bytes.len();
         changes += 1;
         if changes > limits::CHANGES_PER_FRAME_MAX {
@@ -97,8 +143,47 @@ fn outbox(connection: &Connection, after: u64, bytes_max: usize) -> Result<Vec<O
         if let Some(group) = groups.last_mut() {
             group.group.changes.push(ScopedChange { scope, change });
         }
+        if let (Some(seq), Some(hash)) = (found.get::<_, Option<i64>>(4)?, found.get(5)?) {
+            signed.insert((scope, change_hash), Run { seq: row::count(seq), hash: RunHash(hash) });
+        }
     }
-    Ok(groups)
+    vouched_for(connection, own, groups, &signed)
+}
+
+/// Adds what vouches for the groups. What is written here brings its run along; what goes again, whoever made it, needs
+/// the document to be read.
+fn vouched_for(
+    connection: &Connection,
+    own: InstallId,
+    groups: Vec<OutboxGroup>,
+    signed: &BTreeMap<(Scope, ChangeHash), Run>,
+) -> Result<Outbox, StoreError> {
+    let mut again: BTreeMap<Scope, BTreeSet<ChangeHash>> = BTreeMap::new();
+    let mut runs: BTreeMap<Scope, Run> = BTreeMap::new();
+    for change in groups.iter().flat_map(|group| &group.group.changes) {
+        let (scope, hash) = (change.scope, change.change.hash);
+        match signed.get(&(scope, hash)) {
+            Some(run) => further(&mut runs, scope, *run),
+            None if hash == document::genesis(scope.section()).hash => {}
+            None => {
+                again.entry(scope).or_default().insert(hash);
+            }
+        }
+    }
+    let mut heads = Vec::new();
+    for (scope, pushed) in again {
+        let (run, of_others) = heads::of_pushed(connection, own, scope, &pushed)?;
+        if let Some(run) = run {
+            further(&mut runs, scope, run);
+        }
+        heads.extend(of_others);
+    }
+    Ok(Outbox { groups, runs, heads })
+}
+
+fn further(runs: &mut BTreeMap<Scope, Run>, scope: Scope, run: Run) {
+    let newest = runs.entry(scope).or_insert(run);
+    *newest = if run.seq > newest.seq { run } else { *newest };
 }
 
 /// A record is granted anew: what the hub refused of it because it was not is offered once more. What was written here

@@ -8,7 +8,7 @@ use hearth_protocol::wire::message::{HeldScopes, Lacks, ScopeChanges};
 use rusqlite::{Connection, params};
 
 use super::documents::{self, ScopeRow};
-use super::{Records, row};
+use super::{Records, heads, outbox, row};
 use crate::store::{Changed, StoreError, Tx};
 
 impl Records {
@@ -68,7 +68,9 @@ pub(super) fn digests(connection: &Connection) -> Result<Vec<(Scope, Digest)>, S
 fn hashes(connection: &Connection, row: &ScopeRow) -> Result<Vec<ChangeHash>, StoreError> {
     let saved = saved(connection, row)?.into_iter().map(|change| change.hash);
     let tail = documents::tail(connection, row.id)?.into_iter().map(|change| change.stored.hash);
-    Ok(saved.chain(tail).collect())
+    // What is held back is here as well: the hub need not send it again.
+    let held_back = heads::held_back(connection, row)?.into_iter().map(|arrived| arrived.change.hash);
+    Ok(saved.chain(tail).chain(held_back).collect())
 }
 
 /// The changes in a document's snapshot, in the hub's order; none where there is no snapshot.
@@ -122,8 +124,7 @@ fn offer_again(tx: &Connection, row: &mut ScopeRow, change: &CheckedChange) -> R
         row.digest = row.digest.minus(Digest::of(row.scope, change.hash));
         // Groups go out in their order: one a change keeps each behind those on which it depends.
         let group = row::count_up(tx, "outbox-group", 1)?;
-        let sql = "INSERT INTO outbox (change, \"group\") VALUES (?1, ?2) ON CONFLICT (change) DO NOTHING";
-        tx.prepare_cached(sql)?.execute(params![id, row::int(group)])?;
+        outbox::put(tx, id, group, None)?;
         for entry in &change.entries {
             let sql = "UPDATE entry SET change = ?2 WHERE id = ?1";
             tx.prepare_cached(sql)?.execute(params![row::entry_key(entry.id), id])?;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use ed25519_dalek::SigningKey;
 use hearth_protocol::access::SiteKind;
 use hearth_protocol::id::{EntryId, InstallId, ResidentId, StaffId};
 use hearth_protocol::record::mar::{Administration, Outcome};
@@ -12,7 +13,7 @@ use hearth_protocol::time::Timestamp;
 use tempfile::TempDir;
 use uuid::Uuid;
 
-use super::{Draft, IdempotencyKey, Records, Requester, Site};
+use super::{Draft, IdempotencyKey, Records, Requester, SignerKey, Site};
 use crate::clock::{Clock, ManualTime};
 use crate::keys::DataKey;
 use crate::random::Random;
@@ -71,6 +72,11 @@ impl Sample {
         let resident = ResidentId(Uuid::from_u128(1));
         let sample = Self { records, time, resident, directory };
         sample.grant(resident).await;
+        let signers = [7, 8].map(InstallId).map(|install| {
+            let (site, key) = (Some(site().id), signing_key(install).verifying_key());
+            SignerKey { install, site, key }
+        });
+        sample.records.keep_signers(signers.to_vec()).await.unwrap();
         sample
     }
 
@@ -115,6 +121,13 @@ impl Sample {
         let subject = self.subject();
         Draft { subject, section, happened: NOON, thread: None, replaces: Vec::new(), body }
     }
+}
+
+/// The key of an installation that is no real one.
+pub(crate) fn signing_key(install: InstallId) -> SigningKey {
+    let mut seed = [3; 32];
+    seed[..4].copy_from_slice(&install.0.to_be_bytes());
+    SigningKey::from_bytes(&seed)
 }
 
 pub(crate) fn requester(role: Role, staff: u64) -> Requester {

@@ -10,6 +10,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("schema/0002_web.sql"),
     include_str!("schema/0003_eviction.sql"),
     include_str!("schema/0004_take_over.sql"),
+    include_str!("schema/0005_heads.sql"),
 ];
 
 /// Makes sure that the database is the newest version already.

@@ -1,13 +1,14 @@
 //! What the session asks for, done one after the other.
 
+use hearth_protocol::head::SignedHead;
 use hearth_protocol::sync::node::{Intake, NodeEffect};
 use hearth_protocol::time::Timestamp;
 use hearth_protocol::wire::message::{Refused, Welcome};
 use hearth_protocol::wire::{Channel, Message, Transport};
 
 use super::link::Link;
-use super::{CLOSE_DONE, Sync, moment};
-use crate::records::{IntakeError, Line};
+use super::{CLOSE_DONE, Sync, moment, signers};
+use crate::records::{IntakeError, Line, Outbox};
 use crate::store::StoreError;
 
 /// A wall clock that is further from the hub's is worth a warning, in milliseconds.
@@ -39,8 +40,9 @@ impl Sync {
             NodeEffect::Welcomed(welcome) => self.welcomed(&welcome).await?,
             NodeEffect::Store(intake) => self.store(intake).await?,
             NodeEffect::ReadOutbox { after, bytes_max } => {
-                let groups = self.records.outbox(after, bytes_max).await?;
-                self.session.handle_outbox(groups);
+                let outbox = self.records.outbox(after, bytes_max).await?;
+                let heads = self.sign(&outbox);
+                self.session.handle_outbox(outbox.groups, heads);
             }
             NodeEffect::Settle(settled) => {
                 self.records.settle(settled).await?;
@@ -108,7 +110,33 @@ impl Sync {
         self.session.handle_mismatch();
     }
 
+    /// Signs how far the own changes go in each document of what is sent. Without a key nothing is signed, and the hub
+    /// refuses what comes: the changes stay here.
+    fn sign(&self, outbox: &Outbox) -> Vec<SignedHead> {
+        match self.install.borrow().signing_key() {
+            Ok(key) => outbox.signed(self.records.site(), &key),
+            Err(_) => Vec::new(),
+        }
+    }
+
+    /// Keeps the keys of those who sign what came. A chain that proves nothing is not kept, and what it was to prove is
+    /// held back with the changes.
+    async fn keep_signers(&self, intake: &Intake) -> Result<(), StoreError> {
+        let (region, roots) = (self.records.site().region, self.install.borrow().roots());
+        let mut keys = Vec::new();
+        for signer in signers::of(intake) {
+            match signers::check(signer, region, &roots) {
+                Ok(key) => keys.push(key),
+                Err(reason) => {
+                    tracing::error!(install = %signer.install, reason, "a writer's certificate is not believed");
+                }
+            }
+        }
+        if keys.is_empty() { Ok(()) } else { self.records.keep_signers(keys).await }
+    }
+
     async fn store(&mut self, intake: Intake) -> Result<(), StoreError> {
+        self.keep_signers(&intake).await?;
         match self.records.take_in(intake).await {
             Ok(agrees) => {
                 self.session.handle_stored();

@@ -6,15 +6,18 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use ed25519_dalek::SigningKey;
+use ed25519_dalek::pkcs8::DecodePrivateKey as _;
 use hearth_protocol::document::{self, Tip};
 use hearth_protocol::enrol::Certificates;
+use hearth_protocol::head::{Run, Signer, SignerName, Voucher, Writer};
 use hearth_protocol::id::{EntryId, InstallId, ResidentId, StaffId};
 use hearth_protocol::record::notes::Note;
 use hearth_protocol::record::{Author, Body, Entry, Origin, Role};
 use hearth_protocol::scope::{Month, Scope, Section, Subject};
 use hearth_protocol::wire::message::{
-    Ack, CaughtUp, ChangeResult, Feed, FeedNumber, Grant, Hello, Outline, Refused, RegionId, Sequence,
-    SequencedChange, Stored, Welcome,
+    Ack, CaughtUp, CertificateBytes, ChangeResult, Feed, FeedNumber, Grant, Hello, Outline, Refused,
+    RegionId, Sequence, SequencedChange, Stored, Welcome,
 };
 use hearth_protocol::wire::{Channel, FrameDecoder, Message, frame};
 use quinn::{Endpoint, ServerConfig};
@@ -78,6 +81,17 @@ impl Hub {
             ..crate::install::tests::granted()
         };
         Install::new(keys, granted)
+    }
+
+    /// A writer's key and the certificate that names it so.
+    fn signer(&self, name: &str) -> (Vec<CertificateBytes>, SigningKey) {
+        let pair = KeyPair::generate_for(&PKCS_ED25519).unwrap();
+        let key = SigningKey::from_pkcs8_der(&pair.serialize_der()).unwrap();
+        let mut params = CertificateParams::default();
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        params.subject_alt_names = vec![rcgen::SanType::URI(name.try_into().unwrap())];
+        let certificate = params.signed_by(&pair, &self.issuer).unwrap();
+        (vec![CertificateBytes(certificate.der().to_vec())], key)
     }
 
     async fn accept(&self) -> Talk {
@@ -231,8 +245,8 @@ impl Running {
     }
 }
 
-/// A note by another installation, as a change of its own document.
-fn note_of(resident: ResidentId) -> (Scope, Vec<SequencedChange>) {
+/// A note by another installation of the region, as a change of its own document, with what proves whose it is.
+fn note_of(hub: &Hub, resident: ResidentId) -> (Scope, Vec<SequencedChange>, Voucher, Signer) {
     let install = InstallId(99);
     let entry = Entry {
         id: EntryId { install, counter: 1 },
@@ -249,11 +263,16 @@ fn note_of(resident: ResidentId) -> (Scope, Vec<SequencedChange>) {
     let genesis = document::genesis(Section::Notes);
     tip.advance(install, &genesis);
     let change = document::add(install, Section::Notes, &mut tip, vec![entry]).unwrap();
+    let (region, run) = (crate::records::sample::site().region, Run::default().then(change.hash));
+    let name = SignerName { region, site: Some("OTHER".parse().unwrap()), install };
+    let (chain, key) = hub.signer(&name.to_string());
+    let signature = Writer { region: RegionId(region), scope, install }.sign(run, &key);
+    let voucher = Voucher { install, seq: 1, signature, after: Vec::new() };
     let changes = [genesis, change].into_iter().zip(1..).map(|(change, sequence)| SequencedChange {
         sequence: Sequence(sequence),
         change: change.to_stored(),
     });
-    (scope, changes.collect())
+    (scope, changes.collect(), voucher, Signer { install, chain })
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -279,10 +298,11 @@ async fn what_is_written_reaches_the_hub_and_what_comes_is_stored_before_it_is_t
     assert_eq!(states[&written.ids[0]], EntryState::AtHub);
 
     let newcomer = ResidentId(Uuid::from_u128(77));
-    let (scope, changes) = note_of(newcomer);
+    let (scope, changes, voucher, signer) = note_of(&hub, newcomer);
     let mut feed = talk.carrier.open(Channel::Feed).await.unwrap();
     send(&mut feed, Message::Grant(Grant { item: 1, feed: FeedNumber(4), resident: newcomer })).await;
-    send(&mut feed, Message::Feed(Feed { item: 2, scope, changes })).await;
+    let (vouchers, signers) = (vec![voucher], vec![signer]);
+    send(&mut feed, Message::Feed(Feed { item: 2, scope, changes, vouchers, signers })).await;
     send(&mut feed, Message::CaughtUp(CaughtUp { cursor: FeedNumber(5), items: 2, digest: None })).await;
     let told = |message| {
         let Message::Stored(Stored { cursor, items }) = message else { return None };
@@ -313,6 +333,8 @@ async fn a_month_that_somebody_opens_is_asked_for_at_once() {
         max_op: 2,
         own_changes: 0,
         digest,
+        signed: Vec::new(),
+        signers: Vec::new(),
     };
     let mut feed = talk.carrier.open(Channel::Feed).await.unwrap();
     send(&mut feed, Message::Outline(outline)).await;
@@ -369,4 +391,37 @@ async fn a_hub_of_another_region_learns_nothing() {
     let connecting = hub.endpoint.accept().await.unwrap();
     assert!(connecting.await.is_err(), "the node took a certificate of another region");
     running.end().await;
+}
+
+#[tokio::test]
+async fn a_certificate_says_whose_key_it_is_to_its_own_region_alone_and_for_ever() {
+    let (hub, other) = (Hub::new(), Hub::new());
+    let (region, install) = (Uuid::from_u128(5), InstallId(99));
+    let site = Some("OTHER".parse().unwrap());
+    let name = SignerName { region, site, install };
+    let (chain, key) = hub.signer(&name.to_string());
+    let signer = Signer { install, chain };
+    let roots = [hub.root.clone()];
+    let known = signers::check(&signer, region, &roots).unwrap();
+    assert_eq!((known.install, known.site, known.key), (install, site, key.verifying_key()));
+
+    let refused = |signer: &Signer, region, roots: &[_]| signers::check(signer, region, roots).unwrap_err();
+    let of_other_region = "it is of another installation";
+    assert_eq!(refused(&signer, Uuid::from_u128(6), &roots), of_other_region);
+    assert_eq!(
+        refused(&Signer { install: InstallId(98), ..signer.clone() }, region, &roots),
+        of_other_region
+    );
+    let no_root = "no root of the region vouches for it";
+    assert_eq!(refused(&signer, region, std::slice::from_ref(&other.root)), no_root);
+    let (forged, _) = other.signer(&name.to_string());
+    assert_eq!(refused(&Signer { install, chain: forged }, region, &roots), no_root);
+    let (unnamed, _) = hub.signer("spiffe://elsewhere/1");
+    assert_eq!(refused(&Signer { install, chain: unnamed }, region, &roots), "its name is of another form");
+    assert_eq!(refused(&Signer { install, chain: Vec::new() }, region, &roots), "there is no certificate");
+    for at in [0, 60, 200] {
+        let mut damaged = signer.clone();
+        damaged.chain[0].0[at] ^= 1;
+        assert!(signers::check(&damaged, region, &roots).is_err(), "byte {at}");
+    }
 }

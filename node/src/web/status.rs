@@ -63,6 +63,11 @@ fn rows(link: &LinkState, now: Timestamp) -> Vec<(&'static str, String)> {
         ("Everything from the hub is here", caught_up.to_owned()),
         ("Lease", lease(link.lease)),
     ];
+    if link.unvouched > 0 {
+        let number = link.unvouched;
+        let told = format!("{number}. They are kept aside and shown nowhere. Call support");
+        rows.push(("Entries from the hub that cannot be proven", told));
+    }
     if let Some(off) = link.clock_off_ms {
         let minutes = off.abs() / 60_000;
         let way = if off > 0 { "ahead of" } else { "behind" };

@@ -27,7 +27,7 @@ impl Strip {
     pub fn of(link: &LinkState, now: Timestamp) -> Self {
         let is_up = matches!(link.line, Line::Up { .. });
         let lease = lease_words(link.lease);
-        let is_alarm = !lease.is_empty() || link.refused > 0;
+        let is_alarm = !lease.is_empty() || link.refused > 0 || link.unvouched > 0;
         let (kind, shape, state) = match (is_alarm, is_up, link.waiting) {
             (true, true, _) => ("alarm", "!", "Needs attention."),
             (true, false, _) => ("alarm", "!", "Saved here, not at the hub."),
@@ -54,7 +54,12 @@ impl Strip {
             Line::Up { transport: Transport::Tcp, .. } => "Connected over TCP: this network shuts UDP.",
             Line::Down { .. } => "",
         };
-        let parts = [refused, lease, reached, rest, over.to_owned()];
+        let unproven = counted(
+            link.unvouched,
+            "entry from the hub cannot be proven and is not shown: see Status.",
+            "entries from the hub cannot be proven and are not shown: see Status.",
+        );
+        let parts = [refused, unproven, lease, reached, rest, over.to_owned()];
         let detail = parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ");
         Self { kind, shape, state: state.to_owned(), detail }
     }

@@ -109,6 +109,8 @@ actions! {
     66 Backup "backup",
     /// A backup was restored.
     67 Restore "restore",
+    /// A change came for which no signature of its writer vouches.
+    68 HeadFault "head-fault",
 
     /// A site was added.
     80 SiteAdd "site-add",

@@ -9,12 +9,13 @@ use repair::Repair;
 use super::digest::Digest;
 use super::{GREETING_MS, VERSIONS, Violation};
 use crate::document::{Snapshot, Tip};
+use crate::head::{SignedHead, Signer, Voucher};
 use crate::id::{InstallId, ResidentId, SiteId};
 use crate::scope::Scope;
 use crate::time::{Moment, Timestamp};
 use crate::wire::limits;
 use crate::wire::message::{
-    Ack, CaughtUp, ChangeGroup, ChangeResult, Feed, FeedNumber, Grant, HeldScopes, Hello, Outline,
+    Ack, CaughtUp, ChangeGroup, ChangeResult, Changes, Feed, FeedNumber, Grant, HeldScopes, Hello, Outline,
     RefusalCode, Refused, RegionId, Revoke, RevokeMode, Sequence, SequencedChange, SnapshotPart, Stored,
     Welcome,
 };
@@ -67,12 +68,14 @@ pub enum FeedItem {
         /// What to do.
         mode: RevokeMode,
     },
-    /// Changes of a scope, in the hub's order; never none.
+    /// Changes of a scope, in the hub's order; never none, and never more than one frame carries.
     Tail {
         /// The scope.
         scope: Scope,
         /// The changes.
         changes: Vec<SequencedChange>,
+        /// What proves whose these are.
+        vouchers: Vec<Voucher>,
     },
     /// A document whole; what came after it follows as a tail.
     Document {
@@ -82,6 +85,8 @@ pub enum FeedItem {
         sequence: Sequence,
         /// The document.
         snapshot: Snapshot,
+        /// What proves whose its changes are.
+        vouchers: Vec<Voucher>,
     },
     /// A month that is older than the node keeps: what must be known of it.
     Outline {
@@ -93,6 +98,8 @@ pub enum FeedItem {
         tip: Tip,
         /// Digest over its changes.
         digest: Digest,
+        /// How far each of its writers goes, signed.
+        signed: Vec<SignedHead>,
     },
 }
 
@@ -107,6 +114,8 @@ pub struct FeedRead {
     pub more: bool,
     /// Digest over the site's scopes at `read_to`, when nothing is beyond it.
     pub digest: Option<Digest>,
+    /// The certificates of those who vouch and whose keys were not known.
+    pub signers: Vec<Signer>,
 }
 
 /// What the shell is to do.
@@ -122,6 +131,8 @@ pub enum HubEffect {
         batch: u64,
         /// The changes.
         groups: Vec<ChangeGroup>,
+        /// What vouches for them.
+        heads: Vec<SignedHead>,
     },
     /// Read what the site has not got; answer with `handle_feed`.
     ReadFeed {
@@ -131,6 +142,8 @@ pub enum HubEffect {
         bytes_max: u64,
         /// Scopes of which something is on its way and not confirmed: to which place.
         sent: BTreeMap<Scope, Sequence>,
+        /// Installations whose certificates need not be read.
+        knows: BTreeSet<InstallId>,
     },
     /// Note what is on the node's disk.
     Confirm {
@@ -202,6 +215,12 @@ pub struct HubSession {
     repair: Repair,
     /// Scopes into which the node has written on this link.
     written: BTreeSet<Scope>,
+    /// Installations whose keys the node said it holds.
+    knows: BTreeSet<InstallId>,
+    /// Certificates of the others, as far as they were read.
+    signers: BTreeMap<InstallId, Signer>,
+    /// On which stream which of them were sent: between two streams there is no order.
+    introduced: BTreeSet<(Channel, InstallId)>,
 }
 
 impl HubSession {
@@ -225,6 +244,9 @@ impl HubSession {
             next_backfill: 0,
             repair: Repair::default(),
             written: BTreeSet::new(),
+            knows: BTreeSet::new(),
+            signers: BTreeMap::new(),
+            introduced: BTreeSet::new(),
         }
     }
 
@@ -276,9 +298,7 @@ impl HubSession {
             (State::Silent { .. } | State::Admitting { .. }, _, _) => {
                 Err(Violation("a message before the welcome"))
             }
-            (State::Live, Channel::Push, Message::Changes(changes)) => {
-                self.pushed(changes.batch, changes.groups)
-            }
+            (State::Live, Channel::Push, Message::Changes(changes)) => self.pushed(changes),
             (State::Live, Channel::Control, Message::Stored(stored)) => self.stored(stored),
             (State::Live, Channel::Control, Message::Compare(compare)) => self.compared(compare),
             (State::Live, Channel::Control, Message::Held(held)) => self.listed(held),
@@ -340,6 +360,7 @@ impl HubSession {
             self.handle_refused(RefusalCode::Version, message, 0);
             return Ok(());
         }
+        self.knows = hello.signers.iter().copied().take(limits::SIGNERS_LISTED_MAX).collect();
         self.state = State::Admitting { cursor: hello.cursor, epoch: hello.epoch, digest: hello.digest };
         self.effects.push_back(HubEffect::Admit(hello));
         Ok(())
@@ -385,7 +406,8 @@ impl HubSession {
         self.effects.push_back(HubEffect::Hangup(code));
     }
 
-    fn pushed(&mut self, batch: u64, groups: Vec<ChangeGroup>) -> Result<(), Violation> {
+    fn pushed(&mut self, pushed: Changes) -> Result<(), Violation> {
+        let Changes { batch, groups, heads } = pushed;
         let changes: usize = groups.iter().map(|group| group.changes.len()).sum();
         if batch != self.last_batch + 1 {
             return Err(Violation("a batch out of order"));
@@ -393,13 +415,16 @@ impl HubSession {
         if changes == 0 || changes > limits::CHANGES_PER_FRAME_MAX {
             return Err(Violation("a batch without changes, or with too many"));
         }
+        if heads.len() > changes {
+            return Err(Violation("more signed heads than changes"));
+        }
         if self.batches_in_flight >= limits::PUSH_BATCHES_MAX {
             return Err(Violation("more batches on the way than allowed"));
         }
         self.last_batch = batch;
         self.batches_in_flight += 1;
         self.written.extend(groups.iter().flat_map(|group| &group.changes).map(|change| change.scope));
-        self.effects.push_back(HubEffect::Ingest { batch, groups });
+        self.effects.push_back(HubEffect::Ingest { batch, groups, heads });
         Ok(())
     }
 
@@ -431,7 +456,8 @@ impl HubSession {
         let scopes = self.on_the_way.iter().filter_map(|sent| sent.scope);
         let sent = scopes.map(|(scope, sequence, _)| (scope, sequence)).collect();
         let bytes_max = limits::FEED_CREDIT_BYTES - self.bytes_on_the_way;
-        self.effects.push_back(HubEffect::ReadFeed { after: self.read_to, bytes_max, sent });
+        let knows = self.knows.iter().chain(self.signers.keys()).copied().collect();
+        self.effects.push_back(HubEffect::ReadFeed { after: self.read_to, bytes_max, sent, knows });
     }
 
     /// What the site has not got, as `ReadFeed` asked.
@@ -444,6 +470,7 @@ impl HubSession {
         self.read_to = self.read_to.max(read.read_to);
         self.caught_up = Some((self.read_to, read.digest));
         self.held_back = read.items.into();
+        self.signers.extend(read.signers.into_iter().map(|signer| (signer.install, signer)));
         self.release();
     }
 
@@ -476,45 +503,46 @@ impl HubSession {
                 let item = self.note(None, 64);
                 self.send(Channel::Feed, Message::Revoke(Revoke { item, feed, resident, mode }));
             }
-            FeedItem::Tail { scope, changes } => self.send_tail(scope, changes),
-            FeedItem::Document { scope, sequence, snapshot } => {
-                self.send_document(scope, sequence, &snapshot);
+            FeedItem::Tail { scope, changes, vouchers } => self.send_tail(scope, changes, vouchers),
+            FeedItem::Document { scope, sequence, snapshot, vouchers } => {
+                self.send_document(scope, sequence, &snapshot, &vouchers);
             }
-            FeedItem::Outline { scope, sequence, tip, digest } => {
+            FeedItem::Outline { scope, sequence, tip, digest, signed } => {
                 let channel = self.channel_of(scope).unwrap_or(Channel::Feed);
                 let item = self.note(Some((scope, sequence, channel)), OUTLINE_BYTES);
                 let Tip { heads, max_op, own_changes } = tip;
-                let outline = Outline { item, scope, sequence, heads, max_op, own_changes, digest };
+                let signers = self.introduce(channel, signed.iter().map(|head| head.install));
+                let outline =
+                    Outline { item, scope, sequence, heads, max_op, own_changes, digest, signed, signers };
                 self.send(channel, Message::Outline(outline));
             }
         }
     }
 
-    fn send_tail(&mut self, scope: Scope, changes: Vec<SequencedChange>) {
+    fn send_tail(&mut self, scope: Scope, changes: Vec<SequencedChange>, vouchers: Vec<Voucher>) {
         // What follows a document goes on the document's stream: between two streams there is no order.
         let channel = self.channel_of(scope).unwrap_or(Channel::Feed);
-        let mut part = Vec::new();
-        let mut bytes = 0;
-        for change in changes {
-            bytes += change.change.bytes.len();
-            part.push(change);
-            if part.len() >= limits::CHANGES_PER_FRAME_MAX || bytes >= limits::CHANGES_FRAME_BYTES {
-                self.send_feed(channel, scope, std::mem::take(&mut part), bytes);
-                bytes = 0;
-            }
-        }
-        if !part.is_empty() {
-            self.send_feed(channel, scope, part, bytes);
-        }
-    }
-
-    fn send_feed(&mut self, channel: Channel, scope: Scope, changes: Vec<SequencedChange>, bytes: usize) {
+        let bytes: usize = changes.iter().map(|change| change.change.bytes.len()).sum();
         let last = changes.last().map_or(Sequence(0), |change| change.sequence);
         let item = self.note(Some((scope, last, channel)), length(bytes));
-        self.send(channel, Message::Feed(Feed { item, scope, changes }));
+        let signers = self.introduce(channel, vouchers.iter().map(|voucher| voucher.install));
+        self.send(channel, Message::Feed(Feed { item, scope, changes, vouchers, signers }));
     }
 
-    fn send_document(&mut self, scope: Scope, sequence: Sequence, snapshot: &Snapshot) {
+    /// The certificates of those who vouch, where this stream has not carried them yet and the node does not know them.
+    fn introduce(&mut self, channel: Channel, signing: impl Iterator<Item = InstallId>) -> Vec<Signer> {
+        let mut signers = Vec::new();
+        for install in signing {
+            if let Some(signer) = self.signers.get(&install)
+                && self.introduced.insert((channel, install))
+            {
+                signers.push(signer.clone());
+            }
+        }
+        signers
+    }
+
+    fn send_document(&mut self, scope: Scope, sequence: Sequence, snapshot: &Snapshot, vouchers: &[Voucher]) {
         let channel = self.channel_of(scope).unwrap_or_else(|| self.next_backfill());
         let mut offset = 0;
         for bytes in snapshot.bytes.chunks(limits::SNAPSHOT_PART_BYTES) {
@@ -529,6 +557,8 @@ impl HubSession {
                 length: length(snapshot.bytes.len()),
                 offset,
                 bytes: bytes.to_vec(),
+                vouchers: vouchers.to_vec(),
+                signers: self.introduce(channel, vouchers.iter().map(|voucher| voucher.install)),
             };
             offset += length(bytes.len());
             self.send(channel, Message::Snapshot(part));

@@ -9,6 +9,7 @@ use repair::Repair;
 use super::backoff::Backoff;
 use super::digest::Digest;
 use super::{GREETING_MS, VERSIONS, Violation};
+use crate::head::SignedHead;
 use crate::id::{ChangeHash, InstallId, SiteId};
 use crate::scope::Scope;
 use crate::time::Moment;
@@ -45,6 +46,8 @@ pub struct Held {
     pub scopes: u64,
     /// Digest over the changes that are known to be at the hub.
     pub digest: Digest,
+    /// Installations whose keys are held.
+    pub signers: Vec<InstallId>,
 }
 
 /// Something of the feed that is to be stored.
@@ -298,6 +301,7 @@ impl NodeSession {
             shard: self.identity.shard,
             software: self.identity.software.clone(),
             months_kept: self.identity.months_kept,
+            signers: held.signers.iter().copied().take(limits::SIGNERS_LISTED_MAX).collect(),
         };
         self.effects.push_back(NodeEffect::Send(Channel::Control, Message::Hello(hello)));
     }
@@ -502,8 +506,9 @@ impl NodeSession {
         self.effects.push_back(NodeEffect::ReadOutbox { after, bytes_max: limits::CHANGES_FRAME_BYTES });
     }
 
-    /// Groups of the outbox, as `ReadOutbox` asked; none when there are no more.
-    pub fn handle_outbox(&mut self, groups: Vec<OutboxGroup>) {
+    /// Groups of the outbox, as `ReadOutbox` asked, and a signed head for each document in them; none when there are
+    /// no more.
+    pub fn handle_outbox(&mut self, groups: Vec<OutboxGroup>, heads: Vec<SignedHead>) {
         if self.state != State::Live || !self.link.is_reading_outbox {
             return;
         }
@@ -517,7 +522,7 @@ impl NodeSession {
             let batch = self.link.next_batch;
             self.link.next_batch += 1;
             self.link.in_flight.push_back((batch, sent));
-            let message = Message::Changes(Changes { batch, groups });
+            let message = Message::Changes(Changes { batch, groups, heads });
             self.effects.push_back(NodeEffect::Send(Channel::Push, message));
         }
         if self.link.outbox_may_have_more {

@@ -116,3 +116,7 @@ pub const FHIR_TEXT_BYTES_MAX: usize = 8 * 1024;
 
 /// Most items taken from one list into an entry: reactions, parts of a result, lines of a discharge list.
 pub const FHIR_LIST_MAX: usize = 100;
+
+/// Most installations whose keys a node lists in its greeting. A record has a handful of writers; a site that has had
+/// more gets some certificates again.
+pub const SIGNERS_LISTED_MAX: usize = 256;

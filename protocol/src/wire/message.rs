@@ -6,6 +6,7 @@ use uuid::Uuid;
 use super::frame::FrameError;
 use crate::audit::SignedCheckpoint;
 use crate::document::StoredChange;
+use crate::head::{SignedHead, Signer, Voucher};
 use crate::id::{BlobId, ChangeHash, InstallId, ResidentId, SiteId};
 use crate::scope::{Scope, Section};
 use crate::sync::digest::Digest;
@@ -161,6 +162,9 @@ pub struct Hello {
     /// How many months before the present one it keeps; of older ones it is sent outlines. None for all.
     #[n(9)]
     pub months_kept: Option<u16>,
+    /// Installations whose keys the node holds: their certificates need not be sent.
+    #[n(10)]
+    pub signers: Vec<InstallId>,
 }
 
 /// The hub's answer: admission.
@@ -307,6 +311,9 @@ pub struct Changes {
     /// The changes.
     #[n(1)]
     pub groups: Vec<ChangeGroup>,
+    /// How far each writer of these changes goes in each of their documents, signed.
+    #[n(2)]
+    pub heads: Vec<SignedHead>,
 }
 
 /// What became of a pushed change.
@@ -374,6 +381,12 @@ pub struct Feed {
     /// The changes, in the hub's order, without the node's own.
     #[n(2)]
     pub changes: Vec<SequencedChange>,
+    /// What proves whose they are.
+    #[n(3)]
+    pub vouchers: Vec<Voucher>,
+    /// Who signs, where the node may not know it yet.
+    #[n(4)]
+    pub signers: Vec<Signer>,
 }
 
 /// A part of a document. The parts of one document follow each other on one stream; all carry its head.
@@ -406,6 +419,12 @@ pub struct SnapshotPart {
     /// The part.
     #[cbor(n(8), with = "minicbor::bytes")]
     pub bytes: Vec<u8>,
+    /// What proves whose the document's changes are.
+    #[n(9)]
+    pub vouchers: Vec<Voucher>,
+    /// Who signs, where the node may not know it yet.
+    #[n(10)]
+    pub signers: Vec<Signer>,
 }
 
 /// Everything up to this cursor is in the items up to this number.
@@ -573,6 +592,12 @@ pub struct Outline {
     /// Digest over its changes.
     #[n(6)]
     pub digest: Digest,
+    /// How far each of its writers goes, signed: what comes later is proven from there on.
+    #[n(7)]
+    pub signed: Vec<SignedHead>,
+    /// Who signs, where the node may not know it yet.
+    #[n(8)]
+    pub signers: Vec<Signer>,
 }
 
 /// A file is wanted.

@@ -1,10 +1,12 @@
 //! The identity hierarchy: root, issuing authority, hub, nodes. All keys are Ed25519.
 
-use ed25519_dalek::pkcs8::EncodePrivateKey;
+use ed25519_dalek::VerifyingKey;
+use ed25519_dalek::pkcs8::{EncodePrivateKey, EncodePublicKey};
+use hearth_protocol::head::SignerName;
 use hearth_protocol::id::{InstallId, SiteId};
 use hearth_protocol::time::Timestamp;
 use rand::CryptoRng;
-use rcgen::{ExtendedKeyUsagePurpose, Issuer, KeyPair, PKCS_ED25519, SanType};
+use rcgen::{ExtendedKeyUsagePurpose, Issuer, KeyPair, PKCS_ED25519, SanType, SubjectPublicKeyInfo};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use uuid::Uuid;
 use x509_parser::extensions::GeneralName;
@@ -15,7 +17,7 @@ use super::trust::{certificate_of_pem, fingerprint, pem_of_chain};
 use super::{AuthorityError, HUB_DAYS, ISSUING_DAYS, NODE_DAYS, ROOT_DAYS, request};
 
 /// The scheme and trust domain of every identity.
-pub(super) const URI_PREFIX: &str = "spiffe://hearth/";
+const URI_PREFIX: &str = "spiffe://hearth/";
 
 /// A region as its certificates name it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -202,7 +204,29 @@ impl IssuingAuthority {
         let validity = self.0.validity_below(NODE_DAYS, now)?;
         let mut params = profile::certificate(&format!("{site} {install}"), validity, rng)?;
         profile::end_entity(&mut params, ExtendedKeyUsagePurpose::ClientAuth);
-        params.subject_alt_names = vec![uri(format!("{URI_PREFIX}{}/{site}/{install}", self.0.region))?];
+        let name = SignerName { region: self.0.region, site: Some(site), install };
+        params.subject_alt_names = vec![uri(name.to_string())?];
+        let certificate = params.signed_by(&key, &self.0.issuer)?;
+        Ok(vec![certificate.der().clone(), self.0.certificate.clone()])
+    }
+
+    /// The chain of a certificate that says with which key the hub, as this installation, signs what it writes.
+    ///
+    /// Its name is no site's, so it opens no session.
+    pub fn writer_chain(
+        &self,
+        key: &VerifyingKey,
+        install: InstallId,
+        rng: &mut impl CryptoRng,
+        now: Timestamp,
+    ) -> Result<Vec<CertificateDer<'static>>, AuthorityError> {
+        let der = key.to_public_key_der().map_err(|_| AuthorityError::Pem("an Ed25519 key"))?;
+        let key = SubjectPublicKeyInfo::from_der(der.as_bytes())?;
+        let validity = self.0.validity_below(ISSUING_DAYS, now)?;
+        let mut params = profile::certificate(&format!("hub {install}"), validity, rng)?;
+        profile::end_entity(&mut params, ExtendedKeyUsagePurpose::ClientAuth);
+        let name = SignerName { region: self.0.region, site: None, install };
+        params.subject_alt_names = vec![uri(name.to_string())?];
         let certificate = params.signed_by(&key, &self.0.issuer)?;
         Ok(vec![certificate.der().clone(), self.0.certificate.clone()])
     }

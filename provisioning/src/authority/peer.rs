@@ -1,5 +1,6 @@
 //! Who is at the other end of a connection, as its certificate says.
 
+use hearth_protocol::head::SignerName;
 use hearth_protocol::id::{InstallId, SiteId};
 use hearth_protocol::time::Timestamp;
 use rustls_pki_types::CertificateDer;
@@ -8,7 +9,6 @@ use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::GeneralName;
 use x509_parser::oid_registry::OID_SIG_ED25519;
 
-use super::identity::URI_PREFIX;
 use super::profile::{self, Validity};
 use super::trust::fingerprint;
 
@@ -100,13 +100,14 @@ fn node_of(certificate: &X509Certificate<'_>) -> Result<(Uuid, SiteId, InstallId
     }
 }
 
-/// Only the form that the authority writes is read, so that one node has one name.
 fn node_of_uri(uri: &str) -> Option<(Uuid, SiteId, InstallId)> {
-    let mut parts = uri.strip_prefix(URI_PREFIX)?.split('/');
-    let region = Uuid::parse_str(parts.next()?).ok()?;
-    let site: SiteId = parts.next()?.parse().ok()?;
-    let install: InstallId = parts.next()?.parse().ok()?;
-    (format!("{URI_PREFIX}{region}/{site}/{install}") == uri).then_some((region, site, install))
+    let name: SignerName = uri.parse().ok()?;
+    Some((name.region, name.site?, name.install))
+}
+
+/// The Ed25519 key that this certificate says is its holder's.
+pub fn certified_key(certificate: &CertificateDer<'_>) -> Result<[u8; 32], PeerError> {
+    ed25519_key(&profile::parse(certificate).map_err(|_| PeerError::NotANode("not X.509"))?)
 }
 
 fn ed25519_key(certificate: &X509Certificate<'_>) -> Result<[u8; 32], PeerError> {

@@ -10,8 +10,10 @@ use hearth_node::keys::PlatformKey;
 use hearth_node::random::Random;
 use hearth_protocol::access::SiteKind;
 use hearth_protocol::enrol::{Granted, SigningRequests};
+use hearth_protocol::head::Signer;
 use hearth_protocol::id::{InstallId, SiteId};
 use hearth_protocol::time::Timestamp;
+use hearth_protocol::wire::message::CertificateBytes;
 use hearth_provisioning::authority::{
     IdentityKey, IdentityRoot, PeerIdentity, Region, TrustBundle, WebAuthority, WebNames,
 };
@@ -50,6 +52,8 @@ pub(super) fn certifier(seed: u64, address: &str, now: Timestamp) -> anyhow::Res
 pub(super) struct Enrolled {
     pub(super) install: Install,
     pub(super) peer: PeerIdentity,
+    /// The certificates that say with which key it signs.
+    pub(super) signer: Signer,
 }
 
 /// Enrols an installation. Both of its keys are Ed25519, whose signatures have one length: the sizes of messages
@@ -67,6 +71,8 @@ pub(super) fn enrol(
     let csr = keys.requests(&[])?.csr;
     let requests = SigningRequests { csr, web_csr: Vec::new(), web_names: Vec::new() };
     let (certificates, peer) = certifier.certify(&requests, site.0, id, rng, now)?;
+    let chain = certificates.identity_chain.iter().map(|der| CertificateBytes(der.to_vec())).collect();
+    let signer = Signer { install: id, chain };
     let terms = certifier.terms();
     let granted = Granted {
         install: id,
@@ -80,7 +86,7 @@ pub(super) fn enrol(
         certificates,
         time: now,
     };
-    Ok(Enrolled { install: Install::new(keys, granted), peer })
+    Ok(Enrolled { install: Install::new(keys, granted), peer, signer })
 }
 
 /// The key of the machines, the same for all: the file that it would seal is not simulated.

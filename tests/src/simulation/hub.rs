@@ -3,8 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use anyhow::Context as _;
 use hearth_hub::clock::Clock;
 use hearth_hub::enrol::{Certifier, Enrolment};
+use hearth_hub::heads::{self, HeadKeys};
 use hearth_hub::listen::{self, Datagrams, Doors, Hub, Links, Streams};
 use hearth_hub::random::Random;
 use hearth_hub::store::{Store, StoreOptions, Tasks, Work};
@@ -12,6 +14,8 @@ use hearth_hub::{compact, region};
 use hearth_protocol::id::InstallId;
 use hearth_protocol::wire::message::RegionId;
 use quinn::TokioRuntime;
+use rand::SeedableRng as _;
+use rand::rngs::StdRng;
 
 use super::authority::REGION;
 use super::crypto;
@@ -49,15 +53,19 @@ async fn once(shared: &Shared, host: &Arc<HubHost>, certifier: &Arc<Certifier>) 
     let clock = Clock::new(host.time.clone());
     let takes = host::disk_time(host.dice(shared.seed, start, "disk"), shared.commit_ms);
     let work = Work::Tasks(Tasks { vfs: shared.vfs.clone(), takes });
-    let options = StoreOptions { clock: clock.clone(), work, ..StoreOptions::default() };
+    let head_keys = Some(HeadKeys::of(&certifier.keys().issuing));
+    let options = StoreOptions { clock: clock.clone(), work, head_keys, ..StoreOptions::default() };
     let store = Store::open(host.database(), &options)?;
-    let own = InstallId(random.u32().max(1));
+    let [own, fresh] = [random.u32(), random.u32()].map(|number| InstallId(number.max(1)));
     store.write(move |t| region::begin(t, RegionId(REGION), own)).await?;
+    let now = clock.now();
     if host.is_restored.load(Ordering::Relaxed) {
-        let now = hearth_hub::clock::Clock::new(host.time.clone()).now();
         store.write(move |t| region::start_epoch(t, own, now)).await?;
         host.is_restored.store(false, Ordering::Relaxed);
     }
+    let (signs, mut rng) = (Arc::clone(certifier), StdRng::seed_from_u64(random.u64()));
+    let settled = store.write(move |t| heads::settle_own(t, &signs.keys().issuing, fresh, &mut rng, now));
+    settled.await?.context("the hub cannot certify its own key")?;
     let hub = Hub {
         store: store.clone(),
         clock,

@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use hearth_hub::enrol::Certifier;
 use hearth_hub::sites::InstallState;
-use hearth_hub::{grants, sites};
+use hearth_hub::{grants, heads, sites};
 use hearth_node::keys::DataKey;
 use hearth_node::random::Random;
 use hearth_node::records::Records;
@@ -182,12 +182,13 @@ impl Run {
         let install = InstallId(100 + u32::from(number));
         let now = shared.start;
         let enrolled = authority::enrol(certifier, shared.seed, (id, kind), install, now)?;
-        let peer = enrolled.peer;
+        let (peer, signer) = (enrolled.peer, enrolled.signer);
         orders.add(move |t| {
             if sites::kind(t, id)?.is_none() {
                 sites::add(t, id, kind, "A site", now)?;
                 sites::add_install(t, install, id, &peer.public_key, now)?;
             }
+            heads::note_signer(t, &signer)?;
             sites::add_certificate(t, install, peer.fingerprint, now, peer.not_after)
         });
         let host = Host::new(format!("node-{number}"), number + 2, shared);
@@ -447,12 +448,13 @@ impl Run {
         let Some(site) = self.sites.get_mut(number) else { return };
         let (old, new, id) = (site.install, InstallId(site.install.0 + 100), site.id);
         let Ok(enrolled) = authority::enrol(&self.certifier, seed, (id, site.kind), new, now) else { return };
-        let peer = enrolled.peer;
+        let (peer, signer) = (enrolled.peer, enrolled.signer);
         self.orders.add(move |t| {
             if sites::install(t, new)?.is_none() {
                 sites::add_install(t, new, id, &peer.public_key, now)?;
             }
             sites::set_install_state(t, old, InstallState::Revoked, "replaced")?;
+            heads::note_signer(t, &signer)?;
             sites::add_certificate(t, new, peer.fingerprint, now, peer.not_after)
         });
         site.install = new;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ed25519_dalek::SigningKey;
 use hearth_hub::clock::{Clock, ManualTime};
 use hearth_hub::gateway::owed::{self, NewStates};
 use hearth_hub::gateway::{ClientOptions, Gateway, Parts, Pass};
@@ -16,6 +17,7 @@ use hearth_protocol::access::SiteKind;
 use hearth_protocol::audit::Who;
 use hearth_protocol::clinical::NhsNumber;
 use hearth_protocol::document::{self, Tip};
+use hearth_protocol::head::{Run, SignedHead, Writer};
 use hearth_protocol::id::{EntryId, InstallId, ResidentId, SiteId, StaffId};
 use hearth_protocol::record::{Author, Body, Entry, Origin, Role};
 use hearth_protocol::scope::{Scope, Section};
@@ -61,6 +63,7 @@ pub(crate) struct World {
     patience: Duration,
     folder: TempDir,
     pens: BTreeMap<Scope, Tip>,
+    runs: BTreeMap<Scope, Run>,
     counter: u64,
 }
 
@@ -129,6 +132,7 @@ impl World {
             patience,
             folder,
             pens,
+            runs: BTreeMap::new(),
             counter: 0,
         }
     }
@@ -286,7 +290,14 @@ impl World {
         }
         let change = document::add(NODE, scope.section(), tip, vec![entry]).unwrap();
         changes.push(ScopedChange { scope, change: change.to_stored() });
-        let (push, now) = (Push::check(vec![ChangeGroup { changes }]), self.clock.now());
+        let run = self.runs.entry(scope).or_default();
+        *run = run.then(change.hash);
+        let signature = Writer { region: RegionId(REGION), scope, install: NODE }.sign(*run, &key());
+        let (install, seq, hash) = (NODE, run.seq, run.hash);
+        let head = SignedHead { scope, install, seq, hash, signature, after: Vec::new() };
+        let keys = BTreeMap::from([(NODE, key().verifying_key())]);
+        let push = Push::check(vec![ChangeGroup { changes }], vec![head], RegionId(REGION), &keys);
+        let now = self.clock.now();
         let pushed = self.store.write(move |t| ingest::push(t, NODE, push, now)).await.unwrap();
         let Pushed::Judged(results) = pushed else { panic!("refused") };
         assert!(matches!(results.last(), Some(ChangeResult::Accepted(_))), "{results:?}");
@@ -312,6 +323,10 @@ impl World {
     pub(crate) async fn provenance(&self, resource: &Value) -> Vec<Value> {
         self.tenant.search("Provenance", &[("target", &name(resource))]).await.unwrap()
     }
+}
+
+fn key() -> SigningKey {
+    SigningKey::from_bytes(&[7; 32])
 }
 
 /// Type and id.
@@ -341,7 +356,7 @@ async fn begin(store: &Store, now: Timestamp) {
     let begun = store.write(move |t| {
         region::begin(t, RegionId(REGION), InstallId(0xffff_0001))?;
         sites::add(t, site(), SiteKind::CareHome, "Home", now)?;
-        sites::add_install(t, NODE, site(), &[0; 32], now)
+        sites::add_install(t, NODE, site(), key().verifying_key().as_bytes(), now)
     });
     begun.await.unwrap();
 }

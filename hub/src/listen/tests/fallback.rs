@@ -101,7 +101,8 @@ async fn a_change_goes_over_tcp_to_the_hub_and_live_over_quic_to_the_other_site(
     let changes = Pen::new(1).write(scope(1, Section::Safety));
     let mut bytes = Vec::new();
     let groups = vec![ChangeGroup { changes: changes.clone() }];
-    frame::encode(&Message::Changes(Changes { batch: 1, groups }), &mut bytes).unwrap();
+    let heads = testing::heads(InstallId(1), &signing_key(1), |_| Run::default(), &changes);
+    frame::encode(&Message::Changes(Changes { batch: 1, groups, heads }), &mut bytes).unwrap();
     let mut push = home.link.sender(Channel::Push);
     push.send(&bytes).await.unwrap();
     let results = vec![ChangeResult::Accepted(Sequence(1)), ChangeResult::Accepted(Sequence(2))];

@@ -123,9 +123,9 @@ impl Home {
 
     /// Everything that was written here has reached the hub.
     pub(super) async fn reach_hub(&self) {
-        let groups = self.records.outbox(0, usize::MAX).await.unwrap();
+        let outbox = self.records.outbox(0, usize::MAX).await.unwrap();
         let mut places = BTreeMap::new();
-        let changes = groups.into_iter().flat_map(|group| group.group.changes);
+        let changes = outbox.groups.into_iter().flat_map(|group| group.group.changes);
         let settled = changes.map(|one| {
             let place = places.entry(one.scope).or_insert(0);
             *place += 1;

@@ -78,7 +78,7 @@ impl HubStore {
                 .map(|(n, (c, _))| SequencedChange { sequence: Sequence(n as u64 + 1), change: c.clone() })
                 .collect();
             if !changes.is_empty() {
-                read.items.push(FeedItem::Tail { scope, changes });
+                read.items.push(FeedItem::Tail { scope, changes, vouchers: Vec::new() });
             }
             read.read_to = FeedNumber(feed);
         }
@@ -329,7 +329,12 @@ impl World {
             }
             NodeEffect::ReadHeld => {
                 let digest = total(&self.node.digests());
-                let held = Held { epoch: Some(self.node.epoch), cursor: self.node.cursor, scopes: 0, digest };
+                let held = Held {
+                    epoch: Some(self.node.epoch),
+                    cursor: self.node.cursor,
+                    digest,
+                    ..Held::default()
+                };
                 self.session.handle_held(&held, self.now);
             }
             NodeEffect::Send(channel, message) => self.send(true, channel, &message),
@@ -351,7 +356,7 @@ impl World {
                         changes: vec![ScopedChange { scope: *scope, change: change.clone() }],
                     },
                 });
-                self.session.handle_outbox(groups.collect());
+                self.session.handle_outbox(groups.collect(), Vec::new());
             }
             NodeEffect::Settle(settled) => {
                 for one in settled {
@@ -399,7 +404,7 @@ impl World {
                 certificate_until: Timestamp(0),
             }),
             HubEffect::Send(channel, message) => self.send(false, channel, &message),
-            HubEffect::Ingest { batch, groups } => {
+            HubEffect::Ingest { batch, groups, .. } => {
                 let changes = groups.into_iter().flat_map(|g| g.changes);
                 let results = changes.map(|c| self.hub.insert(c.scope, c.change, true)).collect();
                 link.handle_ingested(batch, results);
@@ -565,6 +570,7 @@ fn a_greeting_of_another_site_is_a_violation() {
         shard: 0,
         software: String::new(),
         months_kept: None,
+        signers: Vec::new(),
     };
     assert!(link.handle_message(Channel::Control, Message::Hello(hello)).is_err());
 }
@@ -583,6 +589,7 @@ fn a_node_of_no_known_version_is_refused_with_a_reason() {
         shard: 0,
         software: String::new(),
         months_kept: None,
+        signers: Vec::new(),
     };
     link.handle_message(Channel::Control, Message::Hello(hello)).unwrap();
     let refusal = link.poll_effect();

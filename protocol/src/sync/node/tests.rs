@@ -37,7 +37,7 @@ fn live() -> NodeSession {
     session.handle_connected(Moment(0));
     session.handle_held(&Held::default(), Moment(0));
     session.handle_message(Channel::Control, welcome()).unwrap();
-    session.handle_outbox(Vec::new());
+    session.handle_outbox(Vec::new(), Vec::new());
     effects(&mut session);
     session
 }
@@ -52,6 +52,8 @@ fn feed(item: u64) -> Message {
         item,
         scope: scope(),
         changes: vec![SequencedChange { sequence: Sequence(item), change }],
+        vouchers: Vec::new(),
+        signers: Vec::new(),
     })
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::Context as _;
+use hearth_hub::heads::HeadKeys;
 use hearth_hub::store::{Store, StoreError, StoreOptions};
 use hearth_hub::{compact, grants, ingest, region, scopes};
 use hearth_protocol::id::{EntryId, ResidentId, SiteId, StaffId};
@@ -11,6 +12,7 @@ use hearth_protocol::record::entry::{Entry, Origin};
 use hearth_protocol::record::{Author, Body, Role};
 use hearth_protocol::scope::{Scope, Subject};
 use hearth_protocol::time::Timestamp;
+use hearth_provisioning::region::RegionFolder;
 use rusqlite::Transaction;
 use serde::{Deserialize, Serialize};
 
@@ -122,7 +124,10 @@ pub(super) fn read_orders(path: &Path) -> anyhow::Result<Orders> {
 }
 
 fn open(hub_data: &Path) -> anyhow::Result<Store> {
-    Ok(Store::open(hub_data.join("hub.db"), &StoreOptions::default())?)
+    let folder = RegionFolder::new(hub_data.parent().context("a folder of data without a region")?);
+    let keys = folder.keys(&folder.config()?)?;
+    let options = StoreOptions { head_keys: Some(HeadKeys::of(&keys.issuing)), ..StoreOptions::default() };
+    Ok(Store::open(hub_data.join("hub.db"), &options)?)
 }
 
 /// The resident of this number, with an id as random as a real one.

@@ -1,12 +1,14 @@
 //! A site without a disk: the node's own session, and memory in the place of its database.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use ed25519_dalek::SigningKey;
 use hearth_node::clock::Clock;
 use hearth_protocol::document::{self, StoredChange, Tip};
+use hearth_protocol::head::{Run, SignedHead, Writer};
 use hearth_protocol::id::{ChangeHash, EntryId, StaffId};
 use hearth_protocol::record::entry::{Entry, Origin};
 use hearth_protocol::record::notes::Note;
@@ -17,7 +19,7 @@ use hearth_protocol::sync::node::{
     Held, Intake, IntakeItem, NodeEffect, NodeIdentity, NodeSession, OutboxGroup,
 };
 use hearth_protocol::time::Moment;
-use hearth_protocol::wire::message::{ChangeGroup, ChangeResult, FeedNumber, ScopedChange};
+use hearth_protocol::wire::message::{ChangeGroup, ChangeResult, FeedNumber, RegionId, ScopedChange};
 use quinn::crypto::rustls::QuicClientConfig;
 use quinn::{ClientConfig, Endpoint, IdleTimeout, TransportConfig, VarInt};
 use rand::Rng as _;
@@ -63,6 +65,9 @@ pub(super) struct Light {
     known: HashSet<ChangeHash>,
     outbox: VecDeque<OutboxGroup>,
     groups: u64,
+    /// How far its changes go with each group, and with what that is signed.
+    runs: BTreeMap<u64, Run>,
+    signer: (RegionId, SigningKey),
     orders: mpsc::Receiver<Order>,
     stats: Arc<Stats>,
 }
@@ -120,6 +125,8 @@ impl Light {
             known: HashSet::new(),
             outbox: VecDeque::new(),
             groups: 0,
+            runs: BTreeMap::new(),
+            signer: (RegionId(site.install.site().region), site.install.signing_key()?),
             orders,
             stats,
         })
@@ -177,8 +184,11 @@ impl Light {
             }
             NodeEffect::Store(intake) => self.store(intake),
             NodeEffect::ReadOutbox { after, .. } => {
-                let waiting = self.outbox.iter().filter(|group| group.position > after).cloned().collect();
-                self.session.handle_outbox(waiting);
+                let waiting: Vec<OutboxGroup> =
+                    self.outbox.iter().filter(|group| group.position > after).cloned().collect();
+                let last = waiting.last().map(|group| group.position);
+                let heads = last.and_then(|last| self.head(last)).into_iter().collect();
+                self.session.handle_outbox(waiting, heads);
             }
             NodeEffect::Settle(settled) => {
                 for one in settled {
@@ -275,10 +285,19 @@ impl Light {
         self.stats.note_written(change.hash);
         changes.push(change.to_stored());
         self.groups += 1;
+        let before = self.runs.last_key_value().map(|(_, run)| *run).unwrap_or_default();
+        self.runs.insert(self.groups, before.then(change.hash));
         let scoped = |change: StoredChange| ScopedChange { scope: self.scope, change };
         let group = ChangeGroup { changes: changes.into_iter().map(scoped).collect() };
         self.outbox.push_back(OutboxGroup { position: self.groups, group });
         self.session.handle_local_change();
+    }
+
+    /// The signed head of its document with a group.
+    fn head(&self, position: u64) -> Option<SignedHead> {
+        let (run, (region, key)) = (self.runs.get(&position)?, &self.signer);
+        let writer = Writer { region: *region, scope: self.scope, install: self.identity.install };
+        Some(writer.head(*run, key))
     }
 
     fn entry(&self) -> Entry {

@@ -5,12 +5,14 @@ use std::path::Path;
 use anyhow::Context as _;
 use hearth_hub::clock::Clock;
 use hearth_hub::store::{Store, StoreError, StoreOptions};
-use hearth_hub::{grants, sites};
+use hearth_hub::{grants, heads, sites};
 use hearth_node::install::{Install, InstallKeys};
 use hearth_protocol::access::SiteKind;
 use hearth_protocol::enrol::{Certificates, Granted};
+use hearth_protocol::head::Signer;
 use hearth_protocol::id::{InstallId, ResidentId, SiteId};
 use hearth_protocol::time::Timestamp;
+use hearth_protocol::wire::message::CertificateBytes;
 use hearth_provisioning::authority::PeerIdentity;
 use hearth_provisioning::region::{HubConfig, RegionFolder, RegionKeys};
 use rusqlite::Transaction;
@@ -115,6 +117,8 @@ impl SiteOf {
             sites::add(t, site.id, site.kind, &site.name, now)?;
             sites::add_install(t, site.install, site.id, &peer.public_key, now)?;
             sites::add_certificate(t, site.install, peer.fingerprint, now, peer.not_after)?;
+            let chain = chain.iter().map(|der| CertificateBytes(der.to_vec())).collect();
+            heads::note_signer(t, &Signer { install: site.install, chain })?;
             grants::add_resident(t, resident, now)
         })
     }

@@ -1,0 +1,123 @@
+//! Signed heads in the database: those that nodes push, those of the hub's own entries, and the certificates of all who
+//! sign.
+
+mod own;
+mod read;
+
+use std::collections::BTreeSet;
+
+use hearth_protocol::head::{HeadFault, HeadSignature, Run, RunHash, SignedHead};
+use hearth_protocol::id::{ChangeHash, InstallId};
+use hearth_protocol::scope::Scope;
+use hearth_protocol::time::Timestamp;
+use rusqlite::{Connection, OptionalExtension, Transaction};
+
+pub use own::{HeadKeys, note_signer, settle_own};
+pub(crate) use own::{note_own, prepare, sign_own};
+pub(crate) use read::{Sent, keys, signed_heads, signers, vouchers};
+
+use crate::store::StoreError;
+
+/// How far the run of an installation in a scope is signed.
+pub(crate) fn signed(
+    connection: &Connection,
+    scope: Scope,
+    install: InstallId,
+) -> Result<Option<(Run, HeadSignature)>, StoreError> {
+    let sql = "SELECT seq, hash, signature FROM signed_head WHERE scope = ?1 AND install = ?2";
+    let mut select = connection.prepare_cached(sql)?;
+    let found = select.query_row((scope.to_key(), install.0), |row| {
+        let run = Run { seq: row.get(0)?, hash: RunHash(row.get(1)?) };
+        Ok((run, HeadSignature(row.get(2)?)))
+    });
+    Ok(found.optional()?)
+}
+
+/// Compares a head, whose signature holds, with the changes of its installation that came with it (number and hash, in
+/// any order), notes the head, and returns which of them it vouches for.
+///
+/// What is pushed by another than its author, to give the hub back what it lost, is judged by this as well.
+pub(crate) fn vouch(
+    transaction: &Transaction<'_>,
+    head: &SignedHead,
+    mut came: Vec<(u64, ChangeHash)>,
+    now: Timestamp,
+) -> Result<Result<BTreeSet<ChangeHash>, HeadFault>, StoreError> {
+    let base = signed(transaction, head.scope, head.install)?.map(|(run, _)| run).unwrap_or_default();
+    if head.seq <= base.seq {
+        return Ok(Ok(BTreeSet::new()));
+    }
+    came.retain(|(seq, _)| *seq > base.seq);
+    came.sort_unstable();
+    came.dedup();
+    let mut run = base;
+    for (seq, hash) in &came {
+        if *seq != run.seq + 1 {
+            return Ok(Err(HeadFault::Gap));
+        }
+        run = run.then(*hash);
+    }
+    run = head.after.iter().fold(run, |run, hash| run.then(*hash));
+    if run != (Run { seq: head.seq, hash: head.hash }) {
+        return Ok(Err(HeadFault::BadSignature));
+    }
+    keep(transaction, head.scope, head.install, (run, head.signature), now)?;
+    let later = (run.seq - u64::try_from(head.after.len()).unwrap_or(0) + 1..).zip(&head.after);
+    for (seq, hash) in later {
+        note_vouched(transaction, head.scope, head.install, (seq, *hash))?;
+    }
+    Ok(Ok(came.into_iter().map(|(_, hash)| hash).collect()))
+}
+
+fn keep(
+    transaction: &Transaction<'_>,
+    scope: Scope,
+    install: InstallId,
+    (run, signature): (Run, HeadSignature),
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let sql = "INSERT INTO signed_head (scope, install, seq, hash, signature, received_at)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (scope, install) DO UPDATE SET
+               seq = excluded.seq, hash = excluded.hash, signature = excluded.signature,
+               received_at = excluded.received_at WHERE excluded.seq > seq";
+    let row = (scope.to_key(), install.0, run.seq, run.hash.0, signature.0, now.0);
+    transaction.prepare_cached(sql)?.execute(row)?;
+    Ok(())
+}
+
+/// Notes a change that is vouched for and not stored.
+pub(crate) fn note_vouched(
+    transaction: &Transaction<'_>,
+    scope: Scope,
+    install: InstallId,
+    (seq, hash): (u64, ChangeHash),
+) -> Result<(), StoreError> {
+    let sql =
+        "INSERT INTO vouched (scope, install, seq, hash) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING";
+    transaction.prepare_cached(sql)?.execute((scope.to_key(), install.0, seq, hash.0))?;
+    Ok(())
+}
+
+/// Whether a head that came before vouches for a change that is not stored.
+pub(crate) fn is_vouched(
+    connection: &Connection,
+    scope: Scope,
+    install: InstallId,
+    hash: ChangeHash,
+) -> Result<bool, StoreError> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM vouched WHERE scope = ?1 AND install = ?2 AND hash = ?3)";
+    let mut select = connection.prepare_cached(sql)?;
+    Ok(select.query_row((scope.to_key(), install.0, hash.0), |row| row.get(0))?)
+}
+
+/// A change that was vouched for is stored now.
+pub(crate) fn forget_vouched(
+    transaction: &Transaction<'_>,
+    scope: Scope,
+    install: InstallId,
+    seq: u64,
+) -> Result<(), StoreError> {
+    let sql = "DELETE FROM vouched WHERE scope = ?1 AND install = ?2 AND seq = ?3";
+    transaction.prepare_cached(sql)?.execute((scope.to_key(), install.0, seq))?;
+    Ok(())
+}

@@ -1,0 +1,329 @@
+//! Signed heads at the node: how far each installation's run in a document is proven, by which keys, and what nothing
+//! vouches for.
+//!
+//! **Invariant:** what no signed head vouches for is in no document here. It is kept aside, counted, and in the audit.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ed25519_dalek::VerifyingKey;
+use hearth_protocol::audit::{Action, Code, Outcome, What, Who};
+use hearth_protocol::document::{self, CheckedChange};
+use hearth_protocol::head::{HeadFault, Run, RunHash, SignedHead, Voucher};
+use hearth_protocol::id::{ChangeHash, InstallId, SiteId};
+use hearth_protocol::scope::Scope;
+use hearth_protocol::sync::digest::Digest;
+use hearth_protocol::time::Timestamp;
+use hearth_protocol::wire::message::RegionId;
+use rusqlite::{Connection, OptionalExtension as _, params};
+
+use super::documents::{self, ScopeRow};
+use super::{Records, Site, repair, row, trail};
+use crate::store::StoreError;
+
+/// An installation and the key with which it signs, as a certificate of the region says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SignerKey {
+    /// The installation.
+    pub install: InstallId,
+    /// Its site; none for the hub.
+    pub site: Option<SiteId>,
+    /// Its Ed25519 key.
+    pub key: VerifyingKey,
+}
+
+impl Records {
+    /// Keeps keys whose certificates were checked. The first key of an installation stays; another one is not taken,
+    /// and is in the audit.
+    pub async fn keep_signers(&self, signers: Vec<SignerKey>) -> Result<(), StoreError> {
+        let (install, now) = (self.0.site.install, self.0.clock.now());
+        self.0
+            .store
+            .write(move |tx| signers.iter().try_for_each(|signer| keep_signer(tx, install, signer, now)))
+            .await
+    }
+}
+
+fn keep_signer(
+    tx: &Connection,
+    own: InstallId,
+    signer: &SignerKey,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let sql = "INSERT INTO signer (install, site, key, since) VALUES (?1, ?2, ?3, ?4)
+               ON CONFLICT (install) DO UPDATE SET install = install RETURNING key";
+    let site = signer.site.map(|site| site.to_string());
+    let values = params![signer.install.0, site, signer.key.as_bytes(), now.0];
+    let kept: Vec<u8> = tx.prepare_cached(sql)?.query_row(values, |row| row.get(0))?;
+    if kept == signer.key.as_bytes() {
+        return Ok(());
+    }
+    tracing::error!(install = %signer.install, "an installation is said to have another key than before");
+    let detail = Code::near(&format!("key-changed.{}", signer.install));
+    trail::append(
+        tx,
+        own,
+        now,
+        What::done(Who::System, Action::HeadFault).with_outcome(Outcome::Refused).with_detail(detail),
+    )
+}
+
+/// Installations whose keys are held.
+pub(super) fn signers(connection: &Connection) -> Result<Vec<InstallId>, StoreError> {
+    let mut statement =
+        connection.prepare_cached("SELECT install FROM signer ORDER BY since DESC, install")?;
+    let rows = statement.query_map([], |row| row.get(0).map(InstallId))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// The keys that are held.
+pub(super) fn keys(connection: &Connection) -> Result<BTreeMap<InstallId, VerifyingKey>, StoreError> {
+    let mut statement = connection.prepare_cached("SELECT install, key FROM signer")?;
+    let mut rows = statement.query([])?;
+    let mut keys = BTreeMap::new();
+    while let Some(found) = rows.next()? {
+        let key = VerifyingKey::from_bytes(&found.get(1)?).map_err(|_| row::corrupt("signer"))?;
+        keys.insert(InstallId(found.get(0)?), key);
+    }
+    Ok(keys)
+}
+
+/// How far the runs in a document are proven.
+pub(super) fn runs(connection: &Connection, scope_id: i64) -> Result<BTreeMap<InstallId, Run>, StoreError> {
+    let mut statement = connection.prepare_cached("SELECT install, seq, hash FROM run WHERE scope = ?1")?;
+    let rows = statement.query_map([scope_id], |row| {
+        let run = Run { seq: row::count(row.get(1)?), hash: RunHash(row.get(2)?) };
+        Ok((InstallId(row.get(0)?), run))
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Notes that the run of an installation in a document is proven so far, unless it was proven further.
+pub(super) fn keep_run(
+    connection: &Connection,
+    scope_id: i64,
+    install: InstallId,
+    run: Run,
+    voucher: Option<&Voucher>,
+) -> Result<(), StoreError> {
+    let sql = "INSERT INTO run (scope, install, seq, hash, voucher) VALUES (?1, ?2, ?3, ?4, ?5)
+               ON CONFLICT (scope, install) DO UPDATE SET seq = ?3, hash = ?4, voucher = ?5 WHERE seq < ?3";
+    let voucher = voucher.map(minicbor::to_vec).transpose().map_err(|_| row::corrupt("run"))?;
+    let values = params![scope_id, install.0, row::int(run.seq), run.hash.0, voucher];
+    connection.prepare_cached(sql)?.execute(values)?;
+    Ok(())
+}
+
+/// Notes how far a run goes by a head that comes without its changes, if its signature holds.
+pub(super) fn keep_signed(
+    connection: &Connection,
+    scope_id: i64,
+    site: &Site,
+    head: &SignedHead,
+    keys: &BTreeMap<InstallId, VerifyingKey>,
+) -> Result<(), StoreError> {
+    let verified = keys.get(&head.install).map(|key| head.verify(RegionId(site.region), key));
+    let Some(Ok(run)) = verified else {
+        tracing::error!(writer = %head.install, "the head of a month that is not kept does not hold");
+        return Ok(());
+    };
+    let (install, seq, signature) = (head.install, head.seq, head.signature);
+    keep_run(
+        connection,
+        scope_id,
+        install,
+        run,
+        Some(&Voucher { install, seq, signature, after: Vec::new() }),
+    )
+}
+
+/// Adds a change made here to this installation's run in its document; none for the first change of a document.
+pub(super) fn continue_own(
+    connection: &Connection,
+    row: &ScopeRow,
+    change: &CheckedChange,
+) -> Result<Option<Run>, StoreError> {
+    if change.install == InstallId::GENESIS {
+        return Ok(None);
+    }
+    let mut runs = runs(connection, row.id)?;
+    if runs.get(&change.install).map_or(0, |run| run.seq) + 1 != change.seq {
+        rewind(connection, row, &BTreeMap::from([(change.install, change.seq)]), &mut runs)?;
+    }
+    let run = runs.get(&change.install).copied().unwrap_or_default().then(change.hash);
+    if run.seq != change.seq {
+        // Never a reason not to save: the hub says what it lacks.
+        tracing::error!(scope = %row.scope, "the run of this installation is not known up to its newest change");
+        return Ok(None);
+    }
+    keep_run(connection, row.id, change.install, run, None)?;
+    Ok(Some(run))
+}
+
+/// A change that came and is to be judged.
+#[derive(Clone, Debug)]
+pub(super) struct Arrived {
+    pub(super) change: CheckedChange,
+    pub(super) sequence: Option<u64>,
+    /// It is held back already.
+    pub(super) is_held: bool,
+    /// A head has vouched for it already; only what it builds on was missing.
+    pub(super) is_vouched: bool,
+    /// It stands in the tail of its document, and was believed when it came.
+    pub(super) is_known: bool,
+}
+
+impl Arrived {
+    /// A change that is not held back.
+    pub(super) fn new(
+        connection: &Connection,
+        scope_id: i64,
+        change: CheckedChange,
+        sequence: u64,
+    ) -> Result<Self, StoreError> {
+        let sql = "SELECT 1 FROM change WHERE scope = ?1 AND hash = ?2";
+        let is_known = connection.prepare_cached(sql)?.exists(params![scope_id, change.hash.0])?;
+        Ok(Self { change, sequence: Some(sequence), is_held: false, is_vouched: false, is_known })
+    }
+
+    /// What a document's row says of the hub's order, with this change: it is here, and at the hub.
+    pub(super) fn count(&self, row: &mut ScopeRow) {
+        if let Some(sequence) = self.sequence {
+            row.digest = row.digest.plus(Digest::of(row.scope, self.change.hash));
+            row.sequence = row.sequence.max(sequence);
+        }
+    }
+}
+
+/// The changes of a document that are held back, in the hub's order.
+pub(super) fn held_back(connection: &Connection, row: &ScopeRow) -> Result<Vec<Arrived>, StoreError> {
+    let sql = "SELECT hash, bytes, sequence, code FROM unvouched WHERE scope = ?1 ORDER BY sequence";
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query([row.id])?;
+    let mut held = Vec::new();
+    while let Some(found) = rows.next()? {
+        let hash = row::hash(&found.get::<_, Vec<u8>>(0)?)?;
+        let change = document::check(row.scope.section(), hash, &found.get::<_, Vec<u8>>(1)?)
+            .map_err(|_| row::corrupt("change"))?;
+        let (sequence, code): (Option<i64>, String) = (found.get(2)?, found.get(3)?);
+        let is_vouched = code == HeadFault::OnUnvouched.code();
+        let sequence = sequence.map(row::count);
+        held.push(Arrived { change, sequence, is_held: true, is_vouched, is_known: false });
+    }
+    Ok(held)
+}
+
+/// Keeps a change aside; the first time people are told.
+pub(super) fn hold_back(
+    tx: &Connection,
+    site: &Site,
+    row: &ScopeRow,
+    arrived: &Arrived,
+    fault: HeadFault,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let (change, code) = (&arrived.change, fault.code());
+    let sql = "INSERT INTO unvouched (scope, hash, sequence, install, code, bytes, since)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (scope, hash) DO UPDATE SET code = ?5";
+    let sequence = arrived.sequence.map(row::int);
+    let values = params![row.id, change.hash.0, sequence, change.install.0, code, change.bytes, now.0];
+    tx.prepare_cached(sql)?.execute(values)?;
+    if arrived.is_held {
+        return Ok(());
+    }
+    metrics::counter!("hearth_changes_held_back_total", "code" => code).increment(1);
+    tracing::error!(scope = %row.scope, writer = %change.install, code, "a change that nothing vouches for is held back");
+    let what = What::done(Who::System, Action::HeadFault).with_outcome(Outcome::Refused);
+    let what = what.about(row.scope.subject()).in_section(row.scope.section());
+    let detail = Code::near(&format!("{code}.{}", change.install));
+    trail::append(tx, site.install, now, what.with_detail(detail))
+}
+
+/// Takes a change that was held back out of what is kept aside, and out of the digest, in which it will count anew.
+pub(super) fn release(tx: &Connection, row: &mut ScopeRow, arrived: &Arrived) -> Result<(), StoreError> {
+    if !arrived.is_held {
+        return Ok(());
+    }
+    let sql = "DELETE FROM unvouched WHERE scope = ?1 AND hash = ?2";
+    tx.prepare_cached(sql)?.execute(params![row.id, arrived.change.hash.0])?;
+    if arrived.sequence.is_some() {
+        row.digest = row.digest.minus(Digest::of(row.scope, arrived.change.hash));
+    }
+    Ok(())
+}
+
+/// The changes of a document by installation and number, whoever made them.
+fn by_number(
+    connection: &Connection,
+    row: &ScopeRow,
+) -> Result<BTreeMap<InstallId, BTreeMap<u64, ChangeHash>>, StoreError> {
+    let tail = documents::tail(connection, row.id)?.into_iter().map(|change| change.stored);
+    let mut by_number: BTreeMap<InstallId, BTreeMap<u64, ChangeHash>> = BTreeMap::new();
+    for stored in repair::saved(connection, row)?.into_iter().chain(tail) {
+        let change = document::check(row.scope.section(), stored.hash, &stored.bytes)
+            .map_err(|_| row::corrupt("change"))?;
+        by_number.entry(change.install).or_default().insert(change.seq, change.hash);
+    }
+    Ok(by_number)
+}
+
+/// Takes the runs of these installations back to before a number, by what is held of the document.
+pub(super) fn rewind(
+    connection: &Connection,
+    row: &ScopeRow,
+    before: &BTreeMap<InstallId, u64>,
+    runs: &mut BTreeMap<InstallId, Run>,
+) -> Result<(), StoreError> {
+    let held = by_number(connection, row)?;
+    for (install, before) in before {
+        let changes = held.get(install).into_iter().flatten().zip(1..*before);
+        let gapless = changes.take_while(|((seq, _), due)| **seq == *due);
+        runs.insert(*install, gapless.fold(Run::default(), |run, ((_, hash), _)| run.then(*hash)));
+    }
+    Ok(())
+}
+
+/// What vouches for changes of a document that go to the hub again: how far this installation's own run goes with them,
+/// to be signed, and the heads of the others that were received.
+pub(super) fn of_pushed(
+    connection: &Connection,
+    own: InstallId,
+    scope: Scope,
+    pushed: &BTreeSet<ChangeHash>,
+) -> Result<(Option<Run>, Vec<SignedHead>), StoreError> {
+    let Some(row) = documents::find(connection, scope)? else { return Ok((None, Vec::new())) };
+    let (mut own_run, mut heads) = (None, Vec::new());
+    for (install, changes) in by_number(connection, &row)? {
+        let last = changes.iter().rev().find(|(_, hash)| pushed.contains(hash)).map(|(seq, _)| *seq);
+        let Some(last) = last.filter(|_| install != InstallId::GENESIS) else { continue };
+        let run = |upto| changes.range(..=upto).fold(Run::default(), |run, (_, hash)| run.then(*hash));
+        if install == own {
+            own_run = Some(run(last));
+        } else if let Some((proven, voucher)) = head_of(connection, scope, install)? {
+            let between = |seq: u64| (last.saturating_add(1)..=proven.seq).contains(&seq);
+            let later = changes.iter().filter(|(seq, _)| between(**seq)).map(|(_, hash)| *hash);
+            let after: Vec<ChangeHash> = later.chain(voucher.after.iter().copied()).collect();
+            let head = voucher.after.iter().fold(proven, |run, hash| run.then(*hash));
+            let (seq, hash, signature) = (head.seq, head.hash, voucher.signature);
+            heads.push(SignedHead { scope, install, seq, hash, signature, after });
+        }
+    }
+    Ok((own_run, heads))
+}
+
+/// How far the run of another installation in a document is proven, and by which voucher.
+fn head_of(
+    connection: &Connection,
+    scope: Scope,
+    install: InstallId,
+) -> Result<Option<(Run, Voucher)>, StoreError> {
+    let sql = "SELECT run.seq, run.hash, run.voucher FROM run JOIN scope ON scope.id = run.scope
+               WHERE scope.key = ?1 AND run.install = ?2 AND run.voucher IS NOT NULL";
+    let mut statement = connection.prepare_cached(sql)?;
+    let found = statement.query_row(params![scope.to_key(), install.0], |row| {
+        let run = Run { seq: row::count(row.get(0)?), hash: RunHash(row.get(1)?) };
+        Ok((run, row.get::<_, Vec<u8>>(2)?))
+    });
+    let Some((run, bytes)) = found.optional()? else { return Ok(None) };
+    let voucher = minicbor::decode(&bytes).map_err(|_| row::corrupt("run"))?;
+    Ok(Some((run, voucher)))
+}
