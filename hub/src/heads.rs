@@ -1,6 +1,7 @@
 //! Signed heads in the database: those that nodes push, those of the hub's own entries, and the certificates of all who
 //! sign.
 
+mod ahead;
 mod own;
 mod read;
 
@@ -12,11 +13,12 @@ use hearth_protocol::scope::Scope;
 use hearth_protocol::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Transaction};
 
+pub(crate) use ahead::note_ahead;
 pub use own::{HeadKeys, note_signer, settle_own};
 pub(crate) use own::{note_own, prepare, sign_own};
 pub(crate) use read::{Sent, keys, signed_heads, signers, vouchers};
 
-use crate::store::StoreError;
+use crate::store::{StoreError, columns};
 
 /// How far the run of an installation in a scope is signed.
 pub(crate) fn signed(
@@ -50,14 +52,16 @@ pub(crate) fn vouch(
     came.retain(|(seq, _)| *seq > base.seq);
     came.sort_unstable();
     came.dedup();
-    let mut run = base;
-    for (seq, hash) in &came {
-        if *seq != run.seq + 1 {
-            return Ok(Err(HeadFault::Gap));
-        }
-        run = run.then(*hash);
+    let mut continued = follow(base, &came);
+    if continued.is_none() {
+        // A database from before heads were signed holds changes that none of them reaches.
+        came.extend(stored_after(transaction, head, base.seq)?);
+        came.sort_unstable();
+        came.dedup();
+        continued = follow(base, &came);
     }
-    run = head.after.iter().fold(run, |run, hash| run.then(*hash));
+    let Some(run) = continued else { return Ok(Err(HeadFault::Gap)) };
+    let run = head.after.iter().fold(run, |run, hash| run.then(*hash));
     if run != (Run { seq: head.seq, hash: head.hash }) {
         return Ok(Err(HeadFault::BadSignature));
     }
@@ -66,7 +70,26 @@ pub(crate) fn vouch(
     for (seq, hash) in later {
         note_vouched(transaction, head.scope, head.install, (seq, *hash))?;
     }
+    ahead::catch_up(transaction, head.scope, head.install, run, now)?;
     Ok(Ok(came.into_iter().map(|(_, hash)| hash).collect()))
+}
+
+/// The run with these changes; none where one is missing.
+fn follow(base: Run, changes: &[(u64, ChangeHash)]) -> Option<Run> {
+    changes.iter().try_fold(base, |run, (seq, hash)| (*seq == run.seq + 1).then(|| run.then(*hash)))
+}
+
+fn stored_after(
+    connection: &Connection,
+    head: &SignedHead,
+    seq: u64,
+) -> Result<Vec<(u64, ChangeHash)>, StoreError> {
+    let sql = "SELECT actor_seq, hash FROM change WHERE scope = ?1 AND install = ?2 AND actor_seq > ?3";
+    let mut select = connection.prepare_cached(sql)?;
+    let rows = select.query_map((head.scope.to_key(), head.install.0, seq), |row| {
+        Ok((row.get(0)?, columns::hash(row, 1)?))
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
 }
 
 fn keep(

@@ -139,12 +139,14 @@ struct Intake<'t> {
     vouched: BTreeSet<(Scope, ChangeHash)>,
     /// Why the head of an installation in a scope does not hold.
     faults: BTreeMap<(Scope, InstallId), HeadFault>,
+    /// Heads whose signature holds, and before which a change is missing.
+    ahead: BTreeMap<(Scope, InstallId), SignedHead>,
 }
 
 impl<'t> Intake<'t> {
     fn new(transaction: &'t Transaction<'t>, now: Timestamp) -> Self {
-        let (vouched, faults) = (BTreeSet::new(), BTreeMap::new());
-        Self { transaction, now, added: BTreeMap::new(), vouched, faults }
+        let (vouched, faults, ahead) = Default::default();
+        Self { transaction, now, added: BTreeMap::new(), vouched, faults, ahead }
     }
 
     /// Compares the heads of a push with its changes, before any is judged.
@@ -163,6 +165,9 @@ impl<'t> Intake<'t> {
                 Ok(vouched) => self.vouched.extend(vouched.into_iter().map(|hash| (head.scope, hash))),
                 Err(fault) => {
                     self.faults.insert((head.scope, head.install), fault);
+                    if fault == HeadFault::Gap {
+                        self.ahead.insert((head.scope, head.install), head.clone());
+                    }
                 }
             }
         }

@@ -1,9 +1,8 @@
 //! Changes of others that an installation brings back after the hub has lost them.
 //!
-//! They are judged by the rights of who made them. That he made them is vouched for by who brings them alone, so they
+//! They are judged by the rights of who made them, whose signed head must vouch for them like for any other change. They
 //! are taken only for a while after a loss that an administrator has declared, of documents that the bringer holds
-//! anyway, and each is noted with its bringer. A signed head of the maker belongs to be checked in [`broken`], where
-//! its right is looked up; with it the time limit falls.
+//! anyway, and each is noted with its bringer: a signature says who wrote a change, not that it was never refused.
 
 use hearth_protocol::access::{SiteRight, site_right};
 use hearth_protocol::document::CheckedChange;

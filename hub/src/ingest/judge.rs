@@ -65,6 +65,9 @@ impl Intake<'_> {
         let known = scopes::get(self.transaction, item.scope)?;
         let fault = self.head_fault(item.scope, change)?;
         match standing(self.transaction, item.scope, known.as_ref(), change)? {
+            Standing::Missing(dep) if fault == Some(HeadFault::Gap) && change.install == pusher.id => {
+                self.wait_ahead(pusher, item, change, dep)
+            }
             Standing::Next | Standing::Missing(_) if fault.is_some() => {
                 let fault = fault.unwrap_or(HeadFault::Unsigned);
                 self.note_head_fault(pusher, item.scope, change.install, fault)?;
@@ -133,6 +136,23 @@ impl Intake<'_> {
         let row = (key, item.stated.0, missing.0, pusher.id.0, &item.bytes, self.now.0);
         self.transaction.prepare_cached(sql)?.execute(row)?;
         Ok(Verdict::Judged(ChangeResult::Pending(missing)))
+    }
+
+    /// Lets a change wait with its head: what is missing before it will say whether it is vouched for.
+    fn wait_ahead(
+        &self,
+        pusher: Install,
+        item: &Item,
+        change: &CheckedChange,
+        missing: ChangeHash,
+    ) -> Result<Verdict, StoreError> {
+        let verdict = self.wait(pusher, item, missing)?;
+        if let (Verdict::Judged(ChangeResult::Pending(_)), Some(head)) =
+            (&verdict, self.ahead.get(&(item.scope, change.install)))
+        {
+            heads::note_ahead(self.transaction, head, (change.seq, change.hash), self.now)?;
+        }
+        Ok(verdict)
     }
 
     /// Stores a change that keeps every rule as the next of its scope.

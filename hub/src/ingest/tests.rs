@@ -525,11 +525,67 @@ async fn a_signature_of_one_change_is_of_no_use_for_another() {
     entry.author.staff = hearth_protocol::id::StaffId(99);
     let forged = twin.add(notes, vec![entry]);
     assert_eq!(judged(&hub, forged.clone(), vec![head.clone()]).await, rejected("bad-signature"));
-    let (later, second) = {
-        let mut changes = pen.write(notes);
-        let run = Run { seq: head.seq, hash: head.hash };
+}
+
+#[tokio::test]
+async fn what_is_sent_after_something_that_was_lost_waits_for_it_with_its_head() {
+    let hub = region().await;
+    let notes = scope(1, Section::Notes);
+    let mut pen = Pen::new(1);
+    let mut run = Run::default();
+    let mut pushes = Vec::new();
+    for _ in 0..4 {
+        let changes = pen.write(notes);
         let head = heads(InstallId(1), &signing_key(1), |_| run, &changes).pop().unwrap();
-        (changes.remove(0), head)
-    };
-    assert_eq!(judged(&hub, vec![later], vec![second]).await, rejected("gap-before"));
+        run = Run { seq: head.seq, hash: head.hash };
+        pushes.push((changes, head));
+    }
+    let (first, lost): ((Vec<_>, _), (Vec<_>, _)) = (pushes.remove(0), pushes.remove(0));
+    assert_eq!(judged(&hub, first.0, vec![first.1]).await, accepted(2));
+    for (changes, head) in pushes {
+        let missing = document::check(Section::Notes, changes[0].change.hash, &changes[0].change.bytes);
+        let missing = missing.unwrap().deps[0];
+        assert_eq!(judged(&hub, changes, vec![head]).await, ChangeResult::Pending(missing));
+    }
+    assert_eq!((hub.count("pending").await, hub.count("change_ahead").await), (2, 2));
+    assert_eq!(judged(&hub, lost.0, vec![lost.1]).await, accepted(3));
+    assert_eq!((hub.count("pending").await, hub.count("change").await), (0, 5));
+    assert_eq!((hub.count("head_ahead").await, hub.count("change_ahead").await), (0, 0));
+    assert_eq!((hub.count("vouched").await, hub.count("quarantine").await), (0, 0));
+    let signed = hub.store.read(move |c| crate::heads::signed(c, notes, InstallId(1))).await.unwrap();
+    assert_eq!(signed.unwrap().0, run);
+}
+
+#[tokio::test]
+async fn a_head_that_waited_proves_nothing_that_its_installation_did_not_sign() {
+    let hub = region().await;
+    let notes = scope(1, Section::Notes);
+    let mut pen = Pen::new(1);
+    let mut twin = pen.clone();
+    let (first, first_head) = signed_push(&hub, &mut pen, notes).await;
+    let run = Run { seq: first_head.seq, hash: first_head.hash };
+    let second = pen.write(notes);
+    let head = heads(InstallId(1), &signing_key(1), |_| run, &second).pop().unwrap();
+    // A thief with the key's holder's head puts another change under it.
+    twin.see(&first);
+    let mut other = entry(twin.next_id(), NOW);
+    other.author.staff = hearth_protocol::id::StaffId(99);
+    let forged = twin.add(notes, vec![other]);
+    assert!(matches!(judged(&hub, forged, vec![head]).await, ChangeResult::Pending(_)));
+    assert_eq!(judged(&hub, first, vec![first_head]).await, accepted(2));
+    assert_eq!((hub.count("change").await, hub.count("quarantine WHERE code = 'unsigned'").await), (2, 1));
+}
+
+#[tokio::test]
+async fn a_database_from_before_heads_were_signed_goes_on() {
+    let hub = region().await;
+    let notes = scope(1, Section::Notes);
+    let mut pen = Pen::new(1);
+    let mut changes = pen.write(notes);
+    assert_eq!(hub.push(1, changes.clone()).await.len(), 2);
+    hub.store.write(|t| Ok(t.execute("DELETE FROM signed_head", [])?)).await.unwrap();
+    let later = pen.write(notes);
+    changes.extend(later.clone());
+    let head = heads(InstallId(1), &signing_key(1), |_| Run::default(), &changes).pop().unwrap();
+    assert_eq!(judged(&hub, later, vec![head]).await, accepted(3));
 }

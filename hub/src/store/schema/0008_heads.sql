@@ -27,3 +27,23 @@ CREATE TABLE signer (
     install       INTEGER PRIMARY KEY,
     chain         BLOB    NOT NULL
 ) STRICT;
+
+-- Signed heads before which a change of their installation is missing, and the changes that came under them and wait.
+CREATE TABLE head_ahead (
+    scope         BLOB    NOT NULL CHECK (length(scope) = 20),
+    install       INTEGER NOT NULL,
+    seq           INTEGER NOT NULL CHECK (seq > 0),
+    hash          BLOB    NOT NULL CHECK (length(hash) = 32),
+    signature     BLOB    NOT NULL CHECK (length(signature) = 64),
+    -- Hashes, one behind the other, of the changes up to the head that did not come with it.
+    after         BLOB    NOT NULL,
+    received_at   INTEGER NOT NULL,
+    PRIMARY KEY (scope, install)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE change_ahead (
+    scope         BLOB    NOT NULL CHECK (length(scope) = 20),
+    install       INTEGER NOT NULL,
+    seq           INTEGER NOT NULL,
+    hash          BLOB    NOT NULL CHECK (length(hash) = 32),
+    PRIMARY KEY (scope, install, seq)
+) STRICT, WITHOUT ROWID;
