@@ -3,17 +3,19 @@
 use std::time::Duration;
 
 use hearth_protocol::document;
+use hearth_protocol::head::Run;
 use hearth_protocol::id::EntryId;
 use hearth_protocol::record::Role;
 use hearth_protocol::scope::{Month, Scope, Section};
 use hearth_protocol::sync::digest::Digest;
 use hearth_protocol::sync::node::{Intake, IntakeItem};
 use hearth_protocol::wire::message::{
-    Delivery, DeliveryState, EntryDelivery, Outline, RevokeMode, Sequence, SnapshotPart,
+    Delivery, DeliveryState, EntryDelivery, Lacks, Outline, RegionId, RevokeMode, ScopeChanges, Sequence,
+    SnapshotPart,
 };
 
 use super::exchange_tests::{Order, holds, revoke, write};
-use super::sample::{NOON, Sample, dump, key, requester};
+use super::sample::{NOON, Sample, dump, key, requester, signing_key};
 use super::*;
 
 const DAY: Duration = Duration::from_hours(24);
@@ -132,6 +134,40 @@ async fn a_month_that_was_let_go_of_is_written_to_fetched_and_let_go_of_again() 
     assert_eq!(a.records.held().await.unwrap().digest, order.digest());
     a.records.take_in(whole(&order, december())).await.unwrap();
     assert_eq!(notes(&a).await.len(), 7);
+}
+
+#[tokio::test]
+async fn what_a_hub_lost_of_a_month_that_was_let_go_of_is_given_back_with_a_head_that_holds() {
+    let a = Sample::of_install(7).await;
+    let mut order = Order::default();
+    for n in 0..3 {
+        write(&a, 1, n, "a").await;
+    }
+    order.pull(&a.records).await;
+    a.time.pass(DAY * 125);
+    assert_eq!(a.records.evict().await, Ok(1));
+    let kept = order.0[&december()].clone();
+    for n in 3..6 {
+        write(&a, 1, n, "late").await;
+    }
+    order.pull(&a.records).await;
+    a.records.take_in(order.intake()).await.unwrap();
+    let late: Vec<_> = order.0[&december()].iter().skip(kept.len()).cloned().collect();
+    let first_two = late.iter().take(2).map(|change| change.hash).collect();
+    let lacks =
+        Lacks { scopes: vec![ScopeChanges { scope: december(), hashes: first_two }], ..Lacks::default() };
+    a.records.push_back(lacks).await.unwrap();
+    let outbox = a.records.outbox(0, usize::MAX).await.unwrap();
+    let heads = outbox.signed(a.records.site(), &signing_key(InstallId(7)));
+    let [head] = heads.as_slice() else { panic!("{heads:?}") };
+    let key = signing_key(InstallId(7)).verifying_key();
+    let run = head.verify(RegionId(a.records.site().region), &key).unwrap();
+    // As the hub goes on from the run of what it has: with what comes, and with what is said to come later.
+    let came = outbox.groups.iter().flat_map(|group| &group.group.changes).map(|one| one.change.hash);
+    let held = kept.iter().skip(1).map(|change| change.hash);
+    let all = held.chain(came).chain(head.after.iter().copied());
+    assert_eq!(all.fold(Run::default(), |run, hash| run.then(hash)), run);
+    assert_eq!((run.seq, head.after.len()), (6, 1));
 }
 
 #[tokio::test]

@@ -41,8 +41,9 @@ impl Order {
         loop {
             let outbox = records.outbox(0, usize::MAX).await.unwrap();
             let install = records.site().install;
-            for (scope, run) in &outbox.runs {
-                self.1.insert((*scope, install), voucher(*scope, install, *run));
+            for (scope, own) in &outbox.runs {
+                let signed = voucher(*scope, install, own.run);
+                self.1.insert((*scope, install), Voucher { after: own.after.clone(), ..signed });
             }
             for head in outbox.heads {
                 let region = RegionId(records.site().region);
@@ -69,8 +70,8 @@ impl Order {
     async fn pull_some(&mut self, records: &Records, count: usize) {
         let outbox = records.outbox(0, usize::MAX).await.unwrap();
         let install = records.site().install;
-        for (scope, run) in &outbox.runs {
-            self.1.insert((*scope, install), voucher(*scope, install, *run));
+        for (scope, own) in &outbox.runs {
+            self.1.insert((*scope, install), voucher(*scope, install, own.run));
         }
         let changes = outbox.groups.into_iter().flat_map(|group| group.group.changes).take(count);
         let settled = changes.map(|one| Settled {

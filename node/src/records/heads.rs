@@ -17,6 +17,7 @@ use hearth_protocol::wire::message::RegionId;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::documents::{self, ScopeRow};
+use super::outbox::OwnRun;
 use super::{Records, Site, repair, row, trail};
 use crate::store::StoreError;
 
@@ -289,41 +290,53 @@ pub(super) fn of_pushed(
     own: InstallId,
     scope: Scope,
     pushed: &BTreeSet<ChangeHash>,
-) -> Result<(Option<Run>, Vec<SignedHead>), StoreError> {
+) -> Result<(Option<OwnRun>, Vec<SignedHead>), StoreError> {
     let Some(row) = documents::find(connection, scope)? else { return Ok((None, Vec::new())) };
     let (mut own_run, mut heads) = (None, Vec::new());
     for (install, changes) in by_number(connection, &row)? {
         let last = changes.iter().rev().find(|(_, hash)| pushed.contains(hash)).map(|(seq, _)| *seq);
         let Some(last) = last.filter(|_| install != InstallId::GENESIS) else { continue };
-        let run = |upto| changes.range(..=upto).fold(Run::default(), |run, (_, hash)| run.then(*hash));
-        if install == own {
-            own_run = Some(run(last));
-        } else if let Some((proven, voucher)) = head_of(connection, scope, install)? {
-            let between = |seq: u64| (last.saturating_add(1)..=proven.seq).contains(&seq);
-            let later = changes.iter().filter(|(seq, _)| between(**seq)).map(|(_, hash)| *hash);
-            let after: Vec<ChangeHash> = later.chain(voucher.after.iter().copied()).collect();
-            let head = voucher.after.iter().fold(proven, |run, hash| run.then(*hash));
-            let (seq, hash, signature) = (head.seq, head.hash, voucher.signature);
-            heads.push(SignedHead { scope, install, seq, hash, signature, after });
+        if install == own && changes.contains_key(&1) {
+            let upto = changes.range(..=last);
+            own_run = Some(OwnRun::from(upto.fold(Run::default(), |run, (_, hash)| run.then(*hash))));
+        } else if let Some((proven, voucher)) = run_of(connection, row.id, install)? {
+            let after = between(&changes, last, proven.seq);
+            if install == own {
+                own_run = Some(OwnRun { run: proven, after });
+            } else if let Some(voucher) = voucher {
+                heads.push(given_back(scope, proven, voucher, after));
+            }
         }
     }
     Ok((own_run, heads))
 }
 
-/// How far the run of another installation in a document is proven, and by which voucher.
-fn head_of(
+fn between(changes: &BTreeMap<u64, ChangeHash>, last: u64, upto: u64) -> Vec<ChangeHash> {
+    let later = changes.iter().filter(|(seq, _)| **seq > last && **seq <= upto);
+    later.map(|(_, hash)| *hash).collect()
+}
+
+/// The head of another installation, whose run is proven to be `proven`, for changes behind which `after` come.
+fn given_back(scope: Scope, proven: Run, voucher: Voucher, mut after: Vec<ChangeHash>) -> SignedHead {
+    let head = voucher.after.iter().fold(proven, |run, hash| run.then(*hash));
+    after.extend(voucher.after);
+    let (install, signature) = (voucher.install, voucher.signature);
+    SignedHead { scope, install, seq: head.seq, hash: head.hash, signature, after }
+}
+
+/// How far the run of an installation in a document is proven, and by which voucher; none for this installation.
+fn run_of(
     connection: &Connection,
-    scope: Scope,
+    scope_id: i64,
     install: InstallId,
-) -> Result<Option<(Run, Voucher)>, StoreError> {
-    let sql = "SELECT run.seq, run.hash, run.voucher FROM run JOIN scope ON scope.id = run.scope
-               WHERE scope.key = ?1 AND run.install = ?2 AND run.voucher IS NOT NULL";
+) -> Result<Option<(Run, Option<Voucher>)>, StoreError> {
+    let sql = "SELECT seq, hash, voucher FROM run WHERE scope = ?1 AND install = ?2";
     let mut statement = connection.prepare_cached(sql)?;
-    let found = statement.query_row(params![scope.to_key(), install.0], |row| {
+    let found = statement.query_row(params![scope_id, install.0], |row| {
         let run = Run { seq: row::count(row.get(0)?), hash: RunHash(row.get(1)?) };
-        Ok((run, row.get::<_, Vec<u8>>(2)?))
+        Ok((run, row.get::<_, Option<Vec<u8>>>(2)?))
     });
     let Some((run, bytes)) = found.optional()? else { return Ok(None) };
-    let voucher = minicbor::decode(&bytes).map_err(|_| row::corrupt("run"))?;
+    let voucher = bytes.map(|bytes| minicbor::decode(&bytes)).transpose().map_err(|_| row::corrupt("run"))?;
     Ok(Some((run, voucher)))
 }

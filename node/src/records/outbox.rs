@@ -78,17 +78,32 @@ pub struct Outbox {
     /// The groups, in the order in which they were written.
     pub groups: Vec<OutboxGroup>,
     /// How far this installation's run goes with them, in each of their documents: what is to be signed.
-    pub runs: BTreeMap<Scope, Run>,
+    pub runs: BTreeMap<Scope, OwnRun>,
     /// Signed heads of the others whose changes go back to the hub.
     pub heads: Vec<SignedHead>,
+}
+
+/// How far this installation's run in a document goes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OwnRun {
+    /// The run.
+    pub run: Run,
+    /// Its last changes that do not come with it: of a month that was let go of no earlier run can be told.
+    pub after: Vec<ChangeHash>,
+}
+
+impl From<Run> for OwnRun {
+    fn from(run: Run) -> Self {
+        Self { run, after: Vec::new() }
+    }
 }
 
 impl Outbox {
     /// Everything that vouches for the groups, this installation's own signed with its key.
     pub fn signed(&self, site: &Site, key: &SigningKey) -> Vec<SignedHead> {
-        let own = self.runs.iter().map(|(scope, run)| {
+        let own = self.runs.iter().map(|(scope, own)| {
             let writer = Writer { region: RegionId(site.region), scope: *scope, install: site.install };
-            writer.head(*run, key)
+            SignedHead { after: own.after.clone(), ..writer.head(own.run, key) }
         });
         own.chain(self.heads.iter().cloned()).collect()
     }
@@ -159,11 +174,11 @@ fn vouched_for(
     signed: &BTreeMap<(Scope, ChangeHash), Run>,
 ) -> Result<Outbox, StoreError> {
     let mut again: BTreeMap<Scope, BTreeSet<ChangeHash>> = BTreeMap::new();
-    let mut runs: BTreeMap<Scope, Run> = BTreeMap::new();
+    let mut runs: BTreeMap<Scope, OwnRun> = BTreeMap::new();
     for change in groups.iter().flat_map(|group| &group.group.changes) {
         let (scope, hash) = (change.scope, change.change.hash);
         match signed.get(&(scope, hash)) {
-            Some(run) => further(&mut runs, scope, *run),
+            Some(run) => further(&mut runs, scope, OwnRun::from(*run)),
             None if hash == document::genesis(scope.section()).hash => {}
             None => {
                 again.entry(scope).or_default().insert(hash);
@@ -181,9 +196,11 @@ fn vouched_for(
     Ok(Outbox { groups, runs, heads })
 }
 
-fn further(runs: &mut BTreeMap<Scope, Run>, scope: Scope, run: Run) {
-    let newest = runs.entry(scope).or_insert(run);
-    *newest = if run.seq > newest.seq { run } else { *newest };
+fn further(runs: &mut BTreeMap<Scope, OwnRun>, scope: Scope, own: OwnRun) {
+    let newest = runs.entry(scope).or_default();
+    if own.run.seq > newest.run.seq {
+        *newest = own;
+    }
 }
 
 /// A record is granted anew: what the hub refused of it because it was not is offered once more. What was written here

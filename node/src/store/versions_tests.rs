@@ -110,7 +110,7 @@ async fn a_database_of_the_first_version_is_brought_up_to_date_and_goes_on() {
     assert_eq!(added.ids, [EntryId { install: OWN, counter: 2 }]);
     let waiting = records.outbox(0, usize::MAX).await.unwrap();
     assert_eq!(waiting.groups.iter().map(|group| group.group.changes.len()).sum::<usize>(), 2);
-    assert_eq!(waiting.runs[&notes()].seq, 2, "what was written before is signed with it");
+    assert_eq!(waiting.runs[&notes()].run.seq, 2, "what was written before is signed with it");
     let states = records.entry_states(&[entry().id]).await.unwrap();
     assert_eq!(states[&entry().id], EntryState::Saved);
     records.rebuild_read_model().await.unwrap();
