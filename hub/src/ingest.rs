@@ -182,10 +182,10 @@ impl Intake<'_> {
         let verdict = self.judge(pusher, item)?;
         match verdict {
             Verdict::Judged(ChangeResult::Accepted(_)) => self.take_waiting(place)?,
-            Verdict::Judged(ChangeResult::Pending(_) | ChangeResult::Rejected(_)) => {
+            Verdict::Judged(ChangeResult::Pending(_) | ChangeResult::Rejected(_)) | Verdict::Expel(_) => {
                 self.keep_vouched(item)?;
             }
-            Verdict::Judged(ChangeResult::Duplicate(_)) | Verdict::Expel(_) => {}
+            Verdict::Judged(ChangeResult::Duplicate(_)) => {}
         }
         Ok(verdict)
     }
@@ -242,8 +242,11 @@ impl Intake<'_> {
     /// Keeps what else a copied installation sent in the push by which it was found: a person may want to read it.
     fn keep_aside(&self, pusher: Install, items: impl Iterator<Item = Item>) -> Result<(), StoreError> {
         for item in items {
-            let is_own = item.checked.as_ref().is_ok_and(|change| change.install == pusher.id);
-            if is_own && judge::place_of(self.transaction, item.scope, item.stated)?.is_none() {
+            if judge::place_of(self.transaction, item.scope, item.stated)?.is_some() {
+                continue;
+            }
+            self.keep_vouched(&item)?;
+            if item.checked.as_ref().is_ok_and(|change| change.install == pusher.id) {
                 quarantine::put(self.transaction, pusher.id, &item, "install-held", self.now)?;
             }
         }

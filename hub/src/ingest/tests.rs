@@ -577,6 +577,27 @@ async fn a_head_that_waited_proves_nothing_that_its_installation_did_not_sign() 
 }
 
 #[tokio::test]
+async fn what_a_copy_had_written_before_it_was_found_stays_proven() {
+    let hub = region().await;
+    let (notes, safety) = (scope(1, Section::Notes), scope(1, Section::Safety));
+    let mut original = Pen::new(1);
+    let first = original.write(safety);
+    hub.push(1, first.clone()).await;
+    let mut copy = original.clone();
+    hub.push(1, original.write(notes)).await;
+    let mut other = entry(copy.next_id(), NOW);
+    other.happened = NOW.plus_ms(-1);
+    let mut sent = copy.add(notes, vec![other]);
+    sent.extend(copy.write(safety));
+    assert_eq!(hub.try_push(1, sent).await, Ok(Pushed::Refused(RefusalCode::Cloned)));
+    let sent = crate::heads::Sent::Document(Sequence(2));
+    let vouchers = hub.store.read(move |c| crate::heads::vouchers(c, safety, &sent)).await.unwrap();
+    let writer = Writer { region: RegionId(crate::testing::REGION), scope: safety, install: InstallId(1) };
+    let run = Run::default().then(first[1].change.hash);
+    assert_eq!(vouchers[0].verify(&writer, run, &signing_key(1).verifying_key()), Ok(()));
+}
+
+#[tokio::test]
 async fn a_database_from_before_heads_were_signed_goes_on() {
     let hub = region().await;
     let notes = scope(1, Section::Notes);
