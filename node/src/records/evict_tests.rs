@@ -164,9 +164,9 @@ async fn what_a_hub_lost_of_a_month_that_was_let_go_of_is_given_back_with_a_head
     let run = head.verify(RegionId(a.records.site().region), &key).unwrap();
     // As the hub goes on from the run of what it has: with what comes, and with what is said to come later.
     let came = outbox.groups.iter().flat_map(|group| &group.group.changes).map(|one| one.change.hash);
-    let held = kept.iter().skip(1).map(|change| change.hash);
-    let all = held.chain(came).chain(head.after.iter().copied());
-    assert_eq!(all.fold(Run::default(), |run, hash| run.then(hash)), run);
+    let before = kept.iter().skip(1).map(|change| change.hash);
+    let all = before.chain(came).chain(head.after.iter().copied());
+    assert_eq!(all.fold(Run::default(), Run::then), run);
     assert_eq!((run.seq, head.after.len()), (6, 1));
 }
 
