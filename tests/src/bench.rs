@@ -3,8 +3,8 @@
 pub mod floor;
 mod handshakes;
 pub mod hearth;
-mod javascript;
 mod machine;
+mod peer;
 mod plain;
 mod report;
 mod run;
@@ -20,7 +20,7 @@ use std::time::Duration;
 pub use handshakes::Handshakes;
 pub use machine::Machine;
 pub use report::{Measurement, Report};
-pub use run::{Scenario, System, come_back, compare};
+pub use run::{Ended, Measured, Scenario, System, Terms, come_back, compare};
 pub use sample::{Figure, Sample};
 pub use size::Size;
 

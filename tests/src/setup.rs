@@ -122,7 +122,8 @@ pub fn peers() -> anyhow::Result<PathBuf> {
     }
     std::fs::create_dir_all(&folder)?;
     let lock = "package-lock.json";
-    let is_installed = folder.join("node_modules").is_dir()
+    // npm writes this list last: an installation that was broken off has none.
+    let is_installed = folder.join("node_modules/.package-lock.json").is_file()
         && std::fs::read(from.join(lock)).ok() == std::fs::read(folder.join(lock)).ok();
     for entry in std::fs::read_dir(&from)? {
         let entry = entry?;
@@ -135,6 +136,18 @@ pub fn peers() -> anyhow::Result<PathBuf> {
         run(Command::new("npm").args(["ci", "--no-audit", "--no-fund", "--silent"]).current_dir(&folder))?;
     }
     Ok(folder)
+}
+
+/// samod with the program around it, built by its lock file into the cache: it is a project of its own, so that nothing
+/// else builds what it needs.
+pub fn samod() -> anyhow::Result<PathBuf> {
+    let target = cache_folder()?.join("samod");
+    anstream::eprintln!("building samod");
+    let manifest = root().join("tests/peers/samod/Cargo.toml");
+    let mut command = Command::new(env!("CARGO"));
+    command.args(["build", "--release", "--locked", "--quiet", "--manifest-path"]).arg(manifest);
+    run(command.arg("--target-dir").arg(&target))?;
+    Ok(target.join("release/hearth-bench-samod"))
 }
 
 /// The browser tests' own packages, by their lock file.

@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may fail where it stands")]
 
-use hearth_tests::bench::{Figure, Scenario, Size, System, compare};
+use std::time::Duration;
+
+use hearth_tests::bench::{Ended, Figure, Scenario, Size, System, Terms, compare};
 
 /// Application bytes of a reconnect with nothing changed, both ways.
 const RECONNECT_BYTES_MAX: f64 = 300.0;
@@ -11,11 +13,14 @@ const RECONNECT_BYTES_MAX: f64 = 300.0;
 async fn hearth_and_the_floor_go_through_every_scenario_and_a_reconnect_opens_no_document_and_says_little() {
     let folder = tempfile::tempdir().unwrap();
     let systems = [System::Floor, System::Hearth];
-    let measured =
-        compare(folder.path(), &systems, &Scenario::OF_A_HOME, Size::TINY, 1, |_| {}).await.unwrap();
+    let terms = Terms { runs: 1, peer_runs: 1, limit: Duration::from_mins(5) };
+    let measured = compare(folder.path(), &systems, &Scenario::OF_A_HOME, Size::TINY, terms, |_| {}).await;
     let of = |scenario, system| {
-        let found = measured.iter().find(|m| m.scenario == scenario && m.system == system);
-        &found.unwrap().sample
+        let found = measured.iter().find(|m| m.scenario == scenario && m.system == system).unwrap();
+        match &found.ended {
+            Ended::Measured(sample) => sample,
+            Ended::NotDone(why) => panic!("{scenario:?}, {system:?}: {why}"),
+        }
     };
     for scenario in Scenario::OF_A_HOME {
         assert!(of(scenario, System::Hearth).get(Figure::CpuS).unwrap() > 0.0, "{scenario:?}");

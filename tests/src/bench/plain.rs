@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use super::javascript::JavaScript;
+use super::peer::Peer;
 use super::sample::{Figure, Sample};
 use super::size::Size;
 use super::told::{self, Told, latencies, now_ns};
@@ -29,15 +29,15 @@ const LINE_SEED: u64 = 1;
 pub(super) enum Engine {
     /// The floor.
     Floor,
-    /// An engine in JavaScript.
-    JavaScript(JavaScript),
+    /// Another engine.
+    Peer(Peer),
 }
 
 impl Engine {
     async fn lay_out(&self, folder: &Path, size: Size) -> anyhow::Result<()> {
         match self {
             Self::Floor => floor::lay_out(folder, size),
-            Self::JavaScript(engine) => engine.lay_out(folder, size).await,
+            Self::Peer(engine) => engine.lay_out(folder, size).await,
         }
     }
 
@@ -54,7 +54,7 @@ impl Engine {
                 command.arg("floor-hub").args(["--listen", &address.to_string()]);
                 command
             }
-            Self::JavaScript(engine) => {
+            Self::Peer(engine) => {
                 let mut command = engine.command("hub");
                 command.args(["--port", &address.port().to_string()]);
                 command
@@ -78,7 +78,7 @@ impl Engine {
                 }
                 command
             }
-            Self::JavaScript(engine) => engine.node_command(node),
+            Self::Peer(engine) => engine.node_command(node),
         };
         command.arg("--data").arg(node.data).arg("--told").arg(node.told);
         Process::start_command("node", command, log)
@@ -88,7 +88,7 @@ impl Engine {
     fn save_time(&self) -> Duration {
         match self {
             Self::Floor => Duration::ZERO,
-            Self::JavaScript(_) => Duration::from_secs(3),
+            Self::Peer(_) => Duration::from_secs(3),
         }
     }
 }

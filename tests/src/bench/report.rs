@@ -1,12 +1,17 @@
 //! The figures for people and for programs.
 
+mod markdown;
+mod plots;
+mod published;
+
 use std::path::Path;
 
+use anyhow::Context as _;
 use hearth_node::clock::Clock;
 use serde::{Deserialize, Serialize};
 
 use super::machine::Machine;
-use super::run::{Measured, Scenario, System};
+use super::run::{Ended, Measured, Scenario, System};
 use super::sample::{Figure, Sample};
 use crate::setup;
 
@@ -22,7 +27,7 @@ pub struct Report {
 pub struct Measurement {
     /// Its name; a later measurement of the same name takes its place.
     pub name: String,
-    /// When, RFC 3339.
+    /// When it was done, RFC 3339.
     pub date: String,
     /// Version of Hearth.
     pub hearth: String,
@@ -32,6 +37,9 @@ pub struct Measurement {
     pub profile: String,
     /// Where.
     pub machine: Machine,
+    /// How many processes wanted to run at the end.
+    #[serde(default)]
+    pub load_at_end: String,
     /// How much work.
     pub work: String,
     /// What each system needed for each scenario.
@@ -53,10 +61,13 @@ pub struct Outcome {
     pub median: Sample,
     /// Every run.
     pub samples: Vec<Sample>,
+    /// Why other runs were not done.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub not_done: Vec<String>,
 }
 
 impl Measurement {
-    /// A measurement of these runs, made now.
+    /// A measurement of these runs, which began on `machine` as it is described and have just ended.
     pub fn new(name: &str, machine: Machine, work: String, measured: Vec<Measured>) -> Self {
         Self {
             name: name.to_owned(),
@@ -65,6 +76,7 @@ impl Measurement {
             sqlite: rusqlite::version().to_owned(),
             profile: profile().to_owned(),
             machine,
+            load_at_end: Machine::this().load,
             work,
             results: outcomes(measured),
         }
@@ -77,46 +89,32 @@ impl Measurement {
 
     /// The measurement for people, in Markdown.
     pub fn markdown(&self) -> String {
-        let machine = &self.machine;
-        let mut text = format!(
-            "## {}\n\n{}. {}, Hearth {} ({} profile), SQLite {}, {} cores ({}), {} GiB, Linux {}, \
-             load {} at the start.\n",
-            self.name,
-            self.work,
-            self.date,
-            self.hearth,
-            self.profile,
-            self.sqlite,
-            machine.cores,
-            machine.processor,
-            machine.memory_gib,
-            machine.kernel,
-            machine.load
-        );
-        let mut scenarios: Vec<Scenario> = self.results.iter().map(|outcome| outcome.scenario).collect();
-        scenarios.dedup();
-        for scenario in scenarios {
-            let of: Vec<&Outcome> = self.results.iter().filter(|o| o.scenario == scenario).collect();
-            self.write_scenario(&mut text, scenario, &of);
-        }
-        text
+        markdown::of(self)
     }
 
-    fn write_scenario(&self, text: &mut String, scenario: Scenario, of: &[&Outcome]) {
-        let runs = |outcome: &Outcome| format!(" {} ({})", outcome.system.title(), outcome.runs);
-        let titles: Vec<String> = of.iter().map(|o| runs(o)).collect();
-        text.extend([
-            format!("\n### {}\n\n| |{} |\n", scenario.title(), titles.join(" |")),
-            format!("|---|{}\n", "---:|".repeat(of.len())),
-        ]);
-        let mut figures: Vec<Figure> = of.iter().flat_map(|o| o.median.0.keys().copied()).collect();
-        figures.sort_unstable();
-        figures.dedup();
-        let floor = self.outcome(scenario, System::Floor);
-        for figure in figures {
-            let cells: Vec<String> = of.iter().map(|o| cell(o, figure, floor)).collect();
-            text.extend([format!("| {} | {} |\n", figure.title(), cells.join(" | "))]);
-        }
+    /// Why something of the project's own was not done.
+    pub fn faults(&self) -> impl Iterator<Item = &str> {
+        let own = |o: &&Outcome| matches!(o.system, System::Floor | System::Hearth);
+        self.results.iter().filter(own).flat_map(|outcome| &outcome.not_done).map(String::as_str)
+    }
+
+    fn scenarios(&self) -> Vec<Scenario> {
+        let mut scenarios: Vec<Scenario> = self.results.iter().map(|outcome| outcome.scenario).collect();
+        scenarios.dedup();
+        scenarios
+    }
+
+    /// Where it stands in the report.
+    fn rank(&self) -> usize {
+        let order = ["Month", "Year", "Bad line", "Come back", "Sites"];
+        order.iter().position(|name| self.name.starts_with(name)).unwrap_or(order.len())
+    }
+}
+
+impl Outcome {
+    /// The measured values of a figure, the smallest first.
+    fn sorted(&self, figure: Figure) -> Vec<f64> {
+        sorted(&self.samples, figure)
     }
 }
 
@@ -125,7 +123,8 @@ impl Report {
     pub fn read(folder: &Path) -> anyhow::Result<Self> {
         match std::fs::read_to_string(folder.join("sync.json")) {
             Ok(text) => {
-                let mut report: Self = serde_json::from_str(&text)?;
+                let mut report: Self = serde_json::from_str(&text)
+                    .with_context(|| format!("{} is no report", folder.display()))?;
                 for outcome in report.measurements.iter_mut().flat_map(|m| &mut m.results) {
                     outcome.median = median(&outcome.samples);
                 }
@@ -139,19 +138,19 @@ impl Report {
     pub fn put(&mut self, measurement: Measurement) {
         self.measurements.retain(|m| m.name != measurement.name);
         self.measurements.push(measurement);
+        self.measurements.sort_by_key(Measurement::rank);
     }
 
-    /// Writes `sync.json` and `sync.md` into a folder.
+    /// Writes `sync.json`, `sync.md` and the plots into a folder.
     pub fn write(&self, folder: &Path) -> anyhow::Result<()> {
         std::fs::create_dir_all(folder)?;
         let json = serde_json::to_string_pretty(self)?;
         setup::write(&folder.join("sync.json"), &format!("{json}\n"))?;
-        let mut text = ABOUT.to_owned();
-        for measurement in &self.measurements {
-            text.push('\n');
-            text.push_str(&measurement.markdown());
+        let plots = plots::of(self)?;
+        for plot in &plots {
+            setup::write(&folder.join(&plot.file), &plot.svg)?;
         }
-        setup::write(&folder.join("sync.md"), &text)
+        setup::write(&folder.join("sync.md"), &markdown::whole(self, &plots))
     }
 }
 
@@ -163,16 +162,23 @@ fn profile() -> &'static str {
 fn outcomes(measured: Vec<Measured>) -> Vec<Outcome> {
     let mut outcomes: Vec<Outcome> = Vec::new();
     for one in measured {
+        let (samples, not_done) = match one.ended {
+            Ended::Measured(sample) => (Some(sample), None),
+            Ended::NotDone(why) => (None, Some(why)),
+        };
         let known = outcomes.iter_mut().find(|o| o.scenario == one.scenario && o.system == one.system);
-        match known {
-            Some(outcome) => outcome.samples.push(one.sample),
-            None => outcomes.push(Outcome {
+        if let Some(outcome) = known {
+            outcome.samples.extend(samples);
+            outcome.not_done.extend(not_done);
+        } else {
+            outcomes.push(Outcome {
                 scenario: one.scenario,
                 system: one.system,
                 runs: 0,
                 median: Sample::default(),
-                samples: vec![one.sample],
-            }),
+                samples: samples.into_iter().collect(),
+                not_done: not_done.into_iter().collect(),
+            });
         }
     }
     for outcome in &mut outcomes {
@@ -198,74 +204,13 @@ fn sorted(samples: &[Sample], figure: Figure) -> Vec<f64> {
     values
 }
 
-/// The median, its spread where there is one, and how many times the floor's it is.
-fn cell(outcome: &Outcome, figure: Figure, floor: Option<&Outcome>) -> String {
-    let Some(median) = outcome.median.get(figure) else { return "–".to_owned() };
-    let mut text = shown(median);
-    let values = sorted(&outcome.samples, figure);
-    if let (Some(low), Some(high)) = (values.first().map(|v| shown(*v)), values.last().map(|v| shown(*v)))
-        && low != high
-    {
-        text.extend([format!(" [{low}..{high}]")]);
-    }
-    let of_floor = floor.filter(|floor| floor.system != outcome.system).and_then(|f| f.median.get(figure));
-    if let Some(of_floor) = of_floor.filter(|value| *value > 0.0) {
-        text.extend([format!(", {}x", shown(median / of_floor))]);
-    }
-    text
-}
-
-/// Three digits that mean something; whole numbers with their thousands apart.
-fn shown(value: f64) -> String {
-    let magnitude = value.abs();
-    if magnitude >= 100.0 {
-        grouped(&format!("{value:.0}"))
-    } else if magnitude >= 10.0 || value.fract() == 0.0 {
-        let digits = usize::from(value.fract() != 0.0);
-        format!("{value:.digits$}")
-    } else if magnitude >= 1.0 {
-        format!("{value:.2}")
-    } else if magnitude >= 0.01 {
-        format!("{value:.3}")
-    } else {
-        format!("{value:.4}")
-    }
-}
-
-fn grouped(digits: &str) -> String {
-    let mut text = String::new();
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-const ABOUT: &str = "# Sync, measured\n\n\
-`cargo bench-sync` measures again and writes this file and `sync.json`. Median, [smallest..largest] of the runs (their \
-number stands behind the system), and how many times the floor's. Systems take turns within one run. CPU seconds and \
-bytes are what to trust on a machine that others use too; times compare within a run only.\n\n\
-All ends are processes of their own on one machine's loopback. The work is the same for all: 60 residents, each with 4 \
-notes, 3 sets of observations and 12 administrations a day, base records, and plans as text that people edit together.\n\n\
-The **floor** is the least that carries the work: compact binary records, zstd, SQLite with a write-ahead log and every \
-commit synced, TCP. It merges, checks and encrypts nothing. **Hearth** is hub and node as they are installed: encrypted \
-database, every commit synced, mutual TLS over QUIC with a full handshake, pages served. Its bytes are those of its own \
-frames; what QUIC and TLS add, acknowledgements included, is counted on the line. Round trips are half the changes of \
-direction that the line saw, so acknowledgements and the handshake count. Until it is ready the node is asked so every 25 ms, \
-and that is in its CPU time. The floor is this project's own: another of the same work was published with 0.31 CPU seconds \
-for A where this one needs 0.07, so ratios to the two must not be mixed.\n\n\
-The other engines sync no commit to the disk; theirs are handed to the kernel. Their hub starts cold in A and C.\n";
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::bench::Size;
 
     fn measured(system: System, cpu: f64) -> Measured {
-        let sample = Sample::default().with(Figure::CpuS, cpu);
-        Measured { scenario: Scenario::FirstSync, system, sample }
+        Measured::new(Scenario::FirstSync, system, Sample::default().with(Figure::CpuS, cpu))
     }
 
     #[test]
@@ -296,13 +241,5 @@ mod tests {
         let json: serde_json::Value =
             serde_json::from_str(&std::fs::read_to_string(folder.path().join("sync.json")).unwrap()).unwrap();
         assert_eq!(json["measurements"][0]["results"][0]["cpu_s"], 2.0);
-    }
-
-    #[test]
-    fn numbers_are_short() {
-        assert_eq!(
-            [0.0042, 0.5, 1.234, 34.5, 1_553_459.4].map(shown),
-            ["0.0042", "0.500", "1.23", "34.5", "1,553,459"]
-        );
     }
 }

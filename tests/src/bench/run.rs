@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::hearth::{Filled, HearthLab};
-use super::javascript::JavaScript;
+use super::peer::Peer;
 use super::plain::{Engine, PlainLab};
 use super::sample::Sample;
 use super::size::Size;
@@ -73,6 +73,26 @@ impl Scenario {
     }
 }
 
+impl Scenario {
+    /// For plots, where there is little room.
+    pub(super) fn short(self) -> &'static str {
+        match self {
+            Self::FirstSync => "A: first sync",
+            Self::Restart => "B: started again",
+            Self::LineBack => "B: line back",
+            Self::WeekApart => "C: a week apart",
+            Self::Live => "D: live",
+            Self::BadFirstSync => "A, bad line",
+            Self::BadRestart => "B, bad line",
+            Self::BadWeekApart => "C, bad line",
+            Self::Connect => "E: connect",
+            Self::Idle => "E: idle",
+            Self::Storm => "E: storm",
+            Self::Spread => "E: spread",
+        }
+    }
+}
+
 /// What is measured beside what.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, clap::ValueEnum,
@@ -83,6 +103,8 @@ pub enum System {
     Floor,
     /// This project.
     Hearth,
+    /// samod, hub and node.
+    Samod,
     /// automerge-repo with its sync server.
     AutomergeRepo,
     /// `PouchDB` with pouchdb-server.
@@ -92,33 +114,77 @@ pub enum System {
 }
 
 impl System {
+    /// All of them, the floor first.
+    pub const ALL: [Self; 5] = [Self::Floor, Self::Hearth, Self::Samod, Self::AutomergeRepo, Self::PouchDb];
+
+    /// Whether it is measured for comparison only.
+    fn is_peer(self) -> bool {
+        !matches!(self, Self::Floor | Self::Hearth)
+    }
+
     /// For people.
     pub fn title(self) -> &'static str {
         match self {
             Self::Floor => "floor",
             Self::Hearth => "Hearth",
+            Self::Samod => "samod 0.16.0",
             Self::AutomergeRepo => "automerge-repo 2.5.6",
             Self::PouchDb => "PouchDB 9.0.0",
         }
     }
 }
 
+/// How often and for how long is measured.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms {
+    /// Runs; in each every system takes its turn.
+    pub runs: u16,
+    /// Runs of the engines that are there for comparison: some take minutes.
+    pub peer_runs: u16,
+    /// How long one system may take for one scenario of one run.
+    pub limit: Duration,
+}
+
+impl Terms {
+    fn runs_of(self, system: System) -> u16 {
+        if system.is_peer() { self.peer_runs.min(self.runs) } else { self.runs }
+    }
+}
+
+/// How one system got through one scenario in one run.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Ended {
+    /// With these figures.
+    Measured(Sample),
+    /// It did not: why.
+    NotDone(String),
+}
+
 /// What one system needed for one scenario in one run.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Measured {
     /// What was done.
     pub scenario: Scenario,
     /// By what.
     pub system: System,
     /// The figures.
-    pub sample: Sample,
+    pub ended: Ended,
 }
 
 impl Measured {
+    /// With these figures.
+    pub(super) fn new(scenario: Scenario, system: System, sample: Sample) -> Self {
+        Self { scenario, system, ended: Ended::Measured(sample) }
+    }
+
     /// What was measured, told in a line.
-    fn told(scenario: Scenario, system: System, sample: Sample, tell: &impl Fn(&str)) -> Self {
-        tell(&format!("{}, {}: {sample}", scenario.title(), system.title()));
-        Self { scenario, system, sample }
+    fn told(scenario: Scenario, system: System, ended: Ended, tell: &impl Fn(&str)) -> Self {
+        let text = match &ended {
+            Ended::Measured(sample) => sample.to_string(),
+            Ended::NotDone(why) => why.clone(),
+        };
+        tell(&format!("{}, {}: {text}", scenario.title(), system.title()));
+        Self { scenario, system, ended }
     }
 }
 
@@ -139,8 +205,9 @@ impl Lab {
         std::fs::create_dir_all(&folder)?;
         let engine = match system {
             System::Floor => Engine::Floor,
-            System::AutomergeRepo => Engine::JavaScript(JavaScript::automerge_repo(&folder)?),
-            System::PouchDb => Engine::JavaScript(JavaScript::pouchdb(&folder)?),
+            System::Samod => Engine::Peer(Peer::samod(&folder)?),
+            System::AutomergeRepo => Engine::Peer(Peer::automerge_repo(&folder)?),
+            System::PouchDb => Engine::Peer(Peer::pouchdb(&folder)?),
             System::Hearth => {
                 let mut lab = HearthLab::prepare(&folder, size).await?;
                 lab.prepare_apart().await?;
@@ -151,7 +218,15 @@ impl Lab {
         Ok(Self { system, kind: Kind::Plain(Box::new(lab)) })
     }
 
-    /// The figures of a scenario; none where it means nothing to this system.
+    /// How it got through a scenario in its time; none where the scenario means nothing to this system.
+    async fn end(&mut self, scenario: Scenario, limit: Duration) -> Option<Ended> {
+        match tokio::time::timeout(limit, self.measure(scenario)).await {
+            Ok(Ok(sample)) => sample.map(Ended::Measured),
+            Ok(Err(error)) => Some(Ended::NotDone(format!("failed: {error:#}"))),
+            Err(_) => Some(Ended::NotDone(format!("not done in {} s", limit.as_secs()))),
+        }
+    }
+
     async fn measure(&mut self, scenario: Scenario) -> anyhow::Result<Option<Sample>> {
         match &mut self.kind {
             Kind::Plain(lab) => of_plain(lab, scenario).await,
@@ -235,36 +310,46 @@ pub async fn come_back(
     for _ in 0..runs {
         for scenario in [Scenario::Restart, Scenario::LineBack] {
             let Some(sample) = of_hearth(&mut lab, scenario).await? else { continue };
-            measured.push(Measured::told(scenario, System::Hearth, sample, &tell));
+            measured.push(Measured::told(scenario, System::Hearth, Ended::Measured(sample), &tell));
         }
     }
     Ok((lab.filled(), measured))
 }
 
-/// Puts the systems through these scenarios, in turns, so many times. `tell` hears of each as it is done.
+/// Puts the systems through these scenarios, in turns. `tell` hears of each as it is done. A system that fails is told as
+/// such, and the others go on.
 pub async fn compare(
     folder: &Path,
     systems: &[System],
     scenarios: &[Scenario],
     size: Size,
-    runs: u16,
+    terms: Terms,
     tell: impl Fn(&str),
-) -> anyhow::Result<Vec<Measured>> {
-    let mut labs = Vec::new();
-    for system in systems {
+) -> Vec<Measured> {
+    let (mut labs, mut measured) = (Vec::new(), Vec::new());
+    for system in systems.iter().copied() {
         tell(&format!("{}: laying out the data", system.title()));
-        labs.push(Lab::prepare(*system, folder, size).await?);
-    }
-    let mut measured = Vec::new();
-    for run in 1..=runs {
-        tell(&format!("run {run} of {runs}"));
-        for lab in &mut labs {
-            for scenario in scenarios {
-                let system = lab.system;
-                let Some(sample) = lab.measure(*scenario).await? else { continue };
-                measured.push(Measured::told(*scenario, system, sample, &tell));
+        match Lab::prepare(system, folder, size).await {
+            Ok(lab) => labs.push(lab),
+            Err(error) => {
+                let ended = Ended::NotDone(format!("its data could not be laid out: {error:#}"));
+                let told = |scenario| Measured::told(scenario, system, ended.clone(), &tell);
+                measured.extend(scenarios.iter().copied().map(told));
             }
         }
     }
-    Ok(measured)
+    for run in 1..=terms.runs {
+        tell(&format!("run {run} of {}", terms.runs));
+        for lab in &mut labs {
+            let system = lab.system;
+            if run > terms.runs_of(system) {
+                continue;
+            }
+            for scenario in scenarios {
+                let Some(ended) = lab.end(*scenario, terms.limit).await else { continue };
+                measured.push(Measured::told(*scenario, system, ended, &tell));
+            }
+        }
+    }
+    measured
 }

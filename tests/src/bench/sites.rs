@@ -55,8 +55,8 @@ pub async fn measure(folder: &Path, plan: SitesPlan, tell: impl Fn(&str)) -> any
     let mut crowd = Crowd { world, stats: Arc::new(Stats::default()), orders: Vec::new() };
     let mut measured = Vec::new();
     let mut note = |scenario: Scenario, sample: Sample| {
-        tell(scenario.title());
-        measured.push(Measured { scenario, system: System::Hearth, sample });
+        tell(&format!("{}: {sample}", scenario.title()));
+        measured.push(Measured::new(scenario, System::Hearth, sample));
     };
     note(Scenario::Connect, crowd.connect(plan).await?);
     note(Scenario::Idle, crowd.idle(plan).await?);

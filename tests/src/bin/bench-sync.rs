@@ -2,13 +2,14 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use clap::{Parser, Subcommand};
 use hearth_tests::bench::floor::{HubRole, NodeRole};
 use hearth_tests::bench::hearth::SiteRole;
 use hearth_tests::bench::sites::{self, SitesPlan};
-use hearth_tests::bench::{Machine, Measurement, Report, Scenario, Size, System, come_back, compare};
+use hearth_tests::bench::{Machine, Measurement, Report, Scenario, Size, System, Terms, come_back, compare};
 use hearth_tests::setup;
 
 /// Measures what syncing costs, beside the floor and other engines, and writes it to tests/reports/sync.md.
@@ -33,6 +34,8 @@ enum What {
     ComeBack(Compare),
     /// Thousands of sites on one hub: links, storm, and changes that spread
     Sites(Sites),
+    /// Writes the report and its plots again, with what other folders of reports have
+    Report(Merge),
     #[command(hide = true)]
     FloorHub(HubRole),
     #[command(hide = true)]
@@ -49,6 +52,34 @@ struct Compare {
     /// What to measure
     #[arg(long, value_delimiter = ',', default_value = "floor,hearth")]
     systems: Vec<System>,
+    /// Everything that can be measured; what is missing is installed
+    #[arg(long, conflicts_with = "systems")]
+    all: bool,
+    /// Runs of the other engines, some of which take minutes
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=50))]
+    peer_runs: u16,
+    /// Seconds that one system may take for one scenario of one run
+    #[arg(long, default_value_t = 300)]
+    limit: u64,
+    /// Folder of the report; `tests/reports` otherwise
+    #[arg(long)]
+    report: Option<PathBuf>,
+}
+
+impl Compare {
+    fn systems(&self) -> &[System] {
+        if self.all { &System::ALL } else { &self.systems }
+    }
+
+    fn terms(&self) -> Terms {
+        Terms { runs: self.runs, peer_runs: self.peer_runs, limit: Duration::from_secs(self.limit) }
+    }
+}
+
+#[derive(Debug, clap::Args)]
+struct Merge {
+    /// Folders with a `sync.json`; what they measured takes the place of what has the same name
+    from: Vec<PathBuf>,
     /// Folder of the report; `tests/reports` otherwise
     #[arg(long)]
     report: Option<PathBuf>,
@@ -81,7 +112,8 @@ const HISTORIES: [Size; 4] = [
 
 const EXAMPLES: &str = "Examples:
   cargo bench-sync month
-  cargo bench-sync month --runs 5 --systems floor,hearth
+  cargo bench-sync month --all --runs 5 --peer-runs 3
+  cargo bench-sync report other/reports
   cargo bench-sync quick --runs 1";
 
 fn main() -> ExitCode {
@@ -102,6 +134,7 @@ fn run(what: &What) -> anyhow::Result<()> {
         What::BadLine(asked) => measure("Bad line", asked, &Scenario::ON_A_BAD_LINE, Size::MONTH),
         What::ComeBack(asked) => measure_come_back(asked),
         What::Sites(asked) => measure_sites(asked),
+        What::Report(asked) => merge(asked),
         What::FloorHub(role) => role.run(),
         What::FloorNode(role) => role.run(),
         What::HearthSite(role) => tokio::runtime::Runtime::new()?.block_on(role.run()),
@@ -112,8 +145,8 @@ fn measure(name: &str, asked: &Compare, scenarios: &[Scenario], size: Size) -> a
     let is_report = size != Size::TINY;
     begin(is_report)?;
     let (machine, folder) = (Machine::this(), tempfile::tempdir()?);
-    let compared = compare(folder.path(), &asked.systems, scenarios, size, asked.runs, tell);
-    let measured = tokio::runtime::Runtime::new()?.block_on(compared)?;
+    let compared = compare(folder.path(), asked.systems(), scenarios, size, asked.terms(), tell);
+    let measured = tokio::runtime::Runtime::new()?.block_on(compared);
     let measurement = Measurement::new(name, machine, size.to_string(), measured);
     finish(measurement, asked.report.as_deref(), is_report)
 }
@@ -153,13 +186,31 @@ fn begin(is_report: bool) -> anyhow::Result<()> {
     setup::build_programs(&["hearth-hub", "hearth-node", "hearth"])
 }
 
+/// Writes what was measured into the report, beside what is there; an error when something of our own was not done.
 fn finish(measurement: Measurement, folder: Option<&Path>, is_report: bool) -> anyhow::Result<()> {
     anstream::println!("{}", measurement.markdown());
+    let faults: Vec<String> = measurement.faults().map(str::to_owned).collect();
     if is_report {
-        let folder = folder.map_or_else(|| setup::root().join("tests/reports"), Path::to_path_buf);
-        let mut report = Report::read(&folder)?;
-        report.put(measurement);
-        report.write(&folder).with_context(|| format!("cannot write to {}", folder.display()))?;
+        put(vec![measurement], folder)?;
     }
+    ensure!(faults.is_empty(), "not everything was measured: {}", faults.join("; "));
     Ok(())
+}
+
+fn merge(asked: &Merge) -> anyhow::Result<()> {
+    let mut measurements = Vec::new();
+    for folder in &asked.from {
+        ensure!(folder.join("sync.json").is_file(), "{} has no sync.json", folder.display());
+        measurements.extend(Report::read(folder)?.measurements);
+    }
+    put(measurements, asked.report.as_deref())
+}
+
+fn put(measurements: Vec<Measurement>, folder: Option<&Path>) -> anyhow::Result<()> {
+    let folder = folder.map_or_else(|| setup::root().join("tests/reports"), Path::to_path_buf);
+    let mut report = Report::read(&folder)?;
+    for measurement in measurements {
+        report.put(measurement);
+    }
+    report.write(&folder).with_context(|| format!("cannot write to {}", folder.display()))
 }

@@ -1,5 +1,6 @@
-//! Engines in JavaScript, with the programs in `tests/peers` around them.
+//! Other engines, with the programs in `tests/peers` around them: all of them take the same arguments.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -14,36 +15,58 @@ use crate::process::Process;
 use crate::region::free_port;
 use crate::setup;
 
-/// An engine in JavaScript.
+/// Another engine.
 #[derive(Clone, Debug)]
-pub(super) struct JavaScript {
-    program: &'static str,
-    /// Where the programs and their packages are.
-    home: PathBuf,
+pub(super) struct Peer {
+    kind: Kind,
+    /// The program itself, or what Node.js runs.
+    program: PathBuf,
     /// Where the work is, one JSON object a line.
     work: PathBuf,
 }
 
-impl JavaScript {
-    /// automerge-repo with its sync server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    AutomergeRepo,
+    PouchDb,
+    Samod,
+}
+
+impl Peer {
+    /// automerge-repo with its sync server, installed if it is not yet. Its work goes into this folder.
     pub(super) fn automerge_repo(folder: &Path) -> anyhow::Result<Self> {
-        Ok(Self { program: "automerge-repo.mjs", home: setup::peers()?, work: folder.join("work") })
+        let program = setup::peers()?.join("automerge-repo.mjs");
+        Ok(Self { kind: Kind::AutomergeRepo, program, work: folder.join("work") })
     }
 
     /// `PouchDB` with pouchdb-server.
     pub(super) fn pouchdb(folder: &Path) -> anyhow::Result<Self> {
-        Ok(Self { program: "pouchdb.mjs", home: setup::peers()?, work: folder.join("work") })
+        let program = setup::peers()?.join("pouchdb.mjs");
+        Ok(Self { kind: Kind::PouchDb, program, work: folder.join("work") })
     }
 
-    fn is_pouchdb(&self) -> bool {
-        self.program == "pouchdb.mjs"
+    /// samod as hub and as node.
+    pub(super) fn samod(folder: &Path) -> anyhow::Result<Self> {
+        Ok(Self { kind: Kind::Samod, program: setup::samod()?, work: folder.join("work") })
+    }
+
+    /// Whether documents are put into its hub over the line, since it has no other way in.
+    fn is_fed_over_the_line(&self) -> bool {
+        self.kind == Kind::PouchDb
     }
 
     /// The engine's program in a role.
     pub(super) fn command(&self, role: &str) -> Command {
-        let mut command = Command::new("node");
-        command.arg(self.home.join(self.program)).arg(role);
-        if !self.is_pouchdb() && role != "hub" {
+        let mut command = match self.kind {
+            Kind::Samod => Command::new(&self.program),
+            Kind::AutomergeRepo | Kind::PouchDb => {
+                let mut command = Command::new("node");
+                command.arg(&self.program);
+                command
+            }
+        };
+        command.arg(role);
+        if self.kind != Kind::PouchDb && role != "hub" {
             command.arg("--urls").arg(self.work.join("urls.json"));
         }
         command
@@ -52,7 +75,7 @@ impl JavaScript {
     /// The command of a node.
     pub(super) fn node_command(&self, node: &Node<'_>) -> Command {
         let mut command = self.command("sync");
-        command.arg("--hub").arg(self.url(node.hub.port()));
+        command.arg("--hub").arg(self.url(node.hub));
         match node.work {
             Some((Live::Write, count)) => {
                 command.arg("--write").arg(self.lines("live")).args(["--count", &count.to_string()]);
@@ -65,8 +88,12 @@ impl JavaScript {
         command
     }
 
-    fn url(&self, port: u16) -> String {
-        format!("{}://127.0.0.1:{port}", if self.is_pouchdb() { "http" } else { "ws" })
+    fn url(&self, hub: SocketAddr) -> String {
+        match self.kind {
+            Kind::AutomergeRepo => format!("ws://{hub}"),
+            Kind::PouchDb => format!("http://{hub}"),
+            Kind::Samod => hub.to_string(),
+        }
     }
 
     fn lines(&self, name: &str) -> PathBuf {
@@ -80,21 +107,20 @@ impl JavaScript {
         let (first, apart) = (folder.join("first/hub"), folder.join("apart/hub"));
         std::fs::create_dir_all(&first)?;
         let all = format!("{},{}", self.lines("base").display(), self.lines("days").display());
-        if self.is_pouchdb() {
-            let (hub, port) = self.hub(folder, &first).await?;
-            self.run("seed", &["--hub", &self.url(port), "--lines", &all])?;
+        if self.is_fed_over_the_line() {
+            let (hub, address) = self.hub(folder, &first).await?;
+            self.run("seed", &["--hub", &self.url(address), "--lines", &all])?;
             hub.stop().await?;
         } else {
             self.run("seed", &["--data", &text(&first), "--lines", &all])?;
         }
         copy_folder(&folder.join("first"), &folder.join("apart"))?;
-        let (hub, port) = self.hub(folder, &apart).await?;
+        let (hub, address) = self.hub(folder, &apart).await?;
         for client in [HOME, ELSEWHERE] {
             let data = folder.join(format!("apart/node-{client}"));
             let told = told::file(folder, "laying-out");
-            let address = std::net::SocketAddr::from(([127, 0, 0, 1], port));
             let node = Node { data: &data, hub: address, client, work: None, told: &told };
-            let engine = Engine::JavaScript(self.clone());
+            let engine = Engine::Peer(self.clone());
             let mut process = engine.start_node(&node, &folder.join("node.log"))?;
             Told::wait(&told, &mut process, |_| true, PATIENCE).await?;
             // What it saves in the background has to be on the disk.
@@ -102,21 +128,21 @@ impl JavaScript {
             process.stop().await?;
         }
         let changes = text(&self.lines("changes"));
-        if self.is_pouchdb() {
-            self.run("seed", &["--hub", &self.url(port), "--lines", &changes])?;
+        if self.is_fed_over_the_line() {
+            self.run("seed", &["--hub", &self.url(address), "--lines", &changes])?;
         }
         hub.stop().await?;
-        if !self.is_pouchdb() {
+        if !self.is_fed_over_the_line() {
             self.run("write", &["--data", &text(&apart), "--lines", &changes])?;
         }
         let home = folder.join(format!("apart/node-{HOME}"));
         self.run("write", &["--data", &text(&home), "--lines", &text(&self.lines("week"))])
     }
 
-    async fn hub(&self, folder: &Path, data: &Path) -> anyhow::Result<(Process, u16)> {
+    async fn hub(&self, folder: &Path, data: &Path) -> anyhow::Result<(Process, SocketAddr)> {
         let address = free_port()?;
-        let engine = Engine::JavaScript(self.clone());
-        Ok((engine.start_hub(data, address, &folder.join("hub.log")).await?, address.port()))
+        let engine = Engine::Peer(self.clone());
+        Ok((engine.start_hub(data, address, &folder.join("hub.log")).await?, address))
     }
 
     fn run(&self, role: &str, arguments: &[&str]) -> anyhow::Result<()> {
