@@ -1,5 +1,7 @@
 //! Sites, their installations and the certificates by which an installation is known.
 
+use std::collections::BTreeMap;
+
 use ed25519_dalek::VerifyingKey;
 use hearth_protocol::access::SiteKind;
 use hearth_protocol::id::{InstallId, SiteId};
@@ -166,6 +168,16 @@ pub fn install(connection: &Connection, id: InstallId) -> Result<Option<Install>
         "SELECT i.id, i.site, s.kind, i.state FROM install i JOIN site s ON s.ods = i.site WHERE i.id = ?1";
     let mut select = connection.prepare_cached(sql)?;
     Ok(select.query_row([id.0], read_install).optional()?)
+}
+
+/// The state of every installation.
+pub fn install_states(connection: &Connection) -> Result<BTreeMap<InstallId, InstallState>, StoreError> {
+    let mut select = connection.prepare_cached("SELECT id, state FROM install")?;
+    let rows = select.query_map([], |row| {
+        let state: String = row.get(1)?;
+        Ok((columns::install(row, 0)?, InstallState::from_name(&state).unwrap_or(InstallState::Revoked)))
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
 }
 
 /// Every installation of a site, whatever its state.

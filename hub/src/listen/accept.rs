@@ -1,5 +1,6 @@
 //! Takes in connections: address proven when many come, certificate looked up before any stream is read.
 
+use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,10 +12,11 @@ use hearth_protocol::wire::Transport;
 use hearth_protocol::wire::message::{CertificateBytes, RefusalCode};
 use hearth_protocol::wire::stream::SESSION_ALPN;
 use hearth_provisioning::authority::PeerIdentity;
-use quinn::Endpoint;
 use quinn::crypto::rustls::HandshakeData;
+use quinn::{Endpoint, Incoming};
 use rustls_pki_types::CertificateDer;
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -26,10 +28,13 @@ use crate::enrol::{Enrolment, Exchange};
 use crate::heads;
 use crate::sites::{self, Identified, InstallState};
 
-/// Handshakes at a time; further ones wait or are refused.
+/// Handshakes at a time; further ones wait.
 const HANDSHAKES_MAX: usize = 256;
 /// Handshakes under way from which on a peer must prove its address first: a forged one then costs nothing.
 const HANDSHAKES_BEFORE_RETRY: usize = 32;
+/// After so long in the queue whoever dialled has given up or is about to (a node waits 10 s): an answer would only keep
+/// those behind it waiting.
+const WAITING_TIME: Duration = Duration::from_secs(8);
 /// How long a handshake may take.
 const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
 /// Pause after a TCP connection could not be accepted, as when there are too many open files.
@@ -45,27 +50,34 @@ pub(super) struct Acceptor {
 }
 
 impl Acceptor {
-    /// Takes in connections over QUIC until it is stopped.
+    /// Takes in connections over QUIC until it is stopped. Those for whom there is no room yet wait, the oldest first.
     pub(super) async fn datagrams(&self, endpoint: &Endpoint) {
         let handshakes = Arc::new(Semaphore::new(HANDSHAKES_MAX));
+        let mut waiting: VecDeque<(Instant, Incoming)> = VecDeque::new();
         loop {
-            let incoming = tokio::select! {
+            let permit = tokio::select! {
                 biased;
                 () = self.stop.cancelled() => return,
-                incoming = endpoint.accept() => incoming,
+                permit = Arc::clone(&handshakes).acquire_owned(), if !waiting.is_empty() => permit,
+                incoming = endpoint.accept() => {
+                    let Some(incoming) = incoming else { return };
+                    let is_busy = HANDSHAKES_MAX - handshakes.available_permits() >= HANDSHAKES_BEFORE_RETRY;
+                    if is_busy && !incoming.remote_address_validated() {
+                        metrics::counter!("hearth_hub_retries_total").increment(1);
+                        // An error means that a retry was asked for already, which the check above excludes.
+                        drop(incoming.retry());
+                    } else {
+                        waiting.push_back((Instant::now(), incoming));
+                    }
+                    continue;
+                }
             };
-            let Some(incoming) = incoming else { return };
-            let under_way = HANDSHAKES_MAX - handshakes.available_permits();
-            if under_way >= HANDSHAKES_BEFORE_RETRY && !incoming.remote_address_validated() {
-                metrics::counter!("hearth_hub_retries_total").increment(1);
-                // An error means that a retry was asked for already, which the check above excludes.
-                drop(incoming.retry());
+            let (Ok(permit), Some((came, incoming))) = (permit, waiting.pop_front()) else { return };
+            if came.elapsed() >= WAITING_TIME {
+                metrics::counter!("hearth_hub_handshakes_too_late_total").increment(1);
+                incoming.ignore();
                 continue;
             }
-            let Ok(permit) = Arc::clone(&handshakes).try_acquire_owned() else {
-                incoming.refuse();
-                continue;
-            };
             let accept = self.clone();
             self.tracker.spawn(async move {
                 let connection = in_time(Transport::Quic, async { incoming.accept()?.await }).await;

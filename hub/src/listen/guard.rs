@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use hearth_protocol::id::InstallId;
 use hearth_protocol::wire::message::{FeedNumber, RefusalCode};
 use tokio::sync::broadcast::error::RecvError;
 use tokio_util::sync::CancellationToken;
@@ -28,7 +27,13 @@ pub(super) async fn run(hub: Hub, stop: CancellationToken) {
         tokio::select! {
             biased;
             () = stop.cancelled() => return,
-            _ = looks.tick() => {}
+            // Not after each notice: a busy region has hundreds a second, and every look is at every link.
+            _ = looks.tick() => {
+                hub.links.cut_outlived(hub.clock.now());
+                if let Err(error) = cut_ended(&hub).await {
+                    tracing::warn!(code = error.code(), "the state of the installations could not be looked up");
+                }
+            }
             _ = places.tick() => if let Err(error) = note_places(&hub).await {
                 tracing::warn!(code = error.code(), "the places in the feeds could not be looked up");
             },
@@ -37,9 +42,6 @@ pub(super) async fn run(hub: Hub, stop: CancellationToken) {
                 Err(RecvError::Lagged(_)) => hub.links.poke_all(),
                 Err(RecvError::Closed) => return,
             },
-        }
-        if let Err(error) = cut_ended(&hub).await {
-            tracing::warn!(code = error.code(), "the state of the installations could not be looked up");
         }
     }
 }
@@ -70,12 +72,10 @@ async fn cut_ended(hub: &Hub) -> Result<(), StoreError> {
     if live.is_empty() {
         return Ok(());
     }
-    let states = hub.store.read(move |connection| {
-        let state = |install: InstallId| Ok((install, sites::install(connection, install)?.map(|i| i.state)));
-        live.into_iter().map(state).collect::<Result<Vec<_>, StoreError>>()
-    });
-    for (install, state) in states.await? {
-        let code = match state {
+    let read = hub.store.read(sites::install_states);
+    let states = read.await?;
+    for install in live {
+        let code = match states.get(&install) {
             Some(InstallState::Active) => continue,
             Some(InstallState::Quarantined) => RefusalCode::Cloned,
             Some(InstallState::Revoked) | None => RefusalCode::Revoked,

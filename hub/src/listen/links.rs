@@ -17,6 +17,9 @@ pub struct Links(Arc<Mutex<Register>>);
 struct Register {
     next: u64,
     live: BTreeMap<InstallId, Live>,
+    /// The same by site, so that a notice costs what it names and not what there is.
+    of_site: BTreeMap<SiteId, BTreeSet<InstallId>>,
+    over_tcp: usize,
 }
 
 struct Live {
@@ -25,6 +28,8 @@ struct Live {
     transport: Transport,
     poke: Arc<Notify>,
     cut: watch::Sender<Option<RefusalCode>>,
+    /// When the certificate with which it was opened ends.
+    not_after: Timestamp,
     /// Where in its feed it was last found behind, and since when it has stood there.
     stands: Option<(FeedNumber, Timestamp)>,
 }
@@ -42,14 +47,20 @@ pub(super) struct Registered {
 
 impl Links {
     /// Registers a link. An older link of the same installation is cut: the newer is the one that works.
-    pub(super) fn register(&self, install: InstallId, site: SiteId, transport: Transport) -> Registered {
+    pub(super) fn register(
+        &self,
+        install: InstallId,
+        site: SiteId,
+        transport: Transport,
+        not_after: Timestamp,
+    ) -> Registered {
         let mut register = self.lock();
         register.next += 1;
         let number = register.next;
         let poke = Arc::new(Notify::new());
         let (cut, receiver) = watch::channel(None);
-        let live = Live { number, site, transport, poke: Arc::clone(&poke), cut, stands: None };
-        if let Some(older) = register.live.insert(install, live) {
+        let live = Live { number, site, transport, poke: Arc::clone(&poke), cut, not_after, stands: None };
+        if let Some(older) = register.insert(install, live) {
             older.cut.send_replace(Some(RefusalCode::Replaced));
         }
         register.measure();
@@ -75,7 +86,9 @@ impl Links {
 
     /// Tells the links of these sites that something has changed for them.
     pub fn poke(&self, sites: &BTreeSet<SiteId>) {
-        for live in self.lock().live.values().filter(|live| sites.contains(&live.site)) {
+        let register = self.lock();
+        let installs = sites.iter().filter_map(|site| register.of_site.get(site)).flatten();
+        for live in installs.filter_map(|install| register.live.get(install)) {
             live.poke.notify_one();
         }
     }
@@ -95,6 +108,13 @@ impl Links {
             live.cut.send_replace(Some(code));
         }
         live.is_some()
+    }
+
+    /// Cuts the links whose certificate has ended.
+    pub(super) fn cut_outlived(&self, now: Timestamp) {
+        for live in self.lock().live.values().filter(|live| now > live.not_after) {
+            live.cut.send_replace(Some(RefusalCode::Certificate));
+        }
     }
 
     /// What carries the link of an installation; none when it has none.
@@ -123,17 +143,37 @@ impl Drop for Registered {
     fn drop(&mut self) {
         let mut register = self.links.lock();
         if register.live.get(&self.install).is_some_and(|live| live.number == self.number) {
-            register.live.remove(&self.install);
+            register.remove(self.install);
         }
         register.measure();
     }
 }
 
 impl Register {
+    /// Puts a link in; the older one of the installation comes out.
+    fn insert(&mut self, install: InstallId, live: Live) -> Option<Live> {
+        let older = self.remove(install);
+        self.of_site.entry(live.site).or_default().insert(install);
+        self.over_tcp += usize::from(live.transport == Transport::Tcp);
+        self.live.insert(install, live);
+        older
+    }
+
+    fn remove(&mut self, install: InstallId) -> Option<Live> {
+        let live = self.live.remove(&install)?;
+        self.over_tcp -= usize::from(live.transport == Transport::Tcp);
+        if let Some(installs) = self.of_site.get_mut(&live.site) {
+            installs.remove(&install);
+            if installs.is_empty() {
+                self.of_site.remove(&live.site);
+            }
+        }
+        Some(live)
+    }
+
     fn measure(&self) {
-        let over_tcp = self.live.values().filter(|live| live.transport == Transport::Tcp).count();
         metrics::gauge!("hearth_hub_links").set(to_f64(self.live.len()));
-        metrics::gauge!("hearth_hub_links_tcp").set(to_f64(over_tcp));
+        metrics::gauge!("hearth_hub_links_tcp").set(to_f64(self.over_tcp));
     }
 }
 
@@ -152,7 +192,7 @@ mod tests {
         let at = |minute: i64| Timestamp(minute * 60_000);
         assert_eq!(links.note_place(install, Some(FeedNumber(3)), at(0)), 0);
         assert_eq!(links.behind_since(install), None, "who is not connected is away, not stuck");
-        let _registered = links.register(install, "VL1AB".parse().unwrap(), Transport::Quic);
+        let _registered = links.register(install, "VL1AB".parse().unwrap(), Transport::Quic, at(100));
         assert_eq!(links.note_place(install, Some(FeedNumber(3)), at(1)), 0);
         assert_eq!(links.note_place(install, Some(FeedNumber(3)), at(3)), 120_000);
         assert_eq!(links.behind_since(install), Some(at(1)));

@@ -10,7 +10,7 @@ use hearth_protocol::id::InstallId;
 use hearth_protocol::scope::{Month, Scope};
 use hearth_protocol::sync::digest::Digest;
 use hearth_protocol::sync::hub::{Admission, FeedRead, HubEffect, HubSession, Peer};
-use hearth_protocol::time::{Moment, Timestamp};
+use hearth_protocol::time::Moment;
 use hearth_protocol::wire::message::{
     ChangeGroup, ChangeResult, FeedNumber, HeldScopes, Hello, Lacks, RefusalCode, Sequence,
 };
@@ -24,7 +24,6 @@ use super::channels::{self, Came, NotSent, Outlets};
 use super::links::Registered;
 use super::states::States;
 use super::{Hub, advice, deliver};
-use crate::clock::Clock;
 use crate::feed::{self, FeedQuery};
 use crate::gateway::owed::NewStates;
 use crate::heads;
@@ -36,8 +35,8 @@ use crate::store::StoreError;
 
 /// Messages that were read and wait for the session.
 const MESSAGES_WAITING: usize = 16;
-/// How often the certificate's end is looked at.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How long a refusal may take to go out.
+const REFUSAL_TIME: Duration = Duration::from_secs(1);
 /// Stands for no timeout: a day.
 const NO_TIMEOUT_MS: u64 = 24 * 60 * 60 * 1000;
 /// How long a node may take to open its control stream.
@@ -65,7 +64,7 @@ pub(super) async fn run(hub: Hub, carrier: Carrier, identified: Identified) {
     };
     // Not before the node has spoken: of two connections that it tries, one is closed without a word, and that one
     // must not take the place of the other.
-    let registered = hub.links.register(install.id, install.site, carrier.transport());
+    let registered = hub.links.register(install.id, install.site, carrier.transport(), identified.not_after);
     let (came, inbox) = mpsc::channel(MESSAGES_WAITING);
     let mut readers = JoinSet::new();
     readers.spawn(channels::read(receive, Channel::Control, came.clone()));
@@ -96,8 +95,7 @@ pub(super) struct Link {
 impl Link {
     /// Runs to the end of the link and returns the code with which it is to be closed.
     async fn run(mut self, mut inbox: mpsc::Receiver<Came>, registered: Registered) -> RefusalCode {
-        let clock = self.hub.clock.clone();
-        let mut over = pin!(right_ended(registered.cut.clone(), clock, self.identified.not_after));
+        let mut over = pin!(right_ended(registered.cut.clone()));
         loop {
             // A node that takes nothing must not keep its link by that.
             let done = tokio::select! {
@@ -134,7 +132,7 @@ impl Link {
     async fn refuse_and_end(mut self, code: RefusalCode) -> RefusalCode {
         self.refuse(code);
         // The close of the connection carries the code too, so a node that takes nothing is not waited for.
-        drop(tokio::time::timeout(LOOK_EVERY, self.do_effects()).await);
+        drop(tokio::time::timeout(REFUSAL_TIME, self.do_effects()).await);
         self.end(code).await
     }
 
@@ -310,21 +308,12 @@ impl Link {
     }
 }
 
-/// Waits until the link is cut or its certificate ends, and says with which code.
-async fn right_ended(
-    mut cut: watch::Receiver<Option<RefusalCode>>,
-    clock: Clock,
-    not_after: Timestamp,
-) -> RefusalCode {
-    loop {
-        if clock.now() > not_after {
-            return RefusalCode::Certificate;
-        }
-        tokio::select! {
-            biased;
-            Ok(code) = cut.wait_for(Option::is_some) => return code.unwrap_or(RefusalCode::Stopping),
-            () = tokio::time::sleep(LOOK_EVERY) => {}
-        }
+/// Waits until the link is cut, and says with which code.
+async fn right_ended(mut cut: watch::Receiver<Option<RefusalCode>>) -> RefusalCode {
+    match cut.wait_for(Option::is_some).await {
+        Ok(code) => code.unwrap_or(RefusalCode::Stopping),
+        // Whoever could cut it has let go of it: a newer link has taken its place.
+        Err(_) => RefusalCode::Replaced,
     }
 }
 

@@ -28,8 +28,12 @@ const IDLE_TIMEOUT_MS: u32 = 90_000;
 pub(super) const STREAM_WINDOW: u32 = 4 * 1024 * 1024;
 /// Bytes that a node may send on all streams before they are read.
 const LINK_WINDOW: u32 = 6 * 1024 * 1024;
-/// Handshakes that wait to be accepted.
-const INCOMING_MAX: usize = 1024;
+/// Handshakes that wait for their turn; further ones are refused. A region of 5,000 sites may come back at one moment.
+const INCOMING_MAX: usize = 8192;
+/// Bytes of one handshake that are kept while it waits: its first two datagrams, twice over.
+const INCOMING_BYTES: u64 = 8 * 1024;
+/// The same of all handshakes that wait.
+const ALL_INCOMING_BYTES: u64 = 32 * 1024 * 1024;
 /// How often the hub's own certificate is made anew; it holds for weeks.
 const RENEW_EVERY: Duration = Duration::from_hours(24);
 
@@ -85,6 +89,8 @@ pub(super) fn quic_config(tls: Arc<rustls::ServerConfig>, clock: &Clock) -> Resu
     let mut server = ServerConfig::with_crypto(Arc::new(QuicServerConfig::try_from(tls)?));
     server.transport_config(Arc::new(transport()));
     server.max_incoming(INCOMING_MAX);
+    server.incoming_buffer_size(INCOMING_BYTES);
+    server.incoming_buffer_size_total(ALL_INCOMING_BYTES);
     server.time_source(Arc::new(clock.clone()));
     Ok(server)
 }

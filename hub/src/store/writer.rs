@@ -15,8 +15,9 @@ use crate::heads::{self, HeadKeys};
 
 /// Most jobs in one transaction: more would let the first wait too long for its commit.
 const JOBS_PER_BATCH: usize = 256;
-/// Time after which a transaction takes no further jobs.
-const BATCH_TIME: Duration = Duration::from_millis(2);
+/// Time after which a transaction takes no further jobs of those that wait. About as long as its commit takes on an
+/// ordinary disk: less, and a busy writer would spend its time waiting for the disk.
+const BATCH_TIME: Duration = Duration::from_millis(8);
 
 /// What the writer is asked to do.
 pub(super) enum Request {
