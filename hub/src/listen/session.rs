@@ -15,7 +15,7 @@ use hearth_protocol::wire::message::{
     ChangeGroup, ChangeResult, FeedNumber, HeldScopes, Hello, Lacks, RefusalCode, Sequence,
 };
 use hearth_protocol::wire::{Channel, Message};
-use rusqlite::Transaction;
+use rusqlite::{Connection, Transaction};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
@@ -47,7 +47,8 @@ const RECONNECT_SPREAD_MS: u32 = 10_000;
 /// What the database answered to something that the session asked for in the background.
 pub(super) enum Answer {
     Ingested(u64, Result<Pushed, StoreError>),
-    Feed(Result<FeedRead, StoreError>),
+    /// What was read of the feed, and of the states if those were due.
+    Feed(Result<(FeedRead, Option<NewStates>), StoreError>),
     Digests(Result<Vec<(Scope, Digest)>, StoreError>),
     Reconciled(Result<Option<Lacks>, StoreError>),
     Message(Channel, Message),
@@ -104,7 +105,7 @@ impl Link {
                 code = &mut over => return code,
             };
             match done {
-                Ok(None) => {}
+                Ok(None) => self.read_due_states(),
                 Ok(Some(code)) => return self.end(code).await,
                 Err(NotSent) => return RefusalCode::Unavailable,
             }
@@ -117,7 +118,7 @@ impl Link {
                 Some(answer) = self.background.join_next() => self.answered(answer.ok().flatten()),
                 () = registered.poke.notified() => {
                     self.session.handle_poke();
-                    self.read_states();
+                    self.states_are_due();
                 }
                 () = tokio::time::sleep(wait) => self.session.handle_timeout(moment(&self.hub)),
                 came = inbox.recv() => match came {
@@ -168,7 +169,12 @@ impl Link {
                 self.session.handle_ingested(batch, results);
             }
             Some(Answer::Ingested(_, Ok(Pushed::Refused(code)))) => self.refuse(code),
-            Some(Answer::Feed(Ok(read))) => self.session.handle_feed(read),
+            Some(Answer::Feed(Ok((read, states)))) => {
+                self.session.handle_feed(read);
+                if let Some(states) = states {
+                    self.tell_states(Ok(states));
+                }
+            }
             Some(Answer::Digests(Ok(digests))) => self.session.handle_digests(digests),
             Some(Answer::Reconciled(Ok(Some(lacks)))) => self.session.handle_reconciled(lacks),
             Some(Answer::Reconciled(Ok(None))) => self.refuse(RefusalCode::Cloned),
@@ -270,10 +276,13 @@ impl Link {
     }
 
     fn read_feed(&mut self, query: FeedQuery) {
-        let store = self.hub.store.clone();
+        let (store, states) = (self.hub.store.clone(), self.take_due_states());
         let _ = self.background.spawn(async move {
-            let read = store.read(move |connection| feed::read(connection, &query)).await;
-            Some(Answer::Feed(read))
+            let read = move |connection: &Connection| {
+                let feed = feed::read(connection, &query)?;
+                Ok((feed, states.map(|read| read(connection)).transpose()?))
+            };
+            Some(Answer::Feed(store.read(read).await))
         });
     }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use hearth_protocol::wire::message::Delivery;
 use hearth_protocol::wire::{Channel, Message};
+use rusqlite::Connection;
 
 use super::session::{Answer, Link};
 use crate::gateway::owed::{self, NewStates};
@@ -21,6 +22,8 @@ pub(super) struct States {
     told: Option<u64>,
     is_reading: bool,
     is_more: bool,
+    /// Something has changed for the site: what is new of it is read with the feed, in one go.
+    is_due: bool,
     /// What was sent last and may not have arrived, and when it was sent.
     unproven: Option<(u64, Duration)>,
 }
@@ -38,18 +41,45 @@ impl Link {
         }
     }
 
+    /// Something has changed for the site: states are looked for with the next read of its feed.
+    pub(super) fn states_are_due(&mut self) {
+        self.states.is_due = true;
+    }
+
+    /// Looks for states that are due and were not read with the feed.
+    pub(super) fn read_due_states(&mut self) {
+        if self.states.is_due {
+            self.read_states();
+        }
+    }
+
     /// Looks for states that are new.
-    pub(super) fn read_states(&mut self) {
-        let Some(after) = self.states.told else { return };
+    fn read_states(&mut self) {
+        let Some(read) = self.begin_to_read_states() else { return };
+        let store = self.hub.store.clone();
+        let _ = self.background.spawn(async move { Some(Answer::States(store.read(read).await)) });
+    }
+
+    /// What reads the states that are due, to be run with another read; none where there are none.
+    pub(super) fn take_due_states(
+        &mut self,
+    ) -> Option<impl FnOnce(&Connection) -> Result<NewStates, StoreError> + Send + use<>> {
+        if self.states.is_due { self.begin_to_read_states() } else { None }
+    }
+
+    /// What reads the states that are new; none where they are being read.
+    fn begin_to_read_states(
+        &mut self,
+    ) -> Option<impl FnOnce(&Connection) -> Result<NewStates, StoreError> + Send + use<>> {
+        self.states.is_due = false;
+        let after = self.states.told?;
         if self.states.is_reading {
             self.states.is_more = true;
-            return;
+            return None;
         }
         self.states.is_reading = true;
-        let (store, install) = (self.hub.store.clone(), self.identified.install.id);
-        let _ = self.background.spawn(async move {
-            Some(Answer::States(store.read(move |c| owed::news(c, install, after, STATES_MAX)).await))
-        });
+        let install = self.identified.install.id;
+        Some(move |connection: &Connection| owed::news(connection, install, after, STATES_MAX))
     }
 
     /// Tells what was read, and looks for more where there may be.

@@ -59,8 +59,10 @@ pub async fn measure(folder: &Path, plan: SitesPlan, tell: impl Fn(&str)) -> any
         measured.push(Measured::new(scenario, System::Hearth, sample));
     };
     note(Scenario::Connect, crowd.connect(plan).await?);
+    crowd.tell_reasons(&tell);
     note(Scenario::Idle, crowd.idle(plan).await?);
     note(Scenario::Storm, crowd.storm(plan).await?);
+    crowd.tell_reasons(&tell);
     note(Scenario::Spread, crowd.spread(plan).await?);
     Ok(measured)
 }
@@ -68,6 +70,12 @@ pub async fn measure(folder: &Path, plan: SitesPlan, tell: impl Fn(&str)) -> any
 impl Crowd {
     fn hub(&self) -> anyhow::Result<u32> {
         Ok(self.world.region().hub()?.id())
+    }
+
+    fn tell_reasons(&self, tell: &impl Fn(&str)) {
+        for (why, count) in self.stats.take_reasons() {
+            tell(&format!("{count} times: {why}"));
+        }
     }
 
     fn used(&self) -> anyhow::Result<Usage> {

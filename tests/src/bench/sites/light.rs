@@ -1,7 +1,7 @@
 //! A site without a disk: the node's own session, and memory in the place of its database.
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,7 +21,8 @@ use hearth_protocol::sync::node::{
 use hearth_protocol::time::Moment;
 use hearth_protocol::wire::message::{ChangeGroup, ChangeResult, FeedNumber, RegionId, ScopedChange};
 use quinn::crypto::rustls::QuicClientConfig;
-use quinn::{ClientConfig, Endpoint, IdleTimeout, TransportConfig, VarInt};
+use quinn::udp::{UdpSockRef, UdpSocketState};
+use quinn::{ClientConfig, Endpoint, EndpointConfig, IdleTimeout, TokioRuntime, TransportConfig, VarInt};
 use rand::Rng as _;
 use tokio::sync::mpsc;
 
@@ -36,6 +37,10 @@ const ORDERS: usize = 64;
 /// Below the time after which home routers forget a quiet flow, as at a real node.
 const KEEP_ALIVE: Duration = Duration::from_secs(22);
 const IDLE_MS: u32 = 90_000;
+/// How long a dial may take, as at a real node.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Bytes of datagrams that the system keeps for each shared socket: hundreds of sites are behind it.
+const RECEIVE_BYTES: usize = 4 * 1024 * 1024;
 
 /// What a site is told to do.
 #[derive(Clone, Copy, Debug)]
@@ -78,9 +83,7 @@ impl Light {
         world: &World,
         stats: &Arc<Stats>,
     ) -> anyhow::Result<(Vec<Self>, Vec<mpsc::Sender<Order>>)> {
-        let anywhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let sockets: Vec<Endpoint> =
-            (0..SOCKETS).map(|_| Endpoint::client(anywhere)).collect::<Result<_, _>>()?;
+        let sockets: Vec<Endpoint> = (0..SOCKETS).map(|_| socket()).collect::<Result<_, _>>()?;
         let (mut lights, mut orders) = (Vec::new(), Vec::new());
         for (site, endpoint) in world.sites().iter().zip(sockets.iter().cycle()) {
             let (order, ordered) = mpsc::channel(ORDERS);
@@ -143,10 +146,10 @@ impl Light {
                 event = event(&mut self.link) => match event {
                     Some((channel, message)) => {
                         if self.session.handle_message(channel, message).is_err() {
-                            self.fail();
+                            self.fail("the hub broke the protocol");
                         }
                     }
-                    None => self.fail(),
+                    None => self.fail("the link ended"),
                 },
                 order = self.orders.recv() => match order {
                     None => return,
@@ -171,7 +174,7 @@ impl Light {
                     None => false,
                 };
                 if !sent {
-                    self.fail();
+                    self.fail("nothing could be sent");
                 }
             }
             NodeEffect::Welcomed(welcome) => {
@@ -201,11 +204,10 @@ impl Light {
                     }
                 }
             }
-            NodeEffect::Refused(_) => self.stats.note_failure(),
+            NodeEffect::Refused(refused) => self.stats.note_failure(&format!("refused: {:?}", refused.code)),
             NodeEffect::Deliver(_) | NodeEffect::Agreed => {}
             NodeEffect::ReadDigests | NodeEffect::ReadHashes(_) | NodeEffect::Lacked(_) => {
-                tracing::error!("the hub does not hold what this site knows it to hold");
-                self.fail();
+                self.fail("the hub does not hold what this site knows it to hold");
             }
             NodeEffect::Hangup => self.hang_up(),
         }
@@ -214,20 +216,18 @@ impl Light {
     async fn dial(&mut self) {
         let connecting = self.endpoint.connect_with(self.config.clone(), self.hub, &self.server_name);
         let connected = async { Link::open(connecting?.await?).await };
-        match connected.await {
-            Ok(link) => {
+        match tokio::time::timeout(PATIENCE, connected).await {
+            Ok(Ok(link)) => {
                 self.link = Some(link);
                 self.session.handle_connected(moment(&self.clock));
             }
-            Err(error) => {
-                tracing::debug!(%error, "no link");
-                self.fail();
-            }
+            Ok(Err(error)) => self.fail(&error.to_string()),
+            Err(_) => self.fail("no answer in time"),
         }
     }
 
-    fn fail(&mut self) {
-        self.stats.note_failure();
+    fn fail(&mut self, why: &str) {
+        self.stats.note_failure(why);
         self.hang_up();
     }
 
@@ -315,6 +315,13 @@ impl Light {
             body: Body::Note(Note { category: "general".into(), text: text.into(), important: false }),
         }
     }
+}
+
+fn socket() -> std::io::Result<Endpoint> {
+    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
+    let about = UdpSocketState::new(UdpSockRef::from(&socket))?;
+    about.set_recv_buffer_size(UdpSockRef::from(&socket), RECEIVE_BYTES)?;
+    Endpoint::new(EndpointConfig::default(), None, socket, Arc::new(TokioRuntime))
 }
 
 async fn event(

@@ -1,6 +1,6 @@
 //! What the sites have seen, counted together.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -15,6 +15,8 @@ pub(super) struct Stats {
     welcomes: AtomicU64,
     caught_up: AtomicU64,
     failures: AtomicU64,
+    /// How often a connection failed for each reason.
+    reasons: Mutex<BTreeMap<String, u64>>,
     acknowledged: AtomicU64,
     arrived: AtomicU64,
     /// When each change was written.
@@ -30,6 +32,7 @@ impl Default for Stats {
             welcomes: AtomicU64::default(),
             caught_up: AtomicU64::default(),
             failures: AtomicU64::default(),
+            reasons: Mutex::default(),
             acknowledged: AtomicU64::default(),
             arrived: AtomicU64::default(),
             written: Box::new(std::array::from_fn(|_| Mutex::default())),
@@ -87,8 +90,14 @@ impl Stats {
         self.live.fetch_sub(1, Ordering::SeqCst);
     }
 
-    pub(super) fn note_failure(&self) {
+    pub(super) fn note_failure(&self, why: &str) {
         self.failures.fetch_add(1, Ordering::SeqCst);
+        *locked(&self.reasons).entry(why.to_owned()).or_default() += 1;
+    }
+
+    /// Why connections failed since this was asked last, and how often.
+    pub(super) fn take_reasons(&self) -> BTreeMap<String, u64> {
+        std::mem::take(&mut *locked(&self.reasons))
     }
 
     pub(super) fn note_written(&self, change: ChangeHash) {
