@@ -10,6 +10,7 @@ mod errands;
 pub(crate) mod link;
 mod probe;
 mod signers;
+mod silence;
 mod tcp;
 pub(crate) mod tls;
 
@@ -61,7 +62,7 @@ pub struct Sync {
     session: NodeSession,
     dialing: Option<oneshot::Receiver<Option<Link>>>,
     link: Option<Link>,
-    /// The link over QUIC to which the session moves, while it is sought.
+    /// The link to which the session moves: over QUIC while it runs on TCP, any while QUIC is not answered.
     probe: Option<oneshot::Receiver<Option<Link>>>,
     /// The last link over QUIC was lost before the hub answered on it.
     is_quic_doubted: bool,
@@ -188,23 +189,29 @@ impl Sync {
 
     /// Begins the session on a link.
     fn take(&mut self, link: Link) {
-        self.probe = (link.transport() == Transport::Tcp).then(|| self.seek_quic()).flatten();
+        self.probe = self.seek_other(&link);
         self.link = Some(link);
         self.errands = Errands::default();
         self.session.handle_connected(moment(&self.clock));
     }
 
-    /// Seeks a link over QUIC while the session runs on TCP.
-    fn seek_quic(&self) -> Option<oneshot::Receiver<Option<Link>>> {
-        let target = self.target().ok()?;
-        Some(probe::begin(self.ways.clone(), target, self.is_quic_doubted, self.random.clone(), &self.tasks))
+    /// Seeks a better link than this one: QUIC while the session runs on TCP, any while QUIC is not answered.
+    fn seek_other(&self, than: &Link) -> Option<oneshot::Receiver<Option<Link>>> {
+        let (target, ways) = (self.target().ok()?, self.ways.clone());
+        Some(match than.quic() {
+            None => probe::begin(ways, target, self.is_quic_doubted, self.random.clone(), &self.tasks),
+            Some(connection) => silence::begin(connection, ways, target, &self.tasks),
+        })
     }
 
-    /// QUIC is through: the session goes on there. Pages are not told that the line is down, since it is not.
+    /// The session goes on on a better link. Pages are not told that the line is down, since it is not.
     fn move_over(&mut self, link: Option<Link>) {
         self.probe = None;
         let Some(link) = link else { return };
-        tracing::info!("QUIC is through; the session moves over from TCP");
+        tracing::info!(
+            transport = link.transport().name(),
+            "a better link is through; the session moves over"
+        );
         if let Some(older) = self.link.take() {
             older.close(CLOSE_DONE);
         }

@@ -94,6 +94,28 @@ async fn a_home_whose_network_shuts_udp_works_over_tcp_and_moves_to_quic_when_it
     }
 }
 
+/// Less than QUIC's idle timeout of 90 seconds, and much more than a node needs.
+const NOTICED: Duration = Duration::from_mins(1);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_network_that_shuts_udp_in_the_middle_of_a_link_is_noticed_before_the_idle_timeout() {
+    let folder = tempfile::tempdir().unwrap();
+    let (region, made) = region_with_a_home(folder.path(), Options::default()).await;
+    region.import_made(&made, &[HOME]).unwrap();
+    connected_over(&region, "quic").await;
+    equal(&region).await;
+    let nurse = sign_in(&region, HOME, &made.home_staff[1]).await;
+
+    region.site(HOME).unwrap().line().shut_udp();
+    write_note(&nurse, "while UDP was shut").await;
+    let written = Instant::now();
+    equal(&region).await;
+    let taken = written.elapsed();
+    println!("at the hub {taken:?} after it was written");
+    assert!(taken < NOTICED, "{taken:?}");
+    connected_over(&region, "tcp").await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_site_whose_router_forgets_its_port_goes_on_without_a_handshake() {
     let folder = tempfile::tempdir().unwrap();

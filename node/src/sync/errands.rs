@@ -202,6 +202,8 @@ impl Sync {
             Ok(()) => {
                 tracing::info!("the certificates were renewed");
                 self.install.send_replace(fresh);
+                // What seeks a better link dials with the certificate that it was begun with.
+                self.probe = self.link.as_ref().and_then(|link| self.seek_other(link));
             }
             Err(error) => tracing::error!(%error, "renewed certificates could not be kept"),
         }

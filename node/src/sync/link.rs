@@ -60,6 +60,11 @@ impl Link {
         self.carrier.transport()
     }
 
+    /// The connection over QUIC, if it is one.
+    pub(crate) fn quic(&self) -> Option<quinn::Connection> {
+        if let Carrier::Quic(connection) = &self.carrier { Some(connection.clone()) } else { None }
+    }
+
     /// Whether anything came from the hub: the line carries both ways, whatever the hub said.
     pub(crate) fn has_answered(&self) -> bool {
         self.has_answered
