@@ -13,7 +13,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use super::draft::{AddError, Added, DRAFTS_MAX, Draft};
 use super::requester::{IdempotencyKey, Requester};
 use super::rights::{self, Standing};
-use super::{Records, Site, documents, doses, heads, model, outbox, row, trail};
+use super::{Records, Site, documents, doses, erase, heads, model, outbox, row, trail};
 use crate::store::{Changed, StoreError, Tx};
 
 impl Records {
@@ -48,6 +48,14 @@ impl Records {
             Err(_) => {}
         }
         result
+    }
+}
+
+/// Refuses to write to a record that is on its way back here.
+pub(super) fn check_arrived(tx: &Tx<'_>, subject: Subject) -> Result<(), AddError> {
+    match subject {
+        Subject::Resident(resident) if erase::is_arriving(tx, resident)? => Err(AddError::Arriving),
+        Subject::Resident(_) | Subject::Site(_) => Ok(()),
     }
 }
 
@@ -107,7 +115,8 @@ impl Adding {
                 state.as_deref() == Some("granted")
             }
         };
-        held.then_some(()).ok_or(AddError::NotHeld)
+        held.then_some(()).ok_or(AddError::NotHeld)?;
+        check_arrived(tx, subject)
     }
 
     /// Writes the drafts, one change a document, as one group.

@@ -43,6 +43,9 @@ pub enum AddError {
     /// The site does not hold the record, or may no longer.
     #[error("the site does not hold this record")]
     NotHeld,
+    /// The record was erased here, is granted again, and not all of it has come.
+    #[error("the record is on its way back")]
+    Arriving,
     /// Nothing to write, or more than one action writes.
     #[error("an action writes 1 to {DRAFTS_MAX} entries")]
     Count,
@@ -91,6 +94,10 @@ impl AddError {
             Self::NotAllowed(_) => "Your role may not do this. Ask the senior on shift.",
             Self::NotThisSite(_) => "This part of the record is written by another organisation.",
             Self::NotHeld => "This person's record is not, or no longer, held here.",
+            Self::Arriving => {
+                "Nothing was saved: this person's record is still on its way from the hub. Write it on paper and try \
+                 again once the record is complete."
+            }
             Self::Count | Self::Misplaced => "Nothing was saved. Open the page again and try once more.",
             Self::TooLong => "Nothing was saved: the text is too long. Shorten it and save again.",
             Self::Future => "Nothing was saved: the time is in the future. Correct it and save again.",

@@ -1,5 +1,7 @@
 //! Records that leave: erased once what was written here is at the hub, with a receipt.
 
+use std::collections::BTreeSet;
+
 use hearth_protocol::id::ResidentId;
 use hearth_protocol::scope::Subject;
 use hearth_protocol::time::Timestamp;
@@ -8,6 +10,9 @@ use rusqlite::{Connection, params};
 
 use super::{Records, row};
 use crate::store::StoreError;
+
+/// Key in `meta` of the records that were erased here and are granted again, as long as not all of them has come.
+const ARRIVING: &str = "arriving";
 
 /// Newest receipts that are sent again at every new link: a restored hub may have lost some.
 const RECEIPTS_KEPT: i64 = 1_000;
@@ -67,6 +72,34 @@ pub(super) fn forget_what_has_left(tx: &Connection, now: Timestamp) -> Result<bo
         note_receipt(tx, resident, RevokeMode::Forget, now)?;
     }
     Ok(!ids.is_empty())
+}
+
+/// A record is granted. Where it was erased here, nothing is written to it before it is back: what was written earlier
+/// has numbers that would be given a second time, and the hub would take this node for a copy.
+pub(super) fn granted_again(tx: &Connection, resident: ResidentId) -> Result<(), StoreError> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM receipt WHERE resident = ?1 AND mode = 1)";
+    if tx.prepare_cached(sql)?.query_row([resident.0.as_bytes()], |row| row.get(0))? {
+        let mut arriving = arriving(tx)?;
+        arriving.insert(*resident.0.as_bytes());
+        row::set_meta(tx, ARRIVING, arriving)?;
+    }
+    Ok(())
+}
+
+/// Whether a record that was erased here is on its way back.
+pub(super) fn is_arriving(connection: &Connection, resident: ResidentId) -> Result<bool, StoreError> {
+    Ok(arriving(connection)?.contains(resident.0.as_bytes()))
+}
+
+/// Node and hub hold the same: every record is here.
+pub(super) fn all_have_arrived(tx: &Connection) -> Result<(), StoreError> {
+    if arriving(tx)?.is_empty() { Ok(()) } else { row::set_meta(tx, ARRIVING, Arriving::new()) }
+}
+
+type Arriving = BTreeSet<[u8; 16]>;
+
+fn arriving(connection: &Connection) -> Result<Arriving, StoreError> {
+    Ok(row::meta(connection, ARRIVING)?.unwrap_or_default())
 }
 
 /// Erases documents of residents whose records the site was never granted or has forgotten.

@@ -574,6 +574,37 @@ async fn a_forgotten_record_leaves_no_byte_of_its_text_and_a_receipt() {
 }
 
 #[tokio::test]
+async fn a_record_that_was_erased_and_is_granted_again_takes_nothing_before_it_is_back() {
+    let sample = Sample::new().await;
+    let mut order = Order::default();
+    write(&sample, 1, 1, "a").await;
+    order.pull(&sample.records).await;
+    sample.records.take_in(revoke(sample.resident, RevokeMode::Forget)).await.unwrap();
+    assert_eq!(sample.records.receipts(0).await.unwrap().len(), 1);
+    let grant = Grant { item: 1, feed: FeedNumber(11), resident: sample.resident };
+    let again = Intake { items: vec![IntakeItem::Grant(grant)], ..Intake::default() };
+    sample.records.take_in(again.clone()).await.unwrap();
+    let early = async || {
+        sample.records.add(&requester(Role::Nurse, 1), key(2), vec![sample.note("before it is back")]).await
+    };
+    assert_eq!(early().await, Err(AddError::Arriving));
+    let heading = hearth_protocol::record::plan::HEADINGS[0];
+    let (nurse, text) = (requester(Role::Nurse, 1), "early".to_owned());
+    let edited = sample.records.edit_plan_text(&nurse, sample.resident, heading, String::new(), text);
+    assert_eq!(edited.await, Err(AddError::Arriving));
+    let feed = Intake { cursor: Some(FeedNumber(12)), ..order.intake() };
+    assert_eq!(sample.records.take_in(Intake { digest: None, ..feed.clone() }).await, Ok(None));
+    assert_eq!(early().await, Err(AddError::Arriving), "the hub has not said that this is all");
+    assert_eq!(sample.records.take_in(feed).await, Ok(Some(true)));
+    early().await.unwrap();
+    order.pull(&sample.records).await;
+    let changes = order.0.values().next().unwrap();
+    document::rebuild(Section::Notes, None, changes).unwrap();
+    sample.records.take_in(again).await.unwrap();
+    write(&sample, 1, 3, "a grant that is told again changes nothing").await;
+}
+
+#[tokio::test]
 async fn what_comes_late_for_a_forgotten_record_does_not_stay() {
     let (a, b) = (Sample::of_install(7).await, Sample::of_install(8).await);
     let mut order = Order::default();

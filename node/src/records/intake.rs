@@ -17,7 +17,7 @@ use rusqlite::{Connection, params};
 
 use super::documents::{self, ScopeRow};
 use super::heads::{self, Arrived};
-use super::{Records, Site, erase, evict, model, outbox, repair, row};
+use super::{Records, Site, erase, evict, model, outbox, read, repair, row};
 use crate::store::{ActionError, Changed, StoreError, Tx};
 
 /// Key of the cursor in `meta`.
@@ -126,10 +126,17 @@ fn take_in(
     erase::strays(tx)?;
     row::set_meta(tx, CURSOR, cursor.0)?;
     let Some(digest) = intake.digest else { return Ok(None) };
-    Ok(Some(held(tx)?.digest == digest))
+    let agrees = held(tx)?.digest == digest;
+    if agrees {
+        erase::all_have_arrived(tx)?;
+    }
+    Ok(Some(agrees))
 }
 
 fn granted(tx: &mut Tx<'_>, resident: ResidentId, now: Timestamp) -> Result<(), StoreError> {
+    if !read::is_known(tx, resident)? {
+        erase::granted_again(tx, resident)?;
+    }
     let sql = "INSERT INTO resident (id, state, since) VALUES (?1, 'granted', ?2)
                ON CONFLICT (id) DO UPDATE SET state = 'granted', since = ?2 WHERE state <> 'granted'";
     tx.prepare_cached(sql)?.execute(params![resident.0.as_bytes(), now.0])?;

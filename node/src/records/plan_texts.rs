@@ -122,6 +122,7 @@ impl Edit {
         if !read::is_shown(tx, scope.subject())? {
             return Err(AddError::NotHeld);
         }
+        add::check_arrived(tx, scope.subject())?;
         let mut row = documents::find_or_make(tx, scope)?;
         let group = row::count_up(tx, "outbox-group", 1)?;
         if row.changes == 0 {

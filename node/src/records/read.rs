@@ -143,6 +143,12 @@ impl Records {
 }
 
 /// Whether the site holds the record and may show it. What belongs to the site itself always is.
+/// Whether the node has a record, however it stands.
+pub(super) fn is_known(connection: &Connection, resident: ResidentId) -> Result<bool, StoreError> {
+    let mut statement = connection.prepare_cached("SELECT 1 FROM resident WHERE id = ?1")?;
+    Ok(statement.exists([resident.0.as_bytes()])?)
+}
+
 pub(super) fn is_shown(connection: &Connection, subject: Subject) -> Result<bool, StoreError> {
     let Subject::Resident(resident) = subject else { return Ok(true) };
     let mut statement = connection.prepare_cached("SELECT state FROM resident WHERE id = ?1")?;

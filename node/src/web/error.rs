@@ -116,9 +116,10 @@ fn add_words(error: &AddError) -> Words {
         AddError::Store(error) => return store_words(error),
         AddError::NotAllowed(_) | AddError::NotThisSite(_) => StatusCode::FORBIDDEN,
         AddError::NotHeld => StatusCode::NOT_FOUND,
-        AddError::AlreadyRecorded { .. } | AddError::HeldByAnother(_) | AddError::TextChanged => {
-            StatusCode::CONFLICT
-        }
+        AddError::Arriving
+        | AddError::AlreadyRecorded { .. }
+        | AddError::HeldByAnother(_)
+        | AddError::TextChanged => StatusCode::CONFLICT,
         AddError::Count
         | AddError::TooLong
         | AddError::Misplaced
