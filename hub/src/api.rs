@@ -12,6 +12,7 @@ mod health;
 mod import;
 mod main_records;
 mod openapi;
+mod quarantine;
 mod refusal;
 mod residents;
 mod server;
@@ -162,6 +163,8 @@ fn routes() -> Router<Api> {
         .route(Path::AUDIT_SEARCH, post(audit::search))
         .route(Path::AUDIT_VERIFY, post(audit::verify))
         .route(Path::BACKUP, post(backup::make))
+        .route(Path::QUARANTINE, get(quarantine::list))
+        .route(Path::QUARANTINED, get(quarantine::show).post(quarantine::decide))
         .route(Path::MAIN_RECORDS, get(main_records::list))
         .route(Path::MAIN_RECORD_ITEMS, get(main_records::items).post(main_records::act))
 }

@@ -25,7 +25,8 @@ use rusqlite::Transaction;
 
 pub use append::append;
 pub(crate) use judge::own_changes;
-pub use quarantine::{Settlement, retry, settle};
+pub(crate) use quarantine::shown;
+pub use quarantine::{Settlement, dismiss, retry};
 
 use crate::heads;
 use crate::scopes::{self, Added};

@@ -10,6 +10,7 @@ mod backup;
 mod main_record;
 mod path;
 mod problem;
+mod quarantine;
 mod resident;
 pub mod rfc3339;
 mod site;
@@ -26,6 +27,10 @@ pub use main_record::{
 };
 pub use path::Path;
 pub use problem::{Fault, PROBLEM_CONTENT_TYPE, Problem, ProblemKind};
+pub use quarantine::{
+    Quarantine, QuarantineAction, QuarantineDecision, QuarantineOutcome, QuarantineQuery, QuarantinedChange,
+    QuarantinedDetail, QuarantinedEntry,
+};
 pub use resident::{
     Assign, AssignReport, FindResident, ImportQuery, ImportReport, Move, MoveReport, ParkedResource,
     Resident, ResidentList, ResidentQuery, ResidentRef,

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use crate::command::{
-    audit, backup, completions, context, doctor, init, main_record, man, resident, site, staff, status,
+    audit, backup, completions, context, doctor, init, main_record, man, quarantine, resident, site, staff,
+    status,
 };
 
 /// Administers a Hearth region: sites, residents, staff, audit and main care records.
@@ -64,6 +65,9 @@ pub(crate) enum Command {
     /// Show what the main care records sent, owe and refused; retry and release
     #[command(subcommand)]
     MainRecord(main_record::MainRecord),
+    /// List, show, release and discard changes that broke a rule
+    #[command(subcommand)]
+    Quarantine(quarantine::QuarantineCommand),
     /// Make a backup of the hub and read it back
     Backup(backup::Backup),
     /// Look for what is wrong: context, contact, token, clock, configuration, certificates

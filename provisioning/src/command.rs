@@ -8,6 +8,7 @@ pub(crate) mod doctor;
 pub(crate) mod init;
 pub(crate) mod main_record;
 pub(crate) mod man;
+pub(crate) mod quarantine;
 pub(crate) mod resident;
 pub(crate) mod site;
 pub(crate) mod staff;
@@ -48,6 +49,7 @@ async fn dispatch(session: &Session, command: Command) -> Result<(), Failure> {
         Command::Status(command) => status::run(session, &command).await,
         Command::Audit(command) => audit::run(session, command).await,
         Command::MainRecord(command) => main_record::run(session, command).await,
+        Command::Quarantine(command) => quarantine::run(session, command).await,
         Command::Backup(command) => backup::run(session, &command).await,
         Command::Doctor(command) => doctor::run(session, &command).await,
         Command::Context(command) => context::run(session, &command),

@@ -136,6 +136,24 @@ pub(super) const OPERATIONS: &[Operation] = &[
         Some("ItemAction"),
         (200, Some("ItemChange")),
     ),
+    operation(
+        ("get", Path::QUARANTINE),
+        "Changes that broke a rule; query: site, code, all, after, limit",
+        None,
+        (200, Some("Quarantine")),
+    ),
+    operation(
+        ("get", Path::QUARANTINED),
+        "A change that broke a rule, with the names and times of its entries",
+        None,
+        (200, Some("QuarantinedDetail")),
+    ),
+    operation(
+        ("post", Path::QUARANTINED),
+        "Releases a change, which is judged again, or discards it",
+        Some("QuarantineAction"),
+        (200, Some("QuarantineDecision")),
+    ),
 ];
 
 pub(super) async fn serve() -> Json<Value> {

@@ -1,4 +1,5 @@
 mod main_records;
+mod quarantine;
 
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
@@ -202,7 +203,7 @@ async fn without_the_token_nothing_is_answered_but_health_and_the_description() 
         let method: Method = operation.method.to_uppercase().parse().unwrap();
         let path =
             operation.path.replace("{site}", "VL1AB").replace("{token}", "00").replace("{staff}", "00");
-        let path = path.replace("{record}", "main");
+        let path = path.replace("{record}", "main").replace("{change}", "1");
         let bare = Answered::of(hub.request(method.clone(), &path)).await;
         assert_eq!(bare.problem(), ProblemKind::Unauthorised, "{method} {path}");
         let wrong = hub.request(method, &path).bearer_auth("hearth-admin-1-wrong");
@@ -523,7 +524,7 @@ async fn the_description_names_every_route_and_no_other() {
         let method: Method = operation.method.to_uppercase().parse().unwrap();
         let path =
             operation.path.replace("{site}", "VL9ZZ").replace("{token}", "00").replace("{staff}", "00");
-        let path = path.replace("{record}", "main");
+        let path = path.replace("{record}", "main").replace("{change}", "1");
         let answer = Answered::of(hub.request(method, &path).bearer_auth(TOKEN).json(&json!({}))).await;
         let text = String::from_utf8_lossy(&answer.body).into_owned();
         assert!(!text.contains("no such path") && !text.contains("no such method"), "{path}: {text}");

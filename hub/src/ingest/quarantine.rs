@@ -1,5 +1,8 @@
 //! The quarantine: changes that broke a rule, whole, until a person has decided. None is dropped in silence.
 
+pub(crate) mod shown;
+
+use hearth_protocol::document;
 use hearth_protocol::id::{ChangeHash, InstallId};
 use hearth_protocol::scope::Scope;
 use hearth_protocol::time::Timestamp;
@@ -30,33 +33,43 @@ impl Settlement {
     }
 }
 
-/// Closes a row of the quarantine by a person's decision; the bytes stay. An error when there is no open row.
-pub fn settle(
+/// Keeps a change out of the record by a person's decision; the bytes stay. An error when there is no open row.
+pub fn dismiss(
     transaction: &Transaction<'_>,
     id: i64,
-    settlement: Settlement,
+    reason: &str,
     now: Timestamp,
 ) -> Result<(), StoreError> {
     let sql = "UPDATE quarantine SET settled_at = ?2, settlement = ?3 WHERE id = ?1 AND settled_at IS NULL";
-    match transaction.execute(sql, (id, now.0, settlement.name()))? {
+    let settlement = format!("{}: {reason}", Settlement::Dismissed.name());
+    match transaction.execute(sql, (id, now.0, settlement))? {
         0 => Err(StoreError::logic(format!("no open change {id} in the quarantine"))),
         _ => Ok(()),
     }
 }
 
-/// Judges a change of the quarantine again: what it lacked (a grant, say) may be there now.
-pub fn retry(transaction: &Transaction<'_>, id: i64, now: Timestamp) -> Result<ChangeResult, StoreError> {
+/// Judges a change of the quarantine again: what it lacked (a grant, say) may be there now. None where the installation
+/// that sent it is held itself.
+pub fn retry(
+    transaction: &Transaction<'_>,
+    id: i64,
+    now: Timestamp,
+) -> Result<Option<ChangeResult>, StoreError> {
     let (install, item) = read(transaction, id)?;
     let pusher = sites::install(transaction, install)?.filter(|i| i.state != InstallState::Quarantined);
-    let pusher =
-        pusher.ok_or_else(|| StoreError::logic(format!("installation {install} is in quarantine")))?;
+    let Some(pusher) = pusher else { return Ok(None) };
     let mut intake = Intake::new(transaction, now);
+    // The first change of a document was refused with it and is kept nowhere: it is the same everywhere.
+    let first = document::genesis(item.scope.section());
+    if item.checked.as_ref().is_ok_and(|change| change.deps.contains(&first.hash)) {
+        intake.take(pusher, &Item::check(item.scope, first.hash, first.bytes))?;
+    }
     let verdict = intake.take(pusher, &item)?;
     intake.publish()?;
-    match verdict {
-        Verdict::Judged(result) => Ok(result),
-        Verdict::Expel(reason) => Ok(ChangeResult::Rejected(reason.to_owned())),
-    }
+    Ok(Some(match verdict {
+        Verdict::Judged(result) => result,
+        Verdict::Expel(reason) => ChangeResult::Rejected(reason.to_owned()),
+    }))
 }
 
 fn read(connection: &Connection, id: i64) -> Result<(InstallId, Item), StoreError> {

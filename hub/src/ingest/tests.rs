@@ -232,9 +232,9 @@ async fn a_change_after_the_record_was_taken_away_goes_to_the_quarantine_and_can
     assert_eq!(hub.push(1, unsent.clone()).await, [rejected("not-granted")]);
     hub.assign(HOME, 1).await;
     let result = hub.store.write(|t| retry(t, 1, NOW)).await.unwrap();
-    assert_eq!(result, accepted(3));
+    assert_eq!(result, Some(accepted(3)));
     assert_eq!(hub.push(1, unsent).await, [ChangeResult::Duplicate(Sequence(3))]);
-    let settled = hub.store.write(|t| settle(t, 1, Settlement::Dismissed, NOW)).await;
+    let settled = hub.store.write(|t| dismiss(t, 1, "late", NOW)).await;
     assert!(matches!(settled, Err(StoreError::Logic(_))));
 }
 
@@ -507,7 +507,11 @@ async fn a_change_without_its_writers_signature_goes_to_the_quarantine_and_into_
     for (heads, code) in attacks {
         assert_eq!(judged(&hub, changes.clone(), heads).await, rejected(code));
         assert_eq!(hub.count("change").await, 1, "the first change of the document proves itself");
-        assert_eq!(hub.store.write(|t| retry(t, 1, NOW)).await, Ok(rejected("unsigned")), "nor by a person");
+        assert_eq!(
+            hub.store.write(|t| retry(t, 1, NOW)).await,
+            Ok(Some(rejected("unsigned"))),
+            "nor by a person"
+        );
     }
     assert!(hub.count("audit_event").await >= count);
     assert_eq!(judged(&hub, changes, vec![head]).await, accepted(2));

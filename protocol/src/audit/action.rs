@@ -138,6 +138,8 @@ actions! {
     91 MainRecord "main-record",
     /// A request was refused before what it asks for was known.
     92 Request "request",
+    /// A change in the quarantine was looked at, released or discarded.
+    93 Quarantine "quarantine",
 }
 
 impl fmt::Display for Action {

@@ -48,6 +48,10 @@ impl Path {
     /// `GET` with [`super::MainRecordItemsQuery`]: [`super::MainRecordItems`]; `POST` [`super::ItemAction`]:
     /// [`super::ItemChange`].
     pub const MAIN_RECORD_ITEMS: &'static str = "/api/v1/main-records/{record}/items";
+    /// `GET` with [`super::QuarantineQuery`]: [`super::Quarantine`].
+    pub const QUARANTINE: &'static str = "/api/v1/quarantine";
+    /// `GET`: [`super::QuarantinedDetail`]; `POST` [`super::QuarantineAction`]: [`super::QuarantineDecision`].
+    pub const QUARANTINED: &'static str = "/api/v1/quarantine/{change}";
     /// `POST` without a body: [`super::BackupReport`].
     pub const BACKUP: &'static str = "/api/v1/backup";
 
@@ -74,6 +78,11 @@ impl Path {
     /// A path of one main care record, by its name in the hub's configuration, whose characters need no escape.
     pub fn of_main_record(pattern: &'static str, record: &str) -> Self {
         Self(pattern.replace("{record}", record))
+    }
+
+    /// The path of one change in the quarantine.
+    pub fn of_quarantined(change: u64) -> Self {
+        Self(Self::QUARANTINED.replace("{change}", &change.to_string()))
     }
 
     /// The path as it stands in the request.

@@ -82,9 +82,13 @@ fn describe(fleet: &Fleet) -> String {
             record.unknown.to_string(),
         ]
     });
+    let sites = output::table(&header, sites);
+    if fleet.main_records.is_empty() {
+        return format!("{summary}\n\n{sites}");
+    }
     let records =
         output::table(&["main record", "reachable", "read", "waiting", "parked", "not known"], records);
-    format!("{summary}\n\n{}\n\n{records}", output::table(&header, sites))
+    format!("{summary}\n\n{sites}\n\n{records}")
 }
 
 fn site_row(site: &SiteStatus, now: Timestamp) -> Vec<String> {

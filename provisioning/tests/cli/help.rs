@@ -3,7 +3,7 @@
 use crate::support::hearth;
 
 /// Every command, as it is typed.
-const COMMANDS: [&str; 33] = [
+const COMMANDS: [&str; 38] = [
     "",
     "init",
     "site",
@@ -30,6 +30,11 @@ const COMMANDS: [&str; 33] = [
     "main-record status",
     "main-record retry",
     "main-record release",
+    "quarantine",
+    "quarantine list",
+    "quarantine show",
+    "quarantine release",
+    "quarantine discard",
     "backup",
     "doctor",
     "context",
@@ -55,7 +60,7 @@ fn every_command_explains_itself() {
 
 #[test]
 fn every_command_that_does_something_has_an_example() {
-    let groups = ["site", "resident", "staff", "audit", "main-record", "context"];
+    let groups = ["site", "resident", "staff", "audit", "main-record", "quarantine", "context"];
     for command in COMMANDS.into_iter().filter(|command| !groups.contains(command)) {
         let words: Vec<&str> = command.split_whitespace().chain(["--help"]).collect();
         let told = hearth(&words).stdout;
