@@ -52,7 +52,7 @@ pub struct InstallKeys {
     /// PKCS #8 of the Ed25519 identity key.
     #[n(0)]
     identity: ByteVec,
-    /// PKCS #8 of the P-256 key of the pages.
+    /// PKCS #8 of the P-256 key of the pages; empty for a node without pages, as in a simulation.
     #[n(1)]
     web: ByteVec,
 }
@@ -73,11 +73,8 @@ impl InstallKeys {
 
     /// Signing requests for both keys, with the names by which tablets reach the node.
     pub fn requests(&self, web_names: &[String]) -> Result<SigningRequests, InstallError> {
-        Ok(SigningRequests {
-            csr: request(&self.identity)?,
-            web_csr: request(&self.web)?,
-            web_names: web_names.to_vec(),
-        })
+        let web_csr = if self.web.is_empty() { Vec::new() } else { request(&self.web)? };
+        Ok(SigningRequests { csr: request(&self.identity)?, web_csr, web_names: web_names.to_vec() })
     }
 
     #[cfg(test)]

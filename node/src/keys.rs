@@ -41,7 +41,7 @@ impl DataKey {
     }
 
     /// The key as 64 hexadecimal digits, wiped when dropped.
-    pub(crate) fn to_hex(&self) -> Zeroizing<String> {
+    pub fn to_hex(&self) -> Zeroizing<String> {
         Zeroizing::new(data_encoding::HEXLOWER.encode(&*self.0))
     }
 }

@@ -136,6 +136,7 @@ impl Sync {
         let mut errands = tokio::time::interval(ERRANDS);
         errands.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
+            tracing::trace!(state = self.session.state_name(), "turn");
             self.do_effects().await;
             let (records, timeout) = (self.records.clone(), self.wait());
             tokio::select! {
@@ -190,6 +191,7 @@ impl Sync {
     /// Begins the session on a link.
     fn take(&mut self, link: Link) {
         self.probe = self.seek_other(&link);
+        tracing::debug!(transport = link.transport().name(), "a session begins");
         self.link = Some(link);
         self.errands = Errands::default();
         self.session.handle_connected(moment(&self.clock));

@@ -11,7 +11,7 @@ const SEEDS: u64 = 200;
 const THREADS: u8 = 2;
 
 fn run(seeds: Vec<u64>, twice: u64) -> Report {
-    let report = Batch { seeds, threads: THREADS, twice }.run(|_, _, outcome| {
+    let report = Batch { seeds, threads: THREADS, twice }.run(|_, outcome, _| {
         if let Some(failure) = &outcome.failure {
             anstream::eprintln!(
                 "seed {}: {failure}\n  replay: cargo simulate {} --log info",

@@ -98,6 +98,7 @@ impl Link {
     async fn run(mut self, mut inbox: mpsc::Receiver<Came>, registered: Registered) -> RefusalCode {
         let mut over = pin!(right_ended(registered.cut.clone()));
         loop {
+            tracing::trace!(state = self.session.state_name(), "turn");
             // A node that takes nothing must not keep its link by that.
             let done = tokio::select! {
                 biased;

@@ -51,6 +51,8 @@ pub(super) fn start<S: Duplex + 'static>(stream: S, tasks: &TaskTracker) -> MuxL
 async fn drive<S: Duplex>(stream: S, link: MuxLink) {
     let (reader, writer) = tokio::io::split(stream);
     tokio::select! {
+        // In one order, so that a simulation repeats.
+        biased;
         () = receive(reader, &link) => {}
         // What fails to be sent is lost with the line; the session finds out what to send again.
         _ = transmit(writer, &link) => {}

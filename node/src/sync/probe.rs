@@ -31,10 +31,12 @@ pub(super) fn begin(
         let mut wait = if is_doubted { LONGEST } else { FIRST };
         loop {
             tokio::select! {
+                biased;
                 () = tell.closed() => return,
                 () = tokio::time::sleep(jittered(wait, &random)) => {}
             }
             tokio::select! {
+                biased;
                 () = tell.closed() => return,
                 opened = open(&ways, &target, &on) => if let Some(link) = opened {
                     // Nobody waits any more when the session has ended in this moment.

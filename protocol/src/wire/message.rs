@@ -48,6 +48,9 @@ macro_rules! messages {
         }
 
         impl Message {
+            /// The names of all messages, for figures about traces.
+            pub const NAMES: &[&'static str] = &[$(stringify!($variant),)+];
+
             /// The number on the wire.
             pub fn kind(&self) -> u8 {
                 match self { $(Self::$variant(_) => $number,)+ }

@@ -1,6 +1,6 @@
 //! `cargo simulate`: whole regions on virtual time, one a seed.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
@@ -29,6 +29,9 @@ struct Arguments {
     /// Folder for `simulation.json` and `simulation.md`; none is written without it
     #[arg(long)]
     report: Option<PathBuf>,
+    /// Add to the report that is in the folder, which is of other seeds; those that failed once are not run again
+    #[arg(long, requires = "report")]
+    go_on: bool,
     /// Print what the programs log at this level and above
     #[arg(long)]
     log: Option<tracing::Level>,
@@ -40,7 +43,11 @@ struct Arguments {
 const EXAMPLES: &str = "Examples:
   cargo simulate
   cargo simulate 4711 --log warn
-  cargo simulate --count 5000 --report tests/reports --keep";
+  cargo simulate --count 5000 --report tests/reports --keep
+  cargo simulate --from 5001 --count 5000 --report tests/reports --go-on --keep";
+
+/// After how many seeds people are told how far it is.
+const TELL_EVERY: usize = 100;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
@@ -57,24 +64,36 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     if !arguments.seeds.is_empty() {
         return Ok(one_by_one(arguments));
     }
-    let mut wanted = seeds::failed_before()?;
-    wanted.extend(arguments.from..arguments.from.saturating_add(arguments.count));
+    let folder = arguments.report.as_deref().map(|folder| setup::root().join(folder));
+    let earlier = if arguments.go_on { folder.as_deref().map(Report::read).transpose()? } else { None };
+    let range = arguments.from..arguments.from.saturating_add(arguments.count);
+    let mut wanted = if arguments.go_on { Vec::new() } else { seeds::failed_before()? };
+    wanted.retain(|seed| !range.contains(seed));
+    wanted.extend(range);
+    let of = wanted.len();
     let batch = Batch { seeds: wanted, threads: arguments.threads, twice: arguments.twice };
-    let report = batch.run(|done, of, outcome| {
+    let whole = |report: &Report| match &earlier {
+        Some(earlier) => report.clone().after(earlier),
+        None => report.clone(),
+    };
+    let report = batch.run(|done, outcome, report| {
         if let Some(failure) = &outcome.failure {
-            anstream::eprintln!(
-                "seed {}: {failure}\n  replay: cargo simulate {}",
-                outcome.seed,
-                outcome.seed
-            );
-        } else if done % 100 == 0 {
+            let seed = outcome.seed;
+            anstream::eprintln!("seed {seed}: {failure}\n  replay: cargo simulate {seed}");
+        }
+        if done % TELL_EVERY == 0 {
             anstream::eprintln!("{done} of {of} seeds");
+            // Whoever stops a long run keeps what it has found.
+            if let Err(error) = write(&whole(report), folder.as_deref()) {
+                anstream::eprintln!("{error:#}");
+            }
         }
     });
     if arguments.keep {
         seeds::keep(&report.failed())?;
     }
-    write(&report, arguments.report.as_deref())?;
+    let report = whole(&report);
+    write(&report, folder.as_deref())?;
     anstream::println!("{}", report.summary());
     Ok(if report.failed().is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -91,8 +110,7 @@ fn one_by_one(arguments: &Arguments) -> ExitCode {
     code
 }
 
-fn write(report: &Report, folder: Option<&std::path::Path>) -> anyhow::Result<()> {
+fn write(report: &Report, folder: Option<&Path>) -> anyhow::Result<()> {
     let Some(folder) = folder else { return Ok(()) };
-    let folder = if folder.is_absolute() { folder.to_owned() } else { setup::root().join(folder) };
-    report.write(&folder).with_context(|| format!("cannot write the report to {}", folder.display()))
+    report.write(folder).with_context(|| format!("cannot write the report to {}", folder.display()))
 }

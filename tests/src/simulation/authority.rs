@@ -56,8 +56,8 @@ pub(super) struct Enrolled {
     pub(super) signer: Signer,
 }
 
-/// Enrols an installation. Both of its keys are Ed25519, whose signatures have one length: the sizes of messages
-/// then do not depend on chance. Pages are not simulated, so the second key has no certificate.
+/// Enrols an installation. Its key is Ed25519, whose signatures have one length: the sizes of messages then do not depend
+/// on chance. Pages are not simulated, so there is no key for them.
 pub(super) fn enrol(
     certifier: &Certifier,
     seed: u64,
@@ -67,7 +67,7 @@ pub(super) fn enrol(
 ) -> anyhow::Result<Enrolled> {
     let rng = &mut StdRng::seed_from_u64(seed ^ u64::from(id.0));
     let key = ByteVec::from(IdentityKey::generate(rng)?.to_der().secret_der().to_vec());
-    let keys: InstallKeys = minicbor::decode(&minicbor::to_vec((key.clone(), key))?)?;
+    let keys: InstallKeys = minicbor::decode(&minicbor::to_vec((key, ByteVec::from(Vec::new())))?)?;
     let csr = keys.requests(&[])?.csr;
     let requests = SigningRequests { csr, web_csr: Vec::new(), web_names: Vec::new() };
     let (certificates, peer) = certifier.certify(&requests, site.0, id, rng, now)?;

@@ -20,8 +20,8 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// Runs all; `told` hears of each, with how many are done and how many there are.
-    pub fn run(&self, mut told: impl FnMut(usize, usize, &Outcome)) -> Report {
+    /// Runs all; `told` hears of each, with how many are done and what all of them reached so far.
+    pub fn run(&self, mut told: impl FnMut(usize, &Outcome, &Report)) -> Report {
         let begun = Instant::now();
         let next = AtomicUsize::new(0);
         let (send, outcomes) = mpsc::sync_channel(64);
@@ -38,27 +38,28 @@ impl Batch {
                 });
             }
             drop(send);
-            for (done, (outcome, is_repeated)) in (1..).zip(outcomes) {
-                told(done, self.seeds.len(), &outcome);
-                report.add(&outcome, is_repeated);
+            for (done, (outcome, is_same)) in (1..).zip(outcomes) {
+                report.add(&outcome, is_same);
+                report.took(begun.elapsed(), self.threads);
+                told(done, &outcome, &report);
             }
         });
         report.took(begun.elapsed(), self.threads);
         report
     }
 
-    /// Runs a seed, and again where that is wanted.
-    fn seed(&self, seed: u64) -> (Outcome, bool) {
+    /// Runs a seed, and again where that is wanted: says then whether both were the same.
+    fn seed(&self, seed: u64) -> (Outcome, Option<bool>) {
         let mut first = simulate(seed, None);
-        let is_repeated = self.twice > 0 && seed.is_multiple_of(self.twice);
-        if is_repeated {
-            let second = simulate(seed, None);
-            if second.trace != first.trace && first.failure.is_none() {
-                first.failure =
-                    Some(format!("the second run was another: {} and {}", first.trace, second.trace));
-            }
+        if self.twice == 0 || !seed.is_multiple_of(self.twice) {
+            return (first, None);
         }
-        (first, is_repeated)
+        let second = simulate(seed, None);
+        let is_same = second.trace == first.trace;
+        if !is_same && first.failure.is_none() {
+            first.failure = Some(format!("the second run was another: {} and {}", first.trace, second.trace));
+        }
+        (first, Some(is_same))
     }
 }
 

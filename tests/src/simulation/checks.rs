@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use hearth_protocol::id::SiteId;
+use hearth_protocol::id::{EntryId, SiteId};
 use hearth_protocol::scope::{Scope, Subject};
 
-use super::model::{Model, Told};
+use super::model::{self, Model, Told};
 use super::views::{Document, HubView, NodeView};
 
 /// Compares what a node holds, in the midst of a run, with what staff did and were told.
@@ -19,15 +19,27 @@ pub(super) fn node(model: &Model, site: SiteId, view: &NodeView) -> Result<(), S
             model.check(scope.section(), resident, entry).map_err(|wrong| format!("at {site}: {wrong}"))?;
         }
     }
-    let held = |id| view.documents.values().any(|document| document.entries.contains_key(id));
+    let is_let_go = |resident, section| {
+        view.evicted
+            .iter()
+            .any(|scope| scope.subject() == Subject::Resident(resident) && scope.section() == section)
+    };
     for (id, number) in &model.saved {
         let Some(deed) = model.deeds.get(number).filter(|deed| deed.site == site) else { continue };
         let may_be_gone = model.ever_forgotten.contains(&(site, deed.resident));
-        if !may_be_gone && !held(id) {
+        // A month is let go of when the hub has all of it; whether that is so is looked at there.
+        if !may_be_gone && !is_let_go(deed.resident, deed.section) && !holds(model, *id, &view.documents) {
             return Err(format!("{site} lost {id}, which was told to be saved"));
         }
     }
     Ok(())
+}
+
+/// Whether an entry is there, also if the site was enrolled anew since and wrote it anew.
+fn holds(model: &Model, id: EntryId, documents: &BTreeMap<Scope, Document>) -> bool {
+    let is_there = |document: &Document| document.entries.contains_key(&id);
+    documents.values().any(is_there)
+        || documents.values().flat_map(|d| d.entries.values()).any(|entry| model.stands_for(entry, id))
 }
 
 /// Compares what the hub holds with what staff did.
@@ -57,7 +69,12 @@ pub(super) fn between(model: &Model, site: SiteId, node: &NodeView, hub: &HubVie
         // What a site forgot and was given back is sent again once its receipt has come.
         let is_given_back =
             matches!(scope.subject(), Subject::Resident(r) if model.ever_forgotten.contains(&(site, r)));
-        if *feed > node.cursor || node.epoch.is_none() || is_given_back {
+        // Of a month that was let go of the outline has come.
+        let is_let_go = node.evicted.contains(scope);
+        // A feed leaves out what its site wrote. What an earlier installation had sent without hearing of it, and the
+        // present one has therefore written anew, comes when both are compared.
+        let is_taken_over = model.taken_over.contains(&site);
+        if *feed > node.cursor || node.epoch.is_none() || is_given_back || is_let_go || is_taken_over {
             continue;
         }
         let missing = missing(scope, &node.documents, &hub.documents);
@@ -96,7 +113,7 @@ pub(super) fn unsettled(model: &Model, site: SiteId, node: &NodeView, hub: &HubV
     let subscribed = hub.subscriptions.get(&site).unwrap_or(&nothing);
     for scope in subscribed.keys() {
         let (here, there) = (node.documents.get(scope), hub.documents.get(scope));
-        if let Some(wrong) = differs(here, there, node) {
+        if let Some(wrong) = differs(here, there, node, node.evicted.contains(scope)) {
             return Some(format!("{scope} at {site}: {wrong}"));
         }
     }
@@ -104,8 +121,11 @@ pub(super) fn unsettled(model: &Model, site: SiteId, node: &NodeView, hub: &HubV
         let Subject::Resident(resident) = scope.subject() else { continue };
         let is_frozen = node.residents.get(&resident).is_some_and(|state| state == "frozen");
         // A document in which nothing was taken by the hub: all that is in it was refused there.
-        let is_all_refused =
-            node.documents.get(scope).is_some_and(|d| d.entries.keys().all(|id| !node.at_hub.contains(id)));
+        let is_all_refused = !node.evicted.contains(scope)
+            && node
+                .documents
+                .get(scope)
+                .is_some_and(|d| d.entries.keys().all(|id| !node.at_hub.contains(id)));
         if !is_frozen && !is_all_refused {
             return Some(format!("{site} still holds {scope}, which it is not to hold"));
         }
@@ -120,10 +140,17 @@ pub(super) fn unsettled(model: &Model, site: SiteId, node: &NodeView, hub: &HubV
 }
 
 /// How a document at a node differs from the hub's; what the hub refused may be at the node alone.
-fn differs(here: Option<&Document>, there: Option<&Document>, node: &NodeView) -> Option<String> {
+/// Of a month that was let go of the node holds the heads, and the entries that it wrote since.
+fn differs(
+    here: Option<&Document>,
+    there: Option<&Document>,
+    node: &NodeView,
+    is_let_go: bool,
+) -> Option<String> {
     let nothing = Document::default();
     let (here, there) = (here.unwrap_or(&nothing), there.unwrap_or(&nothing));
-    if let Some(id) = there.entries.keys().find(|id| !here.entries.contains_key(id)) {
+    let missing = there.entries.keys().find(|id| !here.entries.contains_key(id));
+    if let Some(id) = missing.filter(|_| !is_let_go) {
         return Some(format!("{id} has not come"));
     }
     let mut is_refused_there = false;
@@ -140,18 +167,53 @@ fn differs(here: Option<&Document>, there: Option<&Document>, node: &NodeView) -
     (!is_refused_there && here.heads != there.heads).then(|| "the heads differ".to_owned())
 }
 
+/// How what staff were told to be saved fared.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Fared {
+    pub(super) told: u64,
+    pub(super) at_hub: u64,
+    pub(super) aside: u64,
+    pub(super) erased: u64,
+    /// Twice at the hub, since a site was enrolled anew after the hub had it and before it knew.
+    pub(super) twice: u64,
+}
+
 /// What staff were told to be saved is in the hub's order, or put aside there for a person, when all is well.
 ///
 /// What a site has erased by order after the hub had it is gone when the hub then loses it too, and what it was told to
 /// freeze is not brought back to a hub that lost it.
-pub(super) fn kept(model: &Model, hub: &HubView) -> Result<(), String> {
-    for deed in model.deeds.values().filter(|deed| !deed.is_doubtful) {
+pub(super) fn kept(model: &Model, hub: &HubView) -> Result<Fared, String> {
+    let mut numbers: BTreeMap<u64, u64> = BTreeMap::new();
+    for entry in hub.documents.values().flat_map(|document| document.entries.values()) {
+        if let Some(number) = model::number_in(entry) {
+            *numbers.entry(number).or_default() += 1;
+        }
+    }
+    let mut fared = Fared::default();
+    for (number, deed) in model.deeds.iter().filter(|(_, deed)| !deed.is_doubtful) {
         let Told::Saved(id) = deed.told else { continue };
-        let is_there = hub.documents.values().any(|document| document.entries.contains_key(&id));
+        fared.told += 1;
+        let found = numbers.get(number).copied().unwrap_or(0);
+        if found > 1 && !deed.is_renamed {
+            return Err(format!("action {number} is {found} times at the hub"));
+        }
+        fared.twice += u64::from(found > 1);
         let is_erased = model.is_hub_restored && model.ever_revoked.contains(&(deed.site, deed.resident));
-        if !is_there && !hub.aside.contains(&id) && !is_erased {
+        if found > 0 {
+            fared.at_hub += 1;
+        } else if hub.aside.contains(&id) || deed.is_renamed && hub.aside_numbers.contains(number) {
+            fared.aside += 1;
+        } else if is_erased {
+            fared.erased += 1;
+        } else {
             return Err(format!("{id}, which {} was told to be saved, never reached the hub", deed.site));
         }
     }
-    Ok(())
+    Ok(fared)
+}
+
+/// Whether a month that was let go of has come back whole.
+pub(super) fn came_back(scope: &Scope, node: &NodeView, hub: &HubView) -> bool {
+    let (here, there) = (node.documents.get(scope), hub.documents.get(scope));
+    !node.evicted.contains(scope) && differs(here, there, node, false).is_none()
 }

@@ -1,15 +1,36 @@
 //! The clocks of a simulated host: a wall clock that may be wrong and jump, and time since boot.
 
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use hearth_protocol::time::Timestamp;
 
 use super::{lock, now};
 
+/// Time that passes for all machines at once while they sleep, beside the time of the simulation. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Slept(Arc<AtomicU64>);
+
+impl Slept {
+    /// All machines sleep for this long.
+    pub(super) fn sleep(&self, time: Duration) {
+        let ms = u64::try_from(time.as_millis()).unwrap_or(0);
+        self.0.fetch_add(ms, Ordering::Relaxed);
+    }
+
+    /// How long they have slept.
+    pub(super) fn total(&self) -> Duration {
+        Duration::from_millis(self.0.load(Ordering::Relaxed))
+    }
+}
+
 /// The clocks of one host.
 #[derive(Debug)]
-pub(super) struct HostTime(Mutex<Times>);
+pub(super) struct HostTime {
+    slept: Slept,
+    times: Mutex<Times>,
+}
 
 #[derive(Clone, Copy, Debug)]
 struct Times {
@@ -23,24 +44,25 @@ struct Times {
 
 impl HostTime {
     /// Clocks that are right.
-    pub(super) fn new(start: Timestamp) -> Self {
-        Self(Mutex::new(Times { start, skew_ms: 0, booted: Duration::ZERO }))
+    pub(super) fn new(start: Timestamp, slept: Slept) -> Self {
+        Self { slept, times: Mutex::new(Times { start, skew_ms: 0, booted: Duration::ZERO }) }
     }
 
     /// Sets how wrong the wall clock is.
     pub(super) fn skew(&self, skew_ms: i64) {
-        lock(&self.0).skew_ms = skew_ms;
+        lock(&self.times).skew_ms = skew_ms;
     }
 
     /// The host is switched on now.
-    pub(super) fn boot(&self, at: Duration) {
-        lock(&self.0).booted = at;
+    pub(super) fn boot(&self) {
+        lock(&self.times).booted = now() + self.slept.total();
     }
 
     fn read(&self) -> (Timestamp, Duration) {
-        let times = *lock(&self.0);
-        let passed = i64::try_from(now().as_millis()).unwrap_or(i64::MAX);
-        (times.start.plus_ms(passed).plus_ms(times.skew_ms), now().saturating_sub(times.booted))
+        let times = *lock(&self.times);
+        let passed = now() + self.slept.total();
+        let ms = i64::try_from(passed.as_millis()).unwrap_or(i64::MAX);
+        (times.start.plus_ms(ms).plus_ms(times.skew_ms), passed.saturating_sub(times.booted))
     }
 }
 

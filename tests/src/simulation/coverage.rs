@@ -15,7 +15,12 @@ pub(super) struct Coverage(Arc<Mutex<Counts>>);
 impl Coverage {
     /// Counts one of a kind.
     pub(super) fn count(&self, group: &'static str, what: impl Into<String>) {
-        *lock(&self.0).entry(group).or_default().entry(what.into()).or_default() += 1;
+        self.add(group, what, 1);
+    }
+
+    /// Counts so many of a kind; none of it is a thing that was looked for and not found.
+    pub(super) fn add(&self, group: &'static str, what: impl Into<String>, times: u64) {
+        *lock(&self.0).entry(group).or_default().entry(what.into()).or_default() += times;
     }
 
     /// All counts so far.

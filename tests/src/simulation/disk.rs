@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use sqlite_vfs::{DatabaseHandle, LockKind, OpenAccess, OpenOptions, Vfs, WalDisabled};
 
+use super::coverage::Coverage;
 use super::lock;
 use crate::generate::dice::Dice;
 
@@ -37,6 +38,7 @@ struct Disk {
     /// Writes and syncs until the power goes.
     power_fails_after: Option<u64>,
     dice: Dice,
+    coverage: Coverage,
 }
 
 #[derive(Clone, Default)]
@@ -57,7 +59,7 @@ enum Done {
 
 impl Disks {
     /// Adds the empty disk of a host.
-    pub(super) fn add(&self, host: &str, dice: Dice) {
+    pub(super) fn add(&self, host: &str, dice: Dice, coverage: Coverage) {
         let disk = Disk {
             files: BTreeMap::new(),
             ends: 0,
@@ -66,6 +68,7 @@ impl Disks {
             fails_after: None,
             power_fails_after: None,
             dice,
+            coverage,
         };
         lock(&self.0).insert(host.to_owned(), disk);
     }
@@ -155,6 +158,9 @@ impl Disk {
         (self.is_on, self.ends) = (false, self.ends + 1);
         self.power_fails_after = None;
         let luck = Luck::draw(&mut self.dice);
+        if self.files.values().any(|file| !file.since.is_empty()) {
+            self.coverage.count("disk", luck.name());
+        }
         for file in self.files.values_mut() {
             for done in std::mem::take(&mut file.since) {
                 luck.settle(&mut self.dice, &mut file.synced, done);
@@ -169,6 +175,7 @@ impl Disk {
             return Err(Error::other("no power"));
         }
         if count_down(&mut self.fails_after) {
+            self.coverage.count("disk", "I/O error");
             return Err(Error::other("the disk failed"));
         }
         if is_change && count_down(&mut self.power_fails_after) {
@@ -208,6 +215,14 @@ impl Luck {
             0 => Self::AllKept,
             1 => Self::AllLost,
             _ => Self::Torn,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::AllKept => "unsynced, all kept",
+            Self::AllLost => "unsynced, all lost",
+            Self::Torn => "unsynced, torn by sector",
         }
     }
 
@@ -371,12 +386,13 @@ impl DatabaseHandle for Handle {
     fn write_all_at(&mut self, data: &[u8], offset: u64) -> Result<(), Error> {
         self.with(true, |disk| {
             let is_full = disk.is_full;
-            let file = disk.file(&self.path)?;
+            let length = disk.file(&self.path)?.seen.len();
             let offset = usize::try_from(offset).unwrap_or(usize::MAX);
-            if is_full && offset.saturating_add(data.len()) > file.seen.len() {
+            if is_full && offset.saturating_add(data.len()) > length {
+                disk.coverage.count("disk", "write refused: full");
                 return Err(ErrorKind::WriteZero.into());
             }
-            file.change(Done::Write(offset, data.to_vec()));
+            disk.file(&self.path)?.change(Done::Write(offset, data.to_vec()));
             Ok(())
         })
     }

@@ -11,7 +11,7 @@ use hearth_protocol::time::Timestamp;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use super::clock::HostTime;
+use super::clock::{HostTime, Slept};
 use super::coverage::Coverage;
 use super::crypto::Stream;
 use super::disk::Disks;
@@ -27,6 +27,7 @@ pub(super) struct Shared {
     pub(super) seed: u64,
     /// The wall clock's time when the run began.
     pub(super) start: Timestamp,
+    pub(super) slept: Slept,
     pub(super) network: Network,
     pub(super) disks: Disks,
     /// The SQLite file system in which the disks are.
@@ -56,11 +57,11 @@ pub(super) struct Host<P> {
 impl<P: Clone> Host<P> {
     /// The n-th host of a run, the hub being the first.
     pub(super) fn new(name: String, number: u8, shared: &Shared) -> Self {
-        shared.disks.add(&name, Dice::new(shared.seed, &format!("disk of {name}")));
+        shared.disks.add(&name, Dice::new(shared.seed, &format!("disk of {name}")), shared.coverage.clone());
         Self {
             name,
             ip: IpAddr::V4(Ipv4Addr::new(10, 0, 0, number)),
-            time: Arc::new(HostTime::new(shared.start)),
+            time: Arc::new(HostTime::new(shared.start, shared.slept.clone())),
             boots: AtomicU64::new(0),
             is_restored: AtomicBool::new(false),
             program: Mutex::default(),

@@ -20,8 +20,8 @@ use rand::rngs::StdRng;
 use super::authority::REGION;
 use super::crypto;
 use super::host::{self, Host, RESTART_AFTER, Shared};
-use super::shut::Shut;
 use super::socket::Socket;
+use super::streams::Port;
 
 /// Where the sites find the hub.
 pub(super) const PORT: u16 = 4433;
@@ -77,7 +77,7 @@ async fn once(shared: &Shared, host: &Arc<HubHost>, certifier: &Arc<Certifier>) 
     let tls = listen::tls_config(&hub.certifier, &hub.clock, &hub.random)?;
     let socket = Socket::bind(shared, &host.name, host.at(PORT));
     let datagrams = Datagrams::Other(socket, Arc::new(TokioRuntime));
-    let streams = Streams::Other(Box::new(Shut));
+    let streams = Streams::Other(Box::new(Port::listen(shared, &host.name, host.at(PORT))));
     let doors = Doors::open(datagrams, streams, tls, &hub.clock, &hub.random, &[7; 32])?;
     let links = hub.links.clone();
     let enrolment = Enrolment::new(

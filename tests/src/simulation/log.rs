@@ -19,6 +19,16 @@ const NEVER: [&str; 4] = [
     "a node's audit does not continue its chain",
 ];
 
+/// What the programs log when they have come to something that the runs are to reach.
+const GOALS: [(&str, &str); 6] = [
+    ("a session begins transport=\"quic\"", "session over QUIC"),
+    ("a session begins transport=\"tcp\"", "session over TCP"),
+    ("took over from an earlier installation", "installation took over from an earlier one"),
+    ("QUIC is through; the session moves over", "session moved from TCP to QUIC"),
+    ("the certificates were renewed", "certificate renewed"),
+    ("months older than those kept were let go of", "months let go of"),
+];
+
 /// The programs, by the beginning of their events' names.
 const PROGRAMS: [&str; 3] = ["hearth_hub", "hearth_node", "hearth_tests"];
 
@@ -46,17 +56,43 @@ impl<S: Subscriber> Layer<S> for Counting {
         event.record(&mut said);
         let level = *event.metadata().level();
         if level == Level::TRACE {
-            if let (Some(state), Some(name)) = (&said.state, &said.name) {
-                let side = if event.metadata().target().starts_with("hearth_hub") { "hub" } else { "node" };
-                self.0.count("messages by state", format!("{side} {state}: {name}"));
-            }
+            self.trace(event.metadata().target(), &said);
             return;
         }
         if NEVER.iter().any(|never| said.text.starts_with(never)) {
             self.0.count("logged as a fault", format!("{}{}", said.text, said.rest));
-        } else if level <= Level::WARN {
+            return;
+        }
+        if let Some(goal) = goal_of(&said) {
+            self.0.count("program", goal);
+        }
+        if level <= Level::WARN {
             self.0.count("warnings", said.text);
         }
+    }
+}
+
+fn goal_of(said: &Said) -> Option<&'static str> {
+    let text = format!("{}{}", said.text, said.rest);
+    GOALS.iter().find(|(begins, _)| text.starts_with(begins)).map(|(_, goal)| *goal)
+}
+
+impl Counting {
+    /// A message that came in a state, or a turn of a session's loop in it.
+    fn trace(&self, target: &str, said: &Said) {
+        let Some(state) = &said.state else { return };
+        let is_hub = target.starts_with("hearth_hub");
+        let Some(name) = &said.name else {
+            let group = if is_hub { "states of the hub's session" } else { "states of a node's session" };
+            return self.0.count(group, state);
+        };
+        let (side, group) = if is_hub {
+            ("hub", "messages that came to the hub")
+        } else {
+            ("node", "messages that came to a node")
+        };
+        self.0.count(group, name);
+        self.0.count("messages by state", format!("{side} {state}: {name}"));
     }
 }
 

@@ -20,6 +20,12 @@ pub(super) struct Deed {
     pub(super) tries: u32,
     /// The node was put back from a copy, or enrolled anew: what it was told says nothing any more.
     pub(super) is_doubtful: bool,
+    /// The site was enrolled anew over it: what the hub had not got was written anew, under another id.
+    pub(super) is_renamed: bool,
+    /// Newer software writes it, as a kind of entry that the others do not know.
+    pub(super) is_newer: bool,
+    /// How many days before it was written it happened.
+    pub(super) days_ago: i64,
 }
 
 /// What staff were told.
@@ -46,6 +52,8 @@ pub(super) struct Model {
     pub(super) ever_forgotten: BTreeSet<(SiteId, ResidentId)>,
     /// Sites whose node was put back from a copy.
     pub(super) doubtful: BTreeSet<SiteId>,
+    /// Sites that were enrolled anew over what was on their disk.
+    pub(super) taken_over: BTreeSet<SiteId>,
     /// Whether the hub was restored from a backup.
     pub(super) is_hub_restored: bool,
 }
@@ -108,13 +116,33 @@ impl Model {
         self.saved.retain(|_, number| deeds.get(number).is_some_and(|deed| !deed.is_doubtful));
     }
 
+    /// A site is enrolled anew over what is on its disk.
+    pub(super) fn rename(&mut self, site: SiteId) {
+        self.taken_over.insert(site);
+        for deed in self.deeds.values_mut().filter(|deed| deed.site == site) {
+            deed.is_renamed = true;
+        }
+    }
+
+    /// Whether one entry stands for what another does: the same action, written anew under another id.
+    fn is_same_action(&self, one: EntryId, other: &Entry) -> bool {
+        let number = self.saved.get(&one);
+        number.is_some_and(|number| self.deeds.get(number).is_some_and(|deed| deed.is_renamed))
+            && number == number_in(other).as_ref()
+    }
+
+    /// Whether an entry is that of an action, under the id that was told or, where the site was enrolled anew, another.
+    pub(super) fn stands_for(&self, entry: &Entry, id: EntryId) -> bool {
+        entry.id == id || self.is_same_action(id, entry)
+    }
+
     /// Compares an entry that some replica holds with what was written.
     pub(super) fn check(&self, section: Section, resident: ResidentId, entry: &Entry) -> Result<(), String> {
         let number = number_in(entry).ok_or_else(|| format!("entry {} says what nobody wrote", entry.id))?;
         let deed = self.deeds.get(&number).ok_or_else(|| format!("nobody did action {number}"))?;
         let is_same = deed.section == section
             && deed.resident == resident
-            && deed.replaces == entry.replaces
+            && self.replaces_same(&deed.replaces, &entry.replaces)
             && entry.origin == Origin::Site(deed.site);
         if !is_same {
             return Err(format!("entry {} is not what action {number} wrote", entry.id));
@@ -123,7 +151,7 @@ impl Model {
             return Ok(());
         }
         match &deed.told {
-            Told::Saved(id) if *id != entry.id => {
+            Told::Saved(id) if !self.stands_for(entry, *id) => {
                 Err(format!("action {number} is there as {} and was told to be {id}", entry.id))
             }
             Told::Refused => Err(format!("action {number} was refused and is there as {}", entry.id)),
@@ -132,17 +160,30 @@ impl Model {
     }
 }
 
+impl Model {
+    /// Whether an entry replaces what its action said: under the id that it had then, or under another if the site that
+    /// wrote the replaced entry was enrolled anew meanwhile.
+    fn replaces_same(&self, said: &[EntryId], found: &[EntryId]) -> bool {
+        let is_renamed = |id: &EntryId| {
+            let deed = self.saved.get(id).and_then(|number| self.deeds.get(number));
+            deed.is_none_or(|deed| deed.is_renamed || deed.is_doubtful)
+        };
+        said == found || (said.len() == found.len() && said.iter().all(is_renamed))
+    }
+}
+
 /// What an action writes says its number.
 pub(super) fn text(number: u64) -> String {
     format!("action {number} {}", "x".repeat(usize::try_from(number % 7).unwrap_or(0) * 40))
 }
 
-fn number_in(entry: &Entry) -> Option<u64> {
-    #[expect(clippy::wildcard_enum_match_arm, reason = "staff write these three kinds alone")]
+pub(super) fn number_in(entry: &Entry) -> Option<u64> {
+    #[expect(clippy::wildcard_enum_match_arm, reason = "staff write these kinds alone")]
     let text = match &entry.body {
-        Body::Note(note) => &note.text,
-        Body::Alert(alert) => &alert.text.display,
-        Body::Message(message) => &message.text,
+        Body::Note(note) => note.text.as_str(),
+        Body::Alert(alert) => alert.text.display.as_str(),
+        Body::Message(message) => message.text.as_str(),
+        Body::Unknown(newer) => minicbor::decode(&newer.body).ok()?,
         _ => return None,
     };
     text.strip_prefix("action ")?.split(' ').next()?.parse().ok()

@@ -6,6 +6,9 @@ use std::sync::{Arc, Mutex};
 use std::task::Waker;
 use std::time::Duration;
 
+use tokio::sync::mpsc;
+
+use super::streams::Stream;
 use super::{coverage::Coverage, lock, now};
 use crate::generate::dice::Dice;
 
@@ -28,10 +31,15 @@ pub(super) struct Line {
     pub(super) longest: usize,
     /// Nothing passes.
     pub(super) is_cut: bool,
+    /// No datagram passes: a firewall that knows TCP alone.
+    pub(super) is_udp_shut: bool,
 }
 
 /// A datagram that waits for longer than this to be put on a narrow line is dropped, as routers do.
 const QUEUE_MAX: Duration = Duration::from_millis(800);
+
+/// Bytes of a TCP segment beside what it carries.
+const TCP_HEADER: usize = 40;
 
 /// The network. Cheap to clone.
 #[derive(Clone)]
@@ -45,6 +53,8 @@ struct State {
     lines: BTreeMap<(IpAddr, IpAddr), Line>,
     busy_until: BTreeMap<(IpAddr, IpAddr), Duration>,
     inboxes: BTreeMap<SocketAddr, Inbox>,
+    /// Who takes in TCP connections where, with the host's name.
+    listeners: BTreeMap<SocketAddr, (String, mpsc::Sender<Stream>)>,
     sent: u64,
     trace: blake3::Hasher,
 }
@@ -75,6 +85,7 @@ impl Network {
             lines: BTreeMap::new(),
             busy_until: BTreeMap::new(),
             inboxes: BTreeMap::new(),
+            listeners: BTreeMap::new(),
             sent: 0,
             trace: blake3::Hasher::new(),
         };
@@ -119,6 +130,31 @@ impl Network {
         Next::Nothing
     }
 
+    /// Takes in TCP connections at this address from now on.
+    pub(super) fn listen(&self, at: SocketAddr, host: &str, port: mpsc::Sender<Stream>) {
+        lock(&self.0).listeners.insert(at, (host.to_owned(), port));
+    }
+
+    /// Who takes in TCP connections at this address, and the host's name.
+    pub(super) fn listener(&self, at: SocketAddr) -> Option<(String, mpsc::Sender<Stream>)> {
+        lock(&self.0).listeners.get(&at).cloned()
+    }
+
+    /// Whether nothing passes from one host to another.
+    pub(super) fn is_cut(&self, from: IpAddr, to: IpAddr) -> bool {
+        lock(&self.0).line((from, to)).is_cut
+    }
+
+    /// When a TCP segment arrives that is sent now; one that is lost is sent again until it does.
+    pub(super) fn segment(&self, from: IpAddr, to: IpAddr, bytes: &[u8]) -> Duration {
+        lock(&self.0).segment(from, to, bytes)
+    }
+
+    /// What was reached.
+    pub(super) fn coverage(&self) -> Coverage {
+        lock(&self.0).coverage.clone()
+    }
+
     /// What has passed so far: equal for two runs only when every datagram was, at its time.
     pub(super) fn trace(&self) -> blake3::Hash {
         lock(&self.0).trace.finalize()
@@ -131,15 +167,36 @@ impl Network {
 }
 
 impl State {
+    fn line(&self, way: (IpAddr, IpAddr)) -> Line {
+        self.lines.get(&way).copied().unwrap_or(self.line)
+    }
+
+    fn segment(&mut self, from: IpAddr, to: IpAddr, bytes: &[u8]) -> Duration {
+        for part in [format!("{:?} {from} {to} TCP ", now()).as_bytes(), bytes] {
+            self.trace.update(part);
+        }
+        let line = self.line((from, to));
+        let mut leaves = self.put_on((from, to), &line, bytes.len() + TCP_HEADER);
+        // A damaged segment is as good as lost: TCP's checksum does not let it pass.
+        while self.dice.below(1000) < line.lost + line.damaged {
+            self.coverage.count("network", "TCP segment sent again");
+            leaves += Duration::from_millis(200 + self.dice.below(800));
+        }
+        leaves + line.latency + Duration::from_millis(self.dice.below(line.jitter_ms.saturating_add(1)))
+    }
+
     fn send(&mut self, from: SocketAddr, to: SocketAddr, bytes: &[u8]) {
         self.sent += 1;
         for part in [format!("{:?} {from} {to} ", now()).as_bytes(), bytes] {
             self.trace.update(part);
         }
         let way = (from.ip(), to.ip());
-        let line = self.lines.get(&way).copied().unwrap_or(self.line);
+        let line = self.line(way);
         if line.is_cut {
             return self.coverage.count("network", "cut");
+        }
+        if line.is_udp_shut {
+            return self.coverage.count("network", "UDP is shut");
         }
         if bytes.len() > line.longest {
             return self.coverage.count("network", "too long for the line");
@@ -159,15 +216,19 @@ impl State {
 
     /// When the datagram has been put on the line; none when the queue before it is too long.
     fn leaves(&mut self, way: (IpAddr, IpAddr), line: &Line, length: usize) -> Option<Duration> {
-        let Some(rate) = line.bits_per_second else { return Some(now()) };
-        let free = self.busy_until.get(&way).copied().unwrap_or_default().max(now());
-        let bits = u64::try_from(length).unwrap_or(u64::MAX).saturating_mul(8);
-        let leaves = free + Duration::from_micros(bits.saturating_mul(1_000_000) / rate.max(1));
-        if leaves.saturating_sub(now()) > QUEUE_MAX {
-            return None;
+        let is_free_at = self.busy_until.get(&way).copied().unwrap_or_default();
+        let leaves = is_free_at.max(now()) + on_the_line(line, length);
+        (leaves.saturating_sub(now()) <= QUEUE_MAX).then(|| self.put_on(way, line, length))
+    }
+
+    /// Puts so many bytes on the line behind what is before them; says when they have left.
+    fn put_on(&mut self, way: (IpAddr, IpAddr), line: &Line, length: usize) -> Duration {
+        let is_free_at = self.busy_until.get(&way).copied().unwrap_or_default();
+        let leaves = is_free_at.max(now()) + on_the_line(line, length);
+        if line.bits_per_second.is_some() {
+            self.busy_until.insert(way, leaves);
         }
-        self.busy_until.insert(way, leaves);
-        Some(leaves)
+        leaves
     }
 
     fn deliver(&mut self, line: &Line, leaves: Duration, from: SocketAddr, to: SocketAddr, bytes: &[u8]) {
@@ -203,4 +264,11 @@ impl State {
             bytes.truncate(at);
         }
     }
+}
+
+/// How long so many bytes take to be put on a line.
+fn on_the_line(line: &Line, length: usize) -> Duration {
+    let bits = u64::try_from(length).unwrap_or(u64::MAX).saturating_mul(8);
+    line.bits_per_second
+        .map_or(Duration::ZERO, |rate| Duration::from_micros(bits.saturating_mul(1_000_000) / rate.max(1)))
 }

@@ -64,11 +64,19 @@ pub(super) enum Fault {
     HubRestore,
     /// A node is put back from a copy of its disk, as it was a while ago.
     Clone,
+    /// A site's network lets no datagram through for a while.
+    UdpShut,
+    /// All machines sleep for hours, up to two days: certificates are renewed after a day, months pass.
+    Sleep,
+    /// Somebody opens a month that may have been let go of.
+    OpenMonth,
+    /// A site is enrolled anew over what is on its disk.
+    EnrolAnew,
 }
 
 impl Fault {
     /// Every fault.
-    pub(super) const ALL: [Self; 23] = [
+    pub(super) const ALL: [Self; 27] = [
         Self::Cut,
         Self::HalfCut,
         Self::BadLine,
@@ -92,13 +100,18 @@ impl Fault {
         Self::Compact,
         Self::HubRestore,
         Self::Clone,
+        Self::UdpShut,
+        Self::Sleep,
+        Self::OpenMonth,
+        Self::EnrolAnew,
     ];
 
-    /// In how many of a hundred seeds it is there. The last two end so much that they would hide the others.
+    /// In how many of a hundred seeds it is there. Some end so much that they would hide the others.
     fn percent(self) -> u64 {
         match self {
             Self::HubRestore => 20,
-            Self::Clone => 10,
+            Self::Clone | Self::EnrolAnew => 10,
+            Self::Sleep => 25,
             Self::Cut
             | Self::HalfCut
             | Self::BadLine
@@ -119,7 +132,9 @@ impl Fault {
             | Self::Forget
             | Self::Move
             | Self::Withdraw
-            | Self::Compact => 50,
+            | Self::Compact
+            | Self::UdpShut
+            | Self::OpenMonth => 50,
         }
     }
 }
@@ -142,6 +157,12 @@ pub(super) struct Plan {
     pub(super) entry_every: Duration,
     /// How long things go wrong.
     pub(super) storm: Duration,
+    /// How many months before the present one nodes keep.
+    pub(super) months_kept: u16,
+    /// How many of the sites, from the first, have a database that the first version of the software made.
+    pub(super) older: u8,
+    /// How many of the sites, from the last, run newer software: some of what they write the others cannot read.
+    pub(super) newer: u8,
 }
 
 /// A line on which nothing goes wrong.
@@ -154,6 +175,7 @@ pub(super) const GOOD_LINE: Line = Line {
     bits_per_second: None,
     longest: 1500,
     is_cut: false,
+    is_udp_shut: false,
 };
 
 impl Plan {
@@ -174,6 +196,9 @@ impl Plan {
             fault_every: Duration::from_millis(pick(dice, &[1500, 4000, 10_000])),
             entry_every: Duration::from_millis(pick(dice, &[150, 600, 2000])),
             storm: Duration::from_secs(40 + dice.below(80)),
+            months_kept: pick(dice, &[2, 2, 3]),
+            older: pick(dice, &[0, 0, 1, 2]),
+            newer: pick(dice, &[0, 0, 1]),
         }
     }
 }
@@ -189,6 +214,7 @@ fn draw_line(dice: &mut Dice, tick: Duration) -> Line {
         bits_per_second: is_hard(dice).then(|| 64_000 << dice.below(6)),
         longest: pick(dice, &[1280, 1380, 1500]),
         is_cut: false,
+        is_udp_shut: false,
     }
 }
 

@@ -15,19 +15,22 @@ use hearth_node::keys::DataKey;
 use hearth_node::random::Random;
 use hearth_node::records::Records;
 use hearth_protocol::access::SiteKind;
-use hearth_protocol::id::{InstallId, ResidentId, SiteId};
-use hearth_protocol::scope::Scope;
+use hearth_protocol::id::{EntryId, InstallId, ResidentId, SiteId};
+use hearth_protocol::scope::{Scope, Section};
 use hearth_protocol::time::Timestamp;
 use hearth_protocol::wire::message::RevokeMode;
 use uuid::Uuid;
 
+use super::checks::Fared;
+use super::clock::Slept;
 use super::coverage::Coverage;
 use super::disk::Image;
 use super::host::{Host, Shared};
 use super::hub::HubHost;
-use super::model::Model;
+use super::model::{Deed, Model, Told};
 use super::network::Network;
 use super::node::NodeHost;
+use super::older::{self, Older};
 use super::orders::Orders;
 use super::plan::{GOOD_LINE, Plan};
 use super::views::{self, Document, HubView, NodeView};
@@ -51,6 +54,10 @@ const SETTLED_EVERY: Duration = Duration::from_secs(1);
 /// Within which time after the last fault all must be well: a refusal may have told a node to wait ten minutes, and
 /// every other wait is shorter.
 const SETTLES_WITHIN: Duration = Duration::from_mins(12);
+
+const AN_HOUR_MS: i64 = 3_600_000;
+/// A certificate is renewed when it is a day old; the clocks that say so may have been wrong by three days.
+const CERTIFIED_MAX_MS: i64 = 5 * 86_400_000;
 
 /// A site of the run.
 pub(super) struct Site {
@@ -119,7 +126,8 @@ impl Run {
         let disks = disk::Disks::default();
         let vfs = disk::show(&disks);
         let (start, commit_ms) = (plan.start, plan.commit_ms);
-        let shared = Arc::new(Shared { seed, start, network, disks, vfs, coverage, commit_ms });
+        let slept = Slept::default();
+        let shared = Arc::new(Shared { seed, start, slept, network, disks, vfs, coverage, commit_ms });
         let mut sim = turmoil::Builder::new()
             .tick_duration(plan.tick)
             .simulation_duration(Duration::from_hours(24))
@@ -131,7 +139,7 @@ impl Run {
         let mut orders = Orders::default();
         let mut sites = Vec::new();
         for number in 0..plan.nodes {
-            let site = Self::site(number, &shared, &certifier, &mut orders)?;
+            let site = Self::site((number, plan.months_kept), &shared, &certifier, &mut orders)?;
             sites.push(site);
         }
         let (world, host, signs) = (Arc::clone(&shared), Arc::clone(&hub), Arc::clone(&certifier));
@@ -165,6 +173,7 @@ impl Run {
             put_back: BTreeSet::new(),
         };
         run.assign_residents();
+        (0..usize::from(run.plan.older)).for_each(|site| run.had_first_version(site));
         run.put_off(Duration::from_secs(1), Later::Entry);
         run.put_off(Duration::from_secs(5), Later::Fault);
         run.put_off(Duration::from_secs(20), Later::Backup);
@@ -172,7 +181,7 @@ impl Run {
     }
 
     fn site(
-        number: u8,
+        (number, months_kept): (u8, u16),
         shared: &Arc<Shared>,
         certifier: &Arc<Certifier>,
         orders: &mut Orders,
@@ -193,8 +202,33 @@ impl Run {
         });
         let host = Host::new(format!("node-{number}"), number + 2, shared);
         let key = DataKey::generate(&Random::seeded(shared.seed ^ u64::from(number)));
-        let node = NodeHost::new(host, key, enrolled.install, authority::platform()?);
+        let node = NodeHost::new(host, key, enrolled.install, authority::platform()?, months_kept)?;
         Ok(Site { id, kind, install, node: Arc::new(node) })
+    }
+
+    /// The site ran the first version of the software before, and staff wrote an entry with it.
+    fn had_first_version(&mut self, number: usize) {
+        let held = self.held.iter().find(|((site, _), is_held)| *site == number && **is_held);
+        let Some(((_, resident), _)) = held else { return };
+        let (resident, Some(site)) = (*resident, self.sites.get(number)) else { return };
+        let is_home = site.kind == SiteKind::CareHome;
+        let deed = Deed {
+            site: site.id,
+            resident,
+            section: if is_home { Section::Notes } else { Section::Pharmacy },
+            replaces: Vec::new(),
+            told: Told::Saved(EntryId { install: site.install, counter: older::COUNTER }),
+            tries: 1,
+            is_doubtful: false,
+            is_renamed: false,
+            is_newer: false,
+            days_ago: 0,
+        };
+        let mut model = lock(&self.model);
+        let action = model.begin(deed.clone());
+        model.saved.insert(EntryId { install: site.install, counter: older::COUNTER }, action);
+        let at = self.shared.start.plus_ms(-AN_HOUR_MS);
+        *lock(&site.node.older) = Some(Older { deed, number: action, at });
     }
 
     /// Every resident is at a home, and most at a pharmacy.
@@ -234,7 +268,8 @@ impl Run {
 
     /// The right time.
     pub(super) fn wall(&self) -> Timestamp {
-        self.shared.start.plus_ms(i64::try_from(now().as_millis()).unwrap_or(i64::MAX))
+        let passed = now() + self.shared.slept.total();
+        self.shared.start.plus_ms(i64::try_from(passed.as_millis()).unwrap_or(i64::MAX))
     }
 
     /// Puts something off.
@@ -274,6 +309,7 @@ impl Run {
         self.shared.coverage.count("settled after", settled_class(now().saturating_sub(began)));
         self.at_the_end()?;
         for site in 0..self.sites.len() {
+            self.fetch_months(site)?;
             self.rebuild(site)?;
         }
         if self.dice.percent(30) {
@@ -413,8 +449,8 @@ impl Run {
         if !self.shared.disks.has_power(&name) {
             self.shared.disks.restore_power(&name);
             match target.and_then(|site| self.sites.get(site)) {
-                Some(site) => site.node.host.time.boot(now()),
-                None => self.hub.time.boot(now()),
+                Some(site) => site.node.host.time.boot(),
+                None => self.hub.time.boot(),
             }
         }
         self.sim.bounce(name.as_str());
@@ -432,7 +468,8 @@ impl Run {
             self.shared.disks.heal(&self.name(target));
         }
         for site in std::mem::take(&mut self.put_back) {
-            self.enrol_anew(site);
+            let is_over = self.dice.percent(50);
+            self.enrol_anew(site, is_over);
         }
         for target in self.targets() {
             self.switch_on(target);
@@ -441,8 +478,9 @@ impl Run {
         self.sites.iter().for_each(|site| site.node.host.time.skew(0));
     }
 
-    /// A site gets a new installation on an empty disk: what to do with a node that came back from a copy.
-    fn enrol_anew(&mut self, number: usize) {
+    /// A site gets a new installation, on an empty disk or over what is on its disk: what to do with a node that came
+    /// back from a copy.
+    pub(super) fn enrol_anew(&mut self, number: usize, is_over: bool) {
         self.kill(Some(number));
         let (seed, now, name) = (self.shared.seed, self.wall(), self.name(Some(number)));
         let Some(site) = self.sites.get_mut(number) else { return };
@@ -459,8 +497,12 @@ impl Run {
         });
         site.install = new;
         site.node.enrol(enrolled.install);
-        self.shared.disks.put(&name, Image::default());
-        lock(&self.model).doubt(id);
+        if is_over {
+            lock(&self.model).rename(id);
+        } else {
+            self.shared.disks.put(&name, Image::default());
+            lock(&self.model).doubt(id);
+        }
     }
 
     fn view(&self, site: &Site) -> Result<Option<NodeView>, String> {
@@ -520,6 +562,11 @@ impl Run {
             let Some(view) = self.view(site)? else {
                 return Ok(Some(format!("the node of {} does not run", site.id)));
             };
+            // A node that was away for a day asks for new certificates at its next look, which is within a minute.
+            let age_ms = self.wall().ms_since(site.node.install().certified());
+            if age_ms > CERTIFIED_MAX_MS {
+                return Ok(Some(format!("the certificate of {} is {age_ms} ms old", site.id)));
+            }
             if let Some(unsettled) = checks::unsettled(&lock(&self.model), site.id, &view, &hub) {
                 return Ok(Some(unsettled));
             }
@@ -531,13 +578,55 @@ impl Run {
     fn at_the_end(&self) -> Result<(), String> {
         self.check()?;
         let Some(hub) = self.hub_view()? else { return Err("the hub does not run".to_owned()) };
-        checks::kept(&lock(&self.model), &hub)?;
+        let fared = checks::kept(&lock(&self.model), &hub)?;
+        self.count_entries(&fared);
         for site in &self.sites {
             let records = site.node.host.program().ok_or("a node does not run")?;
             views::audit_of_node(&records).map_err(|error| format!("audit of {}: {error:#}", site.id))?;
         }
         let store = self.hub.program().ok_or("the hub does not run")?;
         views::audit_of_hub(&store).map_err(|error| format!("{error:#}"))
+    }
+
+    fn count_entries(&self, fared: &Fared) {
+        let model = lock(&self.model);
+        let tried = model.deeds.values().filter(|deed| deed.tries > 0).count();
+        let count = |what: &str, times: u64| self.shared.coverage.add("entries and replicas", what, times);
+        count("entries that staff wrote", u64::try_from(tried).unwrap_or(u64::MAX));
+        count("told to be saved", fared.told);
+        count("of them at the hub in the end", fared.at_hub);
+        count("of them put aside at the hub for a person", fared.aside);
+        count("of them excused: erased by order, then lost by a hub that was restored", fared.erased);
+        count("of them lost", fared.told - fared.at_hub - fared.aside - fared.erased);
+        count("of them twice at the hub, after their site was enrolled anew", fared.twice);
+        count("replicas compared with the hub in the end", u64::try_from(self.sites.len()).unwrap_or(0));
+    }
+
+    /// Every month that was let go of comes back when somebody opens it.
+    fn fetch_months(&mut self, site: usize) -> Result<(), String> {
+        let Some(hub) = self.hub_view()? else { return Err("the hub does not run".to_owned()) };
+        let Some(one) = self.sites.get(site) else { return Ok(()) };
+        let Some(view) = self.view(one)? else { return Err("a node does not run".to_owned()) };
+        let subscribed = hub.subscriptions.get(&one.id).cloned().unwrap_or_default();
+        let let_go: Vec<Scope> =
+            view.evicted.into_iter().filter(|scope| subscribed.contains_key(scope)).collect();
+        for scope in let_go {
+            self.ask(site, move |records| Box::pin(async move { records.want_month(scope) }))?;
+            let patience = now() + Duration::from_mins(3);
+            loop {
+                self.step()?;
+                let Some(one) = self.sites.get(site) else { return Ok(()) };
+                let (view, hub) = (self.view(one)?, self.hub_view()?);
+                if view.zip(hub).is_some_and(|(view, hub)| checks::came_back(&scope, &view, &hub)) {
+                    break;
+                }
+                if now() > patience {
+                    return Err(format!("{scope} was let go of at site {site} and does not come back"));
+                }
+            }
+            self.shared.coverage.count("program", "month fetched again");
+        }
+        Ok(())
     }
 
     /// How long the run was.

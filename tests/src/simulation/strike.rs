@@ -9,11 +9,12 @@ use hearth_node::records::{Draft, Records, Requester};
 use hearth_protocol::access::SiteKind;
 use hearth_protocol::id::{EntryId, ResidentId, StaffId};
 use hearth_protocol::record::coded::Coded;
+use hearth_protocol::record::entry::UnknownBody;
 use hearth_protocol::record::notes::Note;
 use hearth_protocol::record::pharmacy::Message;
 use hearth_protocol::record::safety::Alert;
 use hearth_protocol::record::{Body, Role};
-use hearth_protocol::scope::{Section, Subject};
+use hearth_protocol::scope::{Scope, Section, Subject};
 use hearth_protocol::wire::message::RevokeMode;
 
 use super::lock;
@@ -21,6 +22,10 @@ use super::model::{self, Deed, Told};
 use super::network::Line;
 use super::plan::{Fault, GOOD_LINE};
 use super::run::{Later, Run, now};
+
+/// For how long machines sleep at most in one run.
+const SLEEP_MAX: Duration = Duration::from_hours(20 * 24);
+const LONG_AGO_MS: i64 = 100 * 86_400_000;
 
 impl Run {
     /// Something is due.
@@ -98,6 +103,13 @@ impl Run {
                 self.set_right(site, InstallState::Revoked);
                 self.put_off(while_, Later::GiveBack(site));
             }
+            Fault::UdpShut => {
+                self.change_line(site, true, true, |line| line.is_udp_shut = true);
+                self.put_off(while_, Later::MendLine(site));
+            }
+            Fault::Sleep => self.sleep(),
+            Fault::OpenMonth => self.open_month(site),
+            Fault::EnrolAnew => self.enrol_over(site),
             Fault::Compact => self.compact_one(),
             Fault::HubRestore => self.restore_hub(),
             Fault::Clone => {
@@ -119,6 +131,34 @@ impl Run {
         self.orders.repeat_after(done);
         lock(&self.model).is_hub_restored = true;
         self.shared.coverage.count("program", "hub restored from a backup");
+    }
+
+    /// All machines sleep. No longer in all than a node may be away, whose certificate would end.
+    fn sleep(&mut self) {
+        let hours = 1 + self.dice.below(60);
+        if self.shared.slept.total() < SLEEP_MAX {
+            self.shared.slept.sleep(Duration::from_hours(hours));
+        }
+    }
+
+    /// Somebody opens the notes of a month that has long gone by.
+    fn open_month(&mut self, site: usize) {
+        let Some(resident) = self.dice.pick(&self.residents).copied() else { return };
+        let then = self.wall().plus_ms(-LONG_AGO_MS);
+        let Some(scope) = Scope::of_resident(resident, Section::Notes, then) else { return };
+        if let Some(site) = self.sites.get(site) {
+            let open = move |records: Records| async move { records.want_month(scope) };
+            site.node.host.bring(Box::new(move |records| Box::pin(open(records))));
+        }
+    }
+
+    /// A site is enrolled anew over what is on its disk, which is its own and whole.
+    fn enrol_over(&mut self, site: usize) {
+        if !self.put_back.contains(&site) && self.plan.faults.contains(&Fault::EnrolAnew) {
+            // A copy of the disk is of an installation that is no more.
+            self.copies.remove(&site);
+            self.enrol_anew(site, true);
+        }
     }
 
     /// A node goes back to a copy of its disk: what it tells staff counts no more, and the hub is to notice.
@@ -318,6 +358,10 @@ impl Run {
         };
         let section = self.dice.pick(sections).copied().unwrap_or(Section::Safety);
         let resident = self.dice.pick(&self.residents).copied().unwrap_or(ResidentId(uuid::Uuid::nil()));
+        let newer_from = self.sites.len().saturating_sub(usize::from(self.plan.newer));
+        let is_newer = site >= newer_from && self.dice.percent(40);
+        // Written down late: in a month that some nodes do not keep.
+        let days_ago = if section == Section::Notes && self.dice.percent(15) { 100 } else { 0 };
         let replaces = if self.dice.percent(30) { self.replaced(section, resident) } else { None };
         let id = self.sites.get(site).map(|site| site.id);
         let mut model = lock(&self.model);
@@ -331,6 +375,9 @@ impl Run {
             told: Told::Nothing,
             tries: 0,
             is_doubtful: false,
+            is_renamed: false,
+            is_newer,
+            days_ago,
         })
     }
 
@@ -351,10 +398,15 @@ impl Run {
     }
 }
 
-fn draft(deed: &Deed, number: u64, happened: hearth_protocol::time::Timestamp) -> Draft {
+/// The number of a kind of entry that no software has yet.
+const NEWER_KIND: u16 = 60_000;
+
+/// What staff write for an action.
+pub(super) fn draft(deed: &Deed, number: u64, happened: hearth_protocol::time::Timestamp) -> Draft {
     let text = model::text(number);
     #[expect(clippy::wildcard_enum_match_arm, reason = "staff write in these three sections alone")]
     let body = match deed.section {
+        _ if deed.is_newer => newer(&text),
         Section::Notes => Body::Note(Note { category: "general".into(), text, important: false }),
         Section::Safety => Body::Alert(Alert { text: Coded::text(text), active: true, ended_reason: None }),
         _ => Body::Message(Message { text, seen: false, done: false }),
@@ -362,11 +414,16 @@ fn draft(deed: &Deed, number: u64, happened: hearth_protocol::time::Timestamp) -
     Draft {
         subject: Subject::Resident(deed.resident),
         section: deed.section,
-        happened,
+        happened: happened.plus_ms(-deed.days_ago * 86_400_000),
         thread: None,
         replaces: deed.replaces.clone(),
         body,
     }
+}
+
+fn newer(text: &str) -> Body {
+    // Writing to memory cannot fail.
+    Body::Unknown(UnknownBody { kind: NEWER_KIND, body: minicbor::to_vec(text).unwrap_or_default() })
 }
 
 fn told(answer: &Result<hearth_node::records::Added, hearth_node::records::AddError>) -> String {

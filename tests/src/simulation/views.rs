@@ -14,6 +14,8 @@ use hearth_protocol::scope::Scope;
 use hearth_protocol::sync::digest::Digest;
 use rusqlite::Connection;
 
+use super::model;
+
 /// A document as a replica holds it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Document {
@@ -27,6 +29,8 @@ pub(super) struct NodeView {
     pub(super) documents: BTreeMap<Scope, Document>,
     /// Entries of which the node believes that the hub has them.
     pub(super) at_hub: BTreeSet<EntryId>,
+    /// Months that were let go of: their entries are at the hub.
+    pub(super) evicted: BTreeSet<Scope>,
     pub(super) residents: BTreeMap<ResidentId, String>,
     pub(super) cursor: u64,
     pub(super) epoch: Option<u64>,
@@ -47,6 +51,8 @@ pub(super) struct HubView {
     pub(super) digests: BTreeMap<SiteId, Digest>,
     /// Entries in the quarantine or waiting for another.
     pub(super) aside: BTreeSet<EntryId>,
+    /// The actions that wrote them.
+    pub(super) aside_numbers: BTreeSet<u64>,
     /// Orders to freeze or forget that were not confirmed.
     pub(super) unconfirmed: Vec<(SiteId, ResidentId)>,
     pub(super) installs: BTreeMap<InstallId, String>,
@@ -82,6 +88,12 @@ fn node(connection: &Connection) -> anyhow::Result<NodeView> {
         if row.get(3)? {
             view.at_hub.insert(id);
         }
+    }
+    let sql = "SELECT key FROM scope JOIN evicted ON evicted.scope = scope.id";
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        view.evicted.insert(Scope::from_key(&row.get::<_, Vec<u8>>(0)?)?);
     }
     let mut statement = connection.prepare_cached("SELECT id, state FROM resident")?;
     let mut rows = statement.query([])?;
@@ -138,6 +150,7 @@ fn hub(connection: &Connection) -> anyhow::Result<HubView> {
         let hash = ChangeHash(row.get(1)?);
         if let Ok(change) = document::check(scope.section(), hash, &row.get::<_, Vec<u8>>(2)?) {
             view.aside.extend(change.entries.iter().map(|entry| entry.id));
+            view.aside_numbers.extend(change.entries.iter().filter_map(model::number_in));
         }
     }
     let sql = "SELECT site, resident FROM grant_ WHERE state <> 'active' AND confirmed_at IS NULL";
