@@ -119,7 +119,7 @@ async fn a_month_that_was_let_go_of_comes_back_when_it_is_opened_and_late_entrie
     // What is written to it now goes out as ever.
     let more = write(&a, november, "remembered").await;
     hub.meet(&a).await.unwrap();
-    hub.pass_days(2);
+    hub.pass_days(15);
     assert_eq!(a.records.evict().await, Ok(1));
     hub.meet(&b).await.unwrap();
     assert!(read(&b, november).await.contains(&more));

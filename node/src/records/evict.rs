@@ -28,6 +28,9 @@ use crate::store::StoreError;
 pub const MONTHS_KEPT: u16 = 3;
 /// How long a month that was fetched stays, in milliseconds: whoever reads in it comes back within the day.
 const FETCHED_KEPT_MS: i64 = 24 * 3_600_000;
+/// How long what was written late into such a month stays, in milliseconds: a hub that comes back from a backup lacks what
+/// it got since, and no other may have it.
+const WRITTEN_KEPT_MS: i64 = 14 * 24 * 3_600_000;
 /// How long the hub is asked for a month, in milliseconds: whoever opened it has gone by then.
 const ASKED_MS: i64 = 10 * 60_000;
 /// Months asked for at a time. Beyond it the oldest wish is forgotten; opening the page asks again.
@@ -177,13 +180,14 @@ fn is_evicted(connection: &Connection, scope: Scope) -> Result<bool, StoreError>
 }
 
 /// Months older than those kept that are not let go of, or to which something came since: of records that are held,
-/// with nothing in them that waits for the hub or for a person.
+/// with nothing in them that waits for the hub or for a person, or that was written a short while ago.
 fn due(connection: &Connection, oldest: Month, now: Timestamp) -> Result<Vec<Vec<u8>>, StoreError> {
     let sql = "SELECT key FROM scope WHERE month < ?1 AND (fetched IS NULL OR fetched < ?2)
                AND EXISTS (SELECT 1 FROM resident WHERE id = substr(scope.subject, 2) AND state = 'granted')
                AND (EXISTS (SELECT 1 FROM change WHERE change.scope = scope.id)
                  OR EXISTS (SELECT 1 FROM snapshot WHERE snapshot.scope = scope.id))
                AND NOT EXISTS (SELECT 1 FROM change WHERE change.scope = scope.id AND sequence IS NULL)
+               AND NOT EXISTS (SELECT 1 FROM entry WHERE entry.scope = scope.id AND entry.recorded > ?5)
                AND NOT EXISTS (SELECT 1 FROM entry JOIN delivery ON delivery.entry = entry.id
                  WHERE entry.scope = scope.id AND delivery.state IN (?3, ?4))";
     let mut statement = connection.prepare_cached(sql)?;
@@ -191,7 +195,8 @@ fn due(connection: &Connection, oldest: Month, now: Timestamp) -> Result<Vec<Vec
         oldest.to_string(),
         now.plus_ms(-FETCHED_KEPT_MS).0,
         super::read::QUEUED,
-        super::read::REJECTED
+        super::read::REJECTED,
+        now.plus_ms(-WRITTEN_KEPT_MS).0
     ];
     let keys: Result<Vec<Vec<u8>>, rusqlite::Error> =
         statement.query_map(values, |row| row.get(0))?.collect();

@@ -129,7 +129,7 @@ async fn a_month_that_was_let_go_of_is_written_to_fetched_and_let_go_of_again() 
     assert_eq!(is_here(&a).await, [(december().month().unwrap(), true)]);
     assert_eq!(a.records.held().await.unwrap().digest, order.digest());
     assert_eq!(a.records.evict().await, Ok(0), "whoever reads in it comes back");
-    a.time.pass(DAY * 2);
+    a.time.pass(DAY * 15);
     assert_eq!(a.records.evict().await, Ok(1));
     assert_eq!(a.records.held().await.unwrap().digest, order.digest());
     a.records.take_in(whole(&order, december())).await.unwrap();
@@ -168,6 +168,26 @@ async fn what_a_hub_lost_of_a_month_that_was_let_go_of_is_given_back_with_a_head
     let all = before.chain(came).chain(head.after.iter().copied());
     assert_eq!(all.fold(Run::default(), Run::then), run);
     assert_eq!((run.seq, head.after.len()), (6, 1));
+}
+
+#[tokio::test]
+async fn what_was_written_late_stays_until_no_restored_hub_can_lack_it() {
+    let sample = Sample::unencrypted().await;
+    let mut order = Order::default();
+    write(&sample, 1, 1, "in time").await;
+    order.pull(&sample.records).await;
+    sample.time.pass(DAY * 125);
+    assert_eq!(sample.records.evict().await, Ok(1));
+    let late = write(&sample, 1, 50, "late").await;
+    order.pull(&sample.records).await;
+    assert_eq!(
+        sample.records.evict().await,
+        Ok(0),
+        "nobody else has it but the hub, and no backup of the hub"
+    );
+    assert_eq!(notes(&sample).await, [late]);
+    sample.time.pass(DAY * 15);
+    assert_eq!(sample.records.evict().await, Ok(1));
 }
 
 #[tokio::test]

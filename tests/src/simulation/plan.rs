@@ -66,7 +66,7 @@ pub(super) enum Fault {
     Clone,
     /// A site's network lets no datagram through for a while.
     UdpShut,
-    /// All machines sleep for hours, up to two days: certificates are renewed after a day, months pass.
+    /// All machines sleep for hours, up to ten days: certificates are renewed after a day, months pass.
     Sleep,
     /// Somebody opens a month that may have been let go of.
     OpenMonth,

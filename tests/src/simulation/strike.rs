@@ -24,7 +24,7 @@ use super::plan::{Fault, GOOD_LINE};
 use super::run::{Later, Run, now};
 
 /// For how long machines sleep at most in one run.
-const SLEEP_MAX: Duration = Duration::from_hours(20 * 24);
+const SLEEP_MAX: Duration = Duration::from_hours(28 * 24);
 const LONG_AGO_MS: i64 = 100 * 86_400_000;
 
 impl Run {
@@ -135,10 +135,14 @@ impl Run {
 
     /// All machines sleep. No longer in all than a node may be away, whose certificate would end.
     fn sleep(&mut self) {
-        let hours = 1 + self.dice.below(60);
-        if self.shared.slept.total() < SLEEP_MAX {
-            self.shared.slept.sleep(Duration::from_hours(hours));
+        let hours = 1 + self.dice.below(if self.dice.percent(50) { 60 } else { 240 });
+        let all = self.shared.slept.total() + Duration::from_hours(hours);
+        if all > SLEEP_MAX {
+            return;
         }
+        // The administrators' backups go on.
+        self.backup = Some((self.shared.disks.image(&self.hub.name), self.orders.done()));
+        self.shared.slept.sleep(Duration::from_hours(hours));
     }
 
     /// Somebody opens the notes of a month that has long gone by.
