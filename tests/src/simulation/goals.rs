@@ -37,10 +37,11 @@ const DISK: [&str; 5] = [
     "I/O error",
 ];
 /// What the programs are to come to.
-const PROGRAM: [&str; 10] = [
+const PROGRAM: [&str; 11] = [
     "session over QUIC",
     "session over TCP",
     "session moved from TCP to QUIC",
+    "session moved from QUIC to TCP",
     "certificate renewed",
     "months let go of",
     "month fetched again",

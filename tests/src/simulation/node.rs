@@ -112,5 +112,5 @@ async fn keep_renewed(node: &NodeHost, mut renewed: watch::Receiver<Install>) {
     while renewed.changed().await.is_ok() {
         node.enrol(renewed.borrow_and_update().clone());
     }
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }

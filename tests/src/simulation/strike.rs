@@ -135,7 +135,8 @@ impl Run {
 
     /// All machines sleep. No longer in all than a node may be away, whose certificate would end.
     fn sleep(&mut self) {
-        let hours = 1 + self.dice.below(if self.dice.percent(50) { 60 } else { 240 });
+        let most = if self.dice.percent(50) { 60 } else { 240 };
+        let hours = 1 + self.dice.below(most);
         let all = self.shared.slept.total() + Duration::from_hours(hours);
         if all > SLEEP_MAX {
             return;
