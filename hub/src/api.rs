@@ -16,6 +16,7 @@ mod quarantine;
 mod refusal;
 mod residents;
 mod server;
+mod signed;
 mod sites;
 mod staff;
 mod status;
@@ -162,6 +163,7 @@ fn routes() -> Router<Api> {
         .route(Path::RESIDENTS_MOVE, post(residents::transfer))
         .route(Path::AUDIT_SEARCH, post(audit::search))
         .route(Path::AUDIT_VERIFY, post(audit::verify))
+        .route(Path::AUDIT_SIGNED, post(signed::signed))
         .route(Path::BACKUP, post(backup::make))
         .route(Path::QUARANTINE, get(quarantine::list))
         .route(Path::QUARANTINED, get(quarantine::show).post(quarantine::decide))

@@ -3,6 +3,7 @@
 
 mod ahead;
 mod own;
+mod proof;
 mod read;
 
 use std::collections::BTreeSet;
@@ -16,6 +17,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction};
 pub(crate) use ahead::note_ahead;
 pub use own::{HeadKeys, note_signer, settle_own};
 pub(crate) use own::{note_own, prepare, sign_own};
+pub(crate) use proof::{Carrier, Proof, carrier};
 pub(crate) use read::{Sent, keys, signed_heads, signers, vouchers};
 
 use crate::store::{StoreError, columns};

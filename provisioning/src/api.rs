@@ -13,6 +13,7 @@ mod problem;
 mod quarantine;
 mod resident;
 pub mod rfc3339;
+mod signed;
 mod site;
 mod staff;
 mod status;
@@ -35,6 +36,7 @@ pub use resident::{
     Assign, AssignReport, FindResident, ImportQuery, ImportReport, Move, MoveReport, ParkedResource,
     Resident, ResidentList, ResidentQuery, ResidentRef,
 };
+pub use signed::{HeadProof, SignedEntry, SignedQuery};
 pub use site::{
     AddSite, Install, InstallState, InviteAgain, InviteState, InviteSummary, IssuedInvite, RevokeSite, Site,
     SiteDetail, SiteInvited, SiteList, SiteRevoked,

@@ -10,6 +10,7 @@ pub(crate) mod main_record;
 pub(crate) mod man;
 pub(crate) mod quarantine;
 pub(crate) mod resident;
+pub(crate) mod signed;
 pub(crate) mod site;
 pub(crate) mod staff;
 pub(crate) mod status;

@@ -271,6 +271,18 @@ async fn an_entry_that_somebody_puts_into_the_hubs_database_in_a_sites_name_is_b
     until(region.site(PHARMACY).unwrap(), patience, |status| status["unvouched"] == 1).await;
     until(region.site(PHARMACY).unwrap(), patience, |status| status["diverged"] == false).await;
 
+    // Nor by an administrator who asks whose it is.
+    let genuine = {
+        let connection = inspect::hub(&region.hub_data()).unwrap();
+        let entries = hearth_hub::records::entries(&connection, written).unwrap();
+        entries.iter().map(|entry| entry.id).find(|id| id.install == home && id.counter < 3_000_000).unwrap()
+    };
+    let (resident, forged) = (written.resident().unwrap().to_string(), entry(home, 3_000_000).id);
+    for (id, is_signed) in [(genuine, true), (forged, false)] {
+        let shown = region.try_hearth(["audit", "signed", &id.to_string(), "--resident", &resident], "");
+        assert_eq!(shown.as_ref().unwrap().status.success(), is_signed, "{shown:?}");
+    }
+
     let pharmacy = region.site_mut(PHARMACY).unwrap();
     let data = pharmacy.data();
     pharmacy.stop().await.unwrap();

@@ -113,6 +113,12 @@ pub(super) const OPERATIONS: &[Operation] = &[
         (200, Some("AuditVerification")),
     ),
     operation(
+        ("post", Path::AUDIT_SIGNED),
+        "Who signed for an entry, with what proves it",
+        Some("SignedQuery"),
+        (200, Some("SignedEntry")),
+    ),
+    operation(
         ("post", Path::BACKUP),
         "Makes a backup of the hub and reads it back",
         None,

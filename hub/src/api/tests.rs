@@ -1,5 +1,6 @@
 mod main_records;
 mod quarantine;
+mod signed;
 
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;

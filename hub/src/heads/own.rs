@@ -28,7 +28,7 @@ pub struct HeadKeys(Zeroizing<[u8; 32]>);
 impl HeadKeys {
     /// The keys that belong to this issuing authority.
     pub fn of(issuing: &IssuingAuthority) -> Self {
-        Self(Zeroizing::new(blake3::derive_key(KEY_CONTEXT, issuing.key_pem().as_bytes())))
+        Self(Zeroizing::new(issuing.derive_secret(KEY_CONTEXT)))
     }
 
     #[cfg(test)]

@@ -192,6 +192,61 @@ proptest! {
     }
 
     #[test]
+    fn a_change_that_was_dropped_on_the_way_takes_all_that_follows_it_along(
+        writers in prop::collection::vec(any::<bool>(), 3..16), at in 0usize..16,
+    ) {
+        let mut writers = writers;
+        writers[0] = true;
+        writers.push(true);
+        let paper = Paper::written(&writers);
+        let vouchers = [paper.voucher(A, paper.changes.len()), paper.voucher(B, paper.changes.len())];
+        let own: Vec<usize> = (1..paper.changes.len()).filter(|n| paper.changes[*n].install == A).collect();
+        let dropped = own[at % (own.len() - 1)];
+        let mut changes: Vec<&CheckedChange> = paper.changes.iter().collect();
+        let gone = changes.remove(dropped);
+        let found = sifted(&changes, &nobody(), &vouchers);
+        for (change, verdict) in changes.iter().zip(&found.verdicts).filter(|(change, _)| change.install == A) {
+            let expected = if change.seq > gone.seq { HeadFault::Gap } else { HeadFault::BadSignature };
+            prop_assert_eq!(*verdict, Err(expected));
+        }
+        prop_assert!(!found.reached.contains_key(&A));
+    }
+
+    #[test]
+    fn what_comes_later_has_to_be_told_whole_and_in_its_order(
+        count in 3usize..9, upto in 1usize..9, one in 0usize..9, other in 0usize..9, drops: bool,
+    ) {
+        let paper = Paper::written(&vec![true; count]);
+        let upto = 1 + upto % (count - 2);
+        let mut voucher = paper.voucher(A, upto + 1);
+        prop_assert_eq!(paper.sift(0, upto + 1, &nobody(), std::slice::from_ref(&voucher)).verdicts, vec![Ok(()); upto + 1]);
+        let (one, other) = (one % voucher.after.len(), other % voucher.after.len());
+        if drops || one == other {
+            voucher.after.remove(one);
+        } else {
+            voucher.after.swap(one, other);
+        }
+        let found = paper.sift(0, upto + 1, &nobody(), &[voucher]);
+        prop_assert!(found.reached.is_empty());
+        prop_assert!(found.verdicts[1..].iter().all(Result::is_err));
+    }
+
+    #[test]
+    fn an_old_head_that_comes_again_proves_nothing_new_and_takes_nothing_back(
+        count in 2usize..9, old in 1usize..9,
+    ) {
+        let paper = Paper::written(&vec![true; count]);
+        let old = 1 + old % (count - 1);
+        let mut earlier = Paper::new();
+        paper.changes[1..=old].iter().for_each(|change| earlier.take(change.clone()));
+        let replayed = earlier.voucher(A, earlier.changes.len());
+        let found = paper.sift(0, paper.changes.len(), &nobody(), std::slice::from_ref(&replayed));
+        let expected = (0..=count).map(|n| if n > old { Err(HeadFault::Unsigned) } else { Ok(()) });
+        prop_assert_eq!(found.verdicts, expected.collect::<Vec<_>>());
+        prop_assert!(paper.sift(0, 1, &paper.runs, &[replayed]).reached.is_empty());
+    }
+
+    #[test]
     fn hostile_vouchers_are_judged_without_a_panic(
         seq: u64, low: [u8; 32], after in prop::collection::vec(any::<[u8; 32]>(), 0..4),
     ) {

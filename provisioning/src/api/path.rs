@@ -43,6 +43,8 @@ impl Path {
     pub const AUDIT_SEARCH: &'static str = "/api/v1/audit/search";
     /// `POST` without a body: every chain is checked from its first entry. [`super::AuditVerification`]
     pub const AUDIT_VERIFY: &'static str = "/api/v1/audit/verify";
+    /// `POST` [`super::SignedQuery`]: [`super::SignedEntry`]. A POST, so that no NHS number stands in a URL.
+    pub const AUDIT_SIGNED: &'static str = "/api/v1/audit/signed";
     /// `GET`: [`super::MainRecords`].
     pub const MAIN_RECORDS: &'static str = "/api/v1/main-records";
     /// `GET` with [`super::MainRecordItemsQuery`]: [`super::MainRecordItems`]; `POST` [`super::ItemAction`]:

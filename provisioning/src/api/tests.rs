@@ -2,7 +2,7 @@
 
 use hearth_protocol::access::SiteKind;
 use hearth_protocol::enrol::TokenId;
-use hearth_protocol::id::{InstallId, ResidentId, StaffId};
+use hearth_protocol::id::{EntryId, InstallId, ResidentId, StaffId};
 use hearth_protocol::record::Role;
 use hearth_protocol::time::Timestamp;
 use serde::Serialize;
@@ -168,6 +168,28 @@ fn audit_and_problems_look_as_they_always_did() {
             ..AuditQuery::default()
         },
     );
+    let entry = EntryId { install: InstallId(0xAB), counter: 5 };
+    let reference = Some(ResidentRef::Id(resident()));
+    note(&mut notes, &SignedQuery { entry, resident: reference, site: None });
+    let proof = HeadProof {
+        before: "00".to_owned(),
+        after: vec!["01".to_owned()],
+        signature: "02".to_owned(),
+        chain: vec!["03".to_owned()],
+    };
+    let signed = SignedEntry {
+        entry,
+        region: Uuid::from_u128(5),
+        document: "resident/00000000-0000-0000-0000-000000000007/safety".to_owned(),
+        document_key: "01".to_owned(),
+        install: InstallId(0xAB),
+        number: 2,
+        change: "04".to_owned(),
+        received: NOW,
+        proof: Some(proof),
+    };
+    note(&mut notes, &signed);
+    note(&mut notes, &SignedEntry { proof: None, ..signed });
     let event = AuditEvent {
         happened: NOW,
         received: NOW,

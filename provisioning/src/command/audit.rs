@@ -9,6 +9,7 @@ use hearth_provisioning::api::{
 use reqwest::Method;
 
 use super::Session;
+use super::signed::{self, Signed};
 use crate::failure::{Exit, Failure};
 use crate::{clock, input, output};
 
@@ -27,6 +28,17 @@ Examples:
   hearth audit search --site VL1AB --action break-glass --since 2026-01-01
   hearth audit search --staff 00f1e2d3c4b5a697 --limit 1000 --json")]
     Search(Search),
+    /// Prove which installation signed for an entry
+    ///
+    /// The hub is not believed: the installation's signature, its certificate and the region's root are checked here.
+    /// That the entry stands in the change is the hub's word; every node has read it there. The exit code is 1 unless
+    /// the signature holds.
+    #[command(after_help = "\
+Examples:
+  hearth audit signed 000000ab-5 --resident 6a3c9a1e-0f60-4a0d-9a53-2f0a58d3c2b1
+  echo 9990000018 | hearth audit signed 000000ab-5 --nhs - --json | jq .signed
+  hearth audit signed 000000ab-5 --site VL1AB --roots identity-roots.pem")]
+    Signed(Signed),
 }
 
 #[derive(clap::Args)]
@@ -61,6 +73,7 @@ pub(crate) async fn run(session: &Session, command: Audit) -> Result<(), Failure
     match command {
         Audit::Verify => verify(session).await,
         Audit::Search(command) => search(session, &command).await,
+        Audit::Signed(command) => signed::run(session, &command).await,
     }
 }
 

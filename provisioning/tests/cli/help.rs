@@ -3,7 +3,7 @@
 use crate::support::hearth;
 
 /// Every command, as it is typed.
-const COMMANDS: [&str; 38] = [
+const COMMANDS: [&str; 39] = [
     "",
     "init",
     "site",
@@ -26,6 +26,7 @@ const COMMANDS: [&str; 38] = [
     "audit",
     "audit verify",
     "audit search",
+    "audit signed",
     "main-record",
     "main-record status",
     "main-record retry",

@@ -16,29 +16,34 @@ use hearth_provisioning::authority::WebKey;
 use hearth_provisioning::region::{Listen, NewRegion, RegionFolder, create};
 
 /// A region whose admin API is answered by a script.
-struct Scripted {
-    home: tempfile::TempDir,
+pub(crate) struct Scripted {
+    pub(crate) home: tempfile::TempDir,
     seen: Arc<Mutex<Vec<String>>>,
 }
 
 /// What the server does with a request.
-enum Answer {
+pub(crate) enum Answer {
     /// It answers with a status, a content type and a body.
     Http(u16, &'static str, String),
     /// It cuts the connection.
     Cut,
 }
 
-const JSON: &str = "application/json";
+pub(crate) const JSON: &str = "application/json";
 
 impl Scripted {
     fn new(answers: impl IntoIterator<Item = Answer>) -> Self {
+        Self::of_region(|_| answers.into_iter().collect())
+    }
+
+    /// One whose answers need the region's keys.
+    pub(crate) fn of_region(answers: impl FnOnce(&RegionFolder) -> VecDeque<Answer>) -> Self {
         let home = tempfile::tempdir().unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let region = make_region(&home.path().join("region"), listener.local_addr().unwrap());
         let seen = Arc::new(Mutex::new(Vec::new()));
         let tls = tls_of(&region);
-        let (log, mut answers) = (Arc::clone(&seen), answers.into_iter().collect::<VecDeque<Answer>>());
+        let (log, mut answers) = (Arc::clone(&seen), answers(&region));
         std::thread::spawn(move || {
             while let Some(answer) = answers.pop_front() {
                 let (socket, _) = listener.accept().unwrap();
@@ -65,7 +70,7 @@ impl Scripted {
         Self { home, seen }
     }
 
-    fn hearth(&self, words: &[&str]) -> Told {
+    pub(crate) fn hearth(&self, words: &[&str]) -> Told {
         let context = self.home.path().join("region/admin/context.toml");
         let words: Vec<&str> =
             ["--context", context.to_str().unwrap()].into_iter().chain(words.iter().copied()).collect();
@@ -92,7 +97,7 @@ fn make_region(folder: &Path, admin: std::net::SocketAddr) -> RegionFolder {
 }
 
 #[allow(clippy::disallowed_methods, reason = "certificates have to hold at the time of the test")]
-fn now() -> Timestamp {
+pub(crate) fn now() -> Timestamp {
     Timestamp(jiff::Timestamp::now().as_millisecond())
 }
 
