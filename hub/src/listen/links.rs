@@ -185,6 +185,27 @@ fn to_f64(count: usize) -> f64 {
 mod tests {
     use super::*;
 
+    #[tokio::test]
+    async fn a_notice_reaches_every_live_link_of_its_site_and_no_other() {
+        let links = Links::default();
+        let (here, there) = ("VL1AB".parse().unwrap(), "VL2AB".parse().unwrap());
+        let register =
+            |install, site| links.register(InstallId(install), site, Transport::Quic, Timestamp(9));
+        let replaced = register(1, here);
+        let (first, second, other) = (register(1, here), register(2, here), register(3, there));
+        drop(replaced);
+        links.poke(&BTreeSet::from([here]));
+        first.poke.notified().await;
+        second.poke.notified().await;
+        assert!(futures_util::FutureExt::now_or_never(other.poke.notified()).is_none());
+        drop((first, second));
+        assert_eq!(links.installs(), BTreeSet::from([InstallId(3)]));
+        links.cut_outlived(Timestamp(9));
+        assert_eq!(*other.cut.borrow(), None);
+        links.cut_outlived(Timestamp(10));
+        assert_eq!(*other.cut.borrow(), Some(RefusalCode::Certificate));
+    }
+
     #[test]
     fn an_installation_that_is_behind_and_does_not_move_is_seen() {
         let links = Links::default();

@@ -18,6 +18,9 @@ use hearth_tests::setup;
 struct Arguments {
     #[command(subcommand)]
     what: What,
+    /// Measure the programs beside this one as they are, without building them first
+    #[arg(long, global = true)]
+    as_built: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -117,7 +120,8 @@ const EXAMPLES: &str = "Examples:
   cargo bench-sync quick --runs 1";
 
 fn main() -> ExitCode {
-    match run(&Arguments::parse().what) {
+    let asked = Arguments::parse();
+    match run(&asked) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             anstream::eprintln!("error: {error:#}");
@@ -126,14 +130,16 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(what: &What) -> anyhow::Result<()> {
-    match what {
-        What::Month(asked) => measure("Month", asked, &Scenario::OF_A_HOME, Size::MONTH),
-        What::Year(asked) => measure("Year", asked, &Scenario::OF_A_HOME, Size::YEAR),
-        What::Quick(asked) => measure("Quick", asked, &Scenario::OF_A_HOME, Size::TINY),
-        What::BadLine(asked) => measure("Bad line", asked, &Scenario::ON_A_BAD_LINE, Size::MONTH),
-        What::ComeBack(asked) => measure_come_back(asked),
-        What::Sites(asked) => measure_sites(asked),
+fn run(asked: &Arguments) -> anyhow::Result<()> {
+    let as_built = asked.as_built;
+    let of_a_home = &Scenario::OF_A_HOME;
+    match &asked.what {
+        What::Month(asked) => measure("Month", asked, of_a_home, Size::MONTH, as_built),
+        What::Year(asked) => measure("Year", asked, of_a_home, Size::YEAR, as_built),
+        What::Quick(asked) => measure("Quick", asked, of_a_home, Size::TINY, as_built),
+        What::BadLine(asked) => measure("Bad line", asked, &Scenario::ON_A_BAD_LINE, Size::MONTH, as_built),
+        What::ComeBack(asked) => measure_come_back(asked, as_built),
+        What::Sites(asked) => measure_sites(asked, as_built),
         What::Report(asked) => merge(asked),
         What::FloorHub(role) => role.run(),
         What::FloorNode(role) => role.run(),
@@ -141,9 +147,15 @@ fn run(what: &What) -> anyhow::Result<()> {
     }
 }
 
-fn measure(name: &str, asked: &Compare, scenarios: &[Scenario], size: Size) -> anyhow::Result<()> {
+fn measure(
+    name: &str,
+    asked: &Compare,
+    scenarios: &[Scenario],
+    size: Size,
+    as_built: bool,
+) -> anyhow::Result<()> {
     let is_report = size != Size::TINY;
-    begin(is_report)?;
+    begin(is_report, as_built)?;
     let (machine, folder) = (Machine::this(), tempfile::tempdir()?);
     let compared = compare(folder.path(), asked.systems(), scenarios, size, asked.terms(), tell);
     let measured = tokio::runtime::Runtime::new()?.block_on(compared);
@@ -151,8 +163,8 @@ fn measure(name: &str, asked: &Compare, scenarios: &[Scenario], size: Size) -> a
     finish(measurement, asked.report.as_deref(), is_report)
 }
 
-fn measure_come_back(asked: &Compare) -> anyhow::Result<()> {
-    begin(true)?;
+fn measure_come_back(asked: &Compare, as_built: bool) -> anyhow::Result<()> {
+    begin(true, as_built)?;
     for size in HISTORIES {
         let (machine, folder) = (Machine::this(), tempfile::tempdir()?);
         let coming = come_back(folder.path(), size, asked.runs, tell);
@@ -164,8 +176,8 @@ fn measure_come_back(asked: &Compare) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn measure_sites(asked: &Sites) -> anyhow::Result<()> {
-    begin(true)?;
+fn measure_sites(asked: &Sites, as_built: bool) -> anyhow::Result<()> {
+    begin(true, as_built)?;
     let (machine, folder) = (Machine::this(), tempfile::tempdir()?);
     let plan = SitesPlan { sites: asked.count, rate: asked.rate, seconds: asked.seconds };
     let measured = tokio::runtime::Runtime::new()?.block_on(sites::measure(folder.path(), plan, tell))?;
@@ -177,13 +189,13 @@ fn tell(said: &str) {
     anstream::eprintln!("{said}");
 }
 
-/// Builds hub, node and command with the profile of this program.
-fn begin(is_report: bool) -> anyhow::Result<()> {
+/// Builds hub, node and command with the profile of this program, unless they are to be measured as they are.
+fn begin(is_report: bool, as_built: bool) -> anyhow::Result<()> {
     ensure!(
         !is_report || !cfg!(debug_assertions),
         "figures of the dev profile mean nothing; use `cargo bench-sync`, which builds the release profile"
     );
-    setup::build_programs(&["hearth-hub", "hearth-node", "hearth"])
+    if as_built { Ok(()) } else { setup::build_programs(&["hearth-hub", "hearth-node", "hearth"]) }
 }
 
 /// Writes what was measured into the report, beside what is there; an error when something of our own was not done.

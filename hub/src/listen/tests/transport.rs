@@ -129,3 +129,15 @@ async fn a_network_card_that_refuses_segmentation_costs_a_few_datagrams_and_noth
     assert!(refusing.refused.load(Ordering::SeqCst) > 0, "the card was asked to cut long datagrams");
     running.end().await;
 }
+
+#[tokio::test]
+async fn more_handshakes_at_once_than_there_is_room_for_wait_and_none_is_refused() {
+    let running = Running::start().await;
+    let client = running.client(None);
+    let dial = || client.connect(running.address, HubConfig::SERVER_NAME).unwrap();
+    let dialled: Vec<_> = std::iter::repeat_with(dial).take(600).collect();
+    for handshake in futures_util::future::join_all(dialled).await {
+        assert!(handshake.is_ok(), "{handshake:?}");
+    }
+    running.end().await;
+}
