@@ -238,16 +238,27 @@ fn finish(change: &Change, install: InstallId, entries: Vec<Entry>) -> CheckedCh
 /// The stated hash must be that of the bytes; it may only add entries of its own installation that belong in the
 /// section, or edit a plan's texts. Whether the installation may write here is for the caller.
 pub fn check(section: Section, stated: ChangeHash, bytes: &[u8]) -> Result<CheckedChange, ChangeFault> {
-    let change = parse(stated, bytes)?;
+    check_parsed(section, &parse(stated, bytes)?)
+}
+
+/// Checks a change whose hash is known to be that of its bytes.
+fn check_parsed(section: Section, change: &Change) -> Result<CheckedChange, ChangeFault> {
+    if change.raw_bytes().len() > limits::CHANGE_BYTES_MAX
+        || change.is_empty()
+        || change.len() > limits::CHANGE_OPS_MAX
+    {
+        return Err(ChangeFault::TooLong);
+    }
     let install = install_of(change.actor_id()).ok_or(ChangeFault::Malformed)?;
     if install == InstallId::GENESIS {
         let genesis = genesis(section);
-        return if genesis.hash == stated { Ok(genesis) } else { Err(ChangeFault::NotAnAddition) };
+        let is_the_first = genesis.hash.0 == change.hash().0;
+        return if is_the_first { Ok(genesis) } else { Err(ChangeFault::NotAnAddition) };
     }
     // A decoder of hostile bytes is not trusted to never panic.
     let operations = catch_unwind(AssertUnwindSafe(|| change.decode().operations));
     let operations = operations.map_err(|_| ChangeFault::Malformed)?;
-    let mut checked = finish(&change, install, Vec::with_capacity(operations.len()));
+    let mut checked = finish(change, install, Vec::with_capacity(operations.len()));
     for operation in operations {
         read_operation(section, install, operation, &mut checked)?;
     }
@@ -270,9 +281,6 @@ fn parse(stated: ChangeHash, bytes: &[u8]) -> Result<Change, ChangeFault> {
     let change = parsed.map_err(|_| ChangeFault::Malformed)?.map_err(|_| ChangeFault::Malformed)?;
     if change.hash().0 != stated.0 || change.raw_bytes() != bytes {
         return Err(ChangeFault::HashMismatch);
-    }
-    if change.is_empty() || change.len() > limits::CHANGE_OPS_MAX {
-        return Err(ChangeFault::TooLong);
     }
     Ok(change)
 }
@@ -421,6 +429,15 @@ pub fn entries(document: &Automerge) -> (Vec<Entry>, Vec<EntryId>) {
 pub fn changes(document: &Automerge) -> Vec<StoredChange> {
     let stored = |c: &Change| StoredChange { hash: ChangeHash(c.hash().0), bytes: c.raw_bytes().to_vec() };
     document.get_changes(&[]).iter().map(stored).collect()
+}
+
+/// The same, each checked as if it had just arrived. Their bytes are not parsed again: loading computed every hash anew, or
+/// the heads would be others.
+pub fn checked_changes(section: Section, document: &Automerge) -> Result<Vec<CheckedChange>, ChangeFault> {
+    // What automerge takes out of a document is not trusted to come without a panic.
+    let taken = catch_unwind(AssertUnwindSafe(|| document.get_changes(&[])));
+    let taken = taken.map_err(|_| ChangeFault::Malformed)?;
+    taken.iter().map(|change| check_parsed(section, change)).collect()
 }
 
 /// The document of a snapshot, if there is one, and of the changes that came after it, checked one by one and applied

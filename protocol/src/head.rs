@@ -12,6 +12,9 @@
 mod sift;
 mod signer;
 
+use std::sync::LazyLock;
+
+use blake3::hazmat::{ContextKey, HasherExt as _, hash_derive_key_context};
 use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
 use minicbor::{Decode, Encode};
 
@@ -45,7 +48,8 @@ impl Run {
     /// The run with one more change.
     #[must_use]
     pub fn then(self, change: ChangeHash) -> Self {
-        let mut hasher = blake3::Hasher::new_derive_key(RUN_CONTEXT);
+        static KEY: LazyLock<ContextKey> = LazyLock::new(|| hash_derive_key_context(RUN_CONTEXT));
+        let mut hasher = blake3::Hasher::new_from_context_key(&KEY);
         hasher.update(&self.hash.0).update(&change.0);
         Self { seq: self.seq.saturating_add(1), hash: RunHash(*hasher.finalize().as_bytes()) }
     }

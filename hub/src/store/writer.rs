@@ -162,7 +162,7 @@ impl Writer {
                 }
             };
             let own = match &transaction {
-                Ok(open) => run_in_savepoint(open, job.as_mut()),
+                Ok(open) => run(open, job.as_mut(), !done.iter().any(|(_, own)| own.is_ok())),
                 Err(error) => Err(error.clone()),
             };
             let broken = own.as_ref().err().filter(|error| error.is_of_database()).cloned();
@@ -185,8 +185,12 @@ impl Writer {
 }
 
 /// Runs one job so that its failure leaves the others of the transaction alone.
-fn run_in_savepoint(transaction: &Transaction<'_>, job: &mut dyn Job) -> Result<(), StoreError> {
-    transaction.prepare_cached("SAVEPOINT job")?.execute([])?;
+///
+/// A job that is alone in it needs no savepoint, for which SQLite would copy every page that the job changes.
+fn run(transaction: &Transaction<'_>, job: &mut dyn Job, is_alone: bool) -> Result<(), StoreError> {
+    if !is_alone {
+        transaction.prepare_cached("SAVEPOINT job")?.execute([])?;
+    }
     let run = catch_unwind(AssertUnwindSafe(|| job.run(transaction)));
     let outcome = run.unwrap_or_else(|_| Err(StoreError::logic("a job of the store panicked")));
     if outcome.is_err() {
@@ -194,8 +198,10 @@ fn run_in_savepoint(transaction: &Transaction<'_>, job: &mut dyn Job) -> Result<
         if transaction.is_autocommit() {
             return outcome.and(Err(StoreError::Corrupt));
         }
-        transaction.prepare_cached("ROLLBACK TO job")?.execute([])?;
+        transaction.execute_batch(if is_alone { "ROLLBACK; BEGIN IMMEDIATE" } else { "ROLLBACK TO job" })?;
     }
-    transaction.prepare_cached("RELEASE job")?.execute([])?;
+    if !is_alone {
+        transaction.prepare_cached("RELEASE job")?.execute([])?;
+    }
     outcome
 }

@@ -1,7 +1,7 @@
 //! The documents' rows: tips, changes, snapshots.
 
 use hearth_protocol::document::{self, CheckedChange, Snapshot, StoredChange, Tip};
-use hearth_protocol::id::InstallId;
+use hearth_protocol::id::{ChangeHash, InstallId};
 use hearth_protocol::scope::Scope;
 use hearth_protocol::sync::digest::Digest;
 use hearth_protocol::wire::limits;
@@ -94,7 +94,8 @@ pub(crate) fn insert_change(
     ])?;
     if inserted == 0 {
         if let Some(sequence) = sequence {
-            set_sequence(connection, row, change.hash, sequence)?;
+            let id = change_id(connection, row.id, change.hash)?.ok_or_else(|| corrupt("change"))?;
+            set_sequence(connection, row, id, change.hash, sequence)?;
         }
         return Ok(None);
     }
@@ -108,15 +109,26 @@ pub(crate) fn insert_change(
     Ok(Some(id))
 }
 
-/// Notes the place in the hub's order of a change that was kept without one; nothing where it had one.
+/// The row of a change of the tail.
+pub(crate) fn change_id(
+    connection: &Connection,
+    scope_id: i64,
+    hash: ChangeHash,
+) -> Result<Option<i64>, StoreError> {
+    let mut statement = connection.prepare_cached("SELECT id FROM change WHERE scope = ?1 AND hash = ?2")?;
+    Ok(statement.query_row(params![scope_id, hash.0], |row| row.get(0)).optional()?)
+}
+
+/// Notes the place in the hub's order of a change that was kept without one, in the row `id`; nothing where it had one.
 pub(crate) fn set_sequence(
     connection: &Connection,
     row: &mut ScopeRow,
-    hash: hearth_protocol::id::ChangeHash,
+    id: i64,
+    hash: ChangeHash,
     sequence: u64,
 ) -> Result<(), StoreError> {
-    let sql = "UPDATE change SET sequence = ?3 WHERE scope = ?1 AND hash = ?2 AND sequence IS NULL";
-    let updated = connection.prepare_cached(sql)?.execute(params![row.id, hash.0, int(sequence)])?;
+    let sql = "UPDATE change SET sequence = ?2 WHERE id = ?1 AND sequence IS NULL";
+    let updated = connection.prepare_cached(sql)?.execute([id, int(sequence)])?;
     if updated > 0 {
         row.digest = row.digest.plus(Digest::of(row.scope, hash));
         row.sequence = row.sequence.max(sequence);
@@ -212,8 +224,8 @@ pub(crate) fn save_snapshot(
     Ok(())
 }
 
-/// Snapshots are written seldom and read at every rebuild.
-const ZSTD_LEVEL: i32 = 9;
+/// A first sync packs hundreds of documents: level 9 takes six times as long for a few bytes in a hundred.
+const ZSTD_LEVEL: i32 = 3;
 
 /// Loads a document and checks it: every change's hash, and that the heads are those of its row.
 pub(crate) fn load(connection: &Connection, row: &ScopeRow) -> Result<automerge::Automerge, StoreError> {

@@ -103,8 +103,8 @@ fn recorded(
     due: Timestamp,
     replacing: &[EntryId],
 ) -> Result<Option<EntryId>, StoreError> {
-    let sql = "SELECT entry FROM dose WHERE \"order\" = ?1 AND due = ?2
-               AND NOT EXISTS (SELECT 1 FROM replaced WHERE replaced.entry = dose.entry) ORDER BY entry";
+    let sql = "SELECT id FROM entry WHERE \"order\" = ?1 AND due = ?2
+               AND NOT EXISTS (SELECT 1 FROM replaced WHERE replaced.entry = entry.id) ORDER BY id";
     let mut statement = tx.prepare_cached(sql)?;
     let mut rows = statement.query(params![row::entry_key(order), due.0])?;
     while let Some(found) = rows.next()? {

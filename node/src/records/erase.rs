@@ -120,8 +120,10 @@ pub(super) fn strays(tx: &Connection) -> Result<(), StoreError> {
 fn erase(tx: &Connection, subject: Subject) -> Result<(), StoreError> {
     let key = row::subject_key(subject);
     let of_subject = [
-        "DELETE FROM delivery WHERE entry IN (SELECT id FROM entry WHERE subject = ?1)",
-        "DELETE FROM claim WHERE \"order\" IN (SELECT id FROM entry WHERE subject = ?1)",
+        "DELETE FROM delivery WHERE entry IN
+           (SELECT entry.id FROM scope JOIN entry ON entry.scope = scope.id WHERE scope.subject = ?1)",
+        "DELETE FROM claim WHERE \"order\" IN
+           (SELECT entry.id FROM scope JOIN entry ON entry.scope = scope.id WHERE scope.subject = ?1)",
         "DELETE FROM scope WHERE subject = ?1",
         "DELETE FROM part WHERE substr(scope, 1, 17) = ?1",
     ];

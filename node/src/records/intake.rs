@@ -389,9 +389,8 @@ fn believed(
     let document = document::load(&whole).map_err(|_| refused("snapshot-damaged"))?;
     let mut held = heads::held_back(tx, row)?;
     let mut came = Vec::new();
-    for stored in document::changes(&document) {
-        let change = document::check(part.scope.section(), stored.hash, &stored.bytes)
-            .map_err(|fault| refused(fault.code()))?;
+    let changes = document::checked_changes(part.scope.section(), &document);
+    for change in changes.map_err(|fault| refused(fault.code()))? {
         let before = held.iter().position(|known| known.change.hash == change.hash);
         let arrived = Arrived::new(tx, row.id, change, part.sequence.0)?;
         came.push(match before.map(|place| held.remove(place)) {

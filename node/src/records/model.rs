@@ -3,7 +3,7 @@
 use hearth_protocol::document::{self, CheckedChange};
 use hearth_protocol::id::EntryId;
 use hearth_protocol::record::{BlobRef, Body, Entry};
-use hearth_protocol::scope::Scope;
+use hearth_protocol::time::Timestamp;
 use rusqlite::{Connection, params};
 
 use super::documents::{self, ScopeRow};
@@ -11,27 +11,23 @@ use super::row::{self, entry_key};
 use crate::store::StoreError;
 
 /// Adds an entry to the read model, unless it is there; `change` is the row of the change that brought it.
-pub(crate) fn insert(
+fn insert(
     connection: &Connection,
     scope_id: i64,
-    scope: Scope,
     entry: &Entry,
     change: Option<i64>,
 ) -> Result<(), StoreError> {
-    let sql =
-        "INSERT INTO entry (id, scope, subject, section, kind, thread, happened, recorded, change, bytes)
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT (id) DO NOTHING";
+    let sql = "INSERT INTO entry (id, scope, happened, change, bytes, \"order\", due)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (id) DO NOTHING";
+    let (order, due) = dose_of(&entry.body).unzip();
     let inserted = connection.prepare_cached(sql)?.execute(params![
         entry_key(entry.id),
         scope_id,
-        row::subject_key(scope.subject()),
-        row::section_code(scope.section()),
-        entry.body.kind(),
-        entry_key(entry.thread_id()),
         entry.happened.0,
-        entry.recorded.0,
         change,
         entry.to_bytes(),
+        order.map(entry_key),
+        due.map(|due: Timestamp| due.0),
     ])?;
     if inserted > 0 {
         insert_links(connection, entry)?;
@@ -42,6 +38,12 @@ pub(crate) fn insert(
     Ok(())
 }
 
+/// The due dose that an entry records: of which order, and when it was due.
+fn dose_of(body: &Body) -> Option<(EntryId, Timestamp)> {
+    let Body::Administration(dose) = body else { return None };
+    dose.due.map(|due| (dose.order, due))
+}
+
 /// Adds all that a change brings.
 pub(crate) fn insert_all(
     connection: &Connection,
@@ -50,7 +52,7 @@ pub(crate) fn insert_all(
     change_id: Option<i64>,
 ) -> Result<(), StoreError> {
     for entry in &change.entries {
-        insert(connection, row.id, row.scope, entry, change_id)?;
+        insert(connection, row.id, entry, change_id)?;
     }
     change.unreadable.iter().try_for_each(|id| insert_unread(connection, row.id, *id))
 }
@@ -66,13 +68,6 @@ fn insert_links(connection: &Connection, entry: &Entry) -> Result<(), StoreError
     let sql = "INSERT INTO replaced (entry, by) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
     for replaced in &entry.replaces {
         connection.prepare_cached(sql)?.execute(params![entry_key(*replaced), entry_key(entry.id)])?;
-    }
-    if let Body::Administration(dose) = &entry.body
-        && let Some(due) = dose.due
-    {
-        let sql = "INSERT INTO dose (\"order\", due, entry) VALUES (?1, ?2, ?3)";
-        let values = params![entry_key(dose.order), due.0, entry_key(entry.id)];
-        connection.prepare_cached(sql)?.execute(values)?;
     }
     for blob in blobs_of(&entry.body) {
         let sql = "INSERT INTO blob (id) VALUES (?1) ON CONFLICT (id) DO NOTHING";
@@ -110,7 +105,7 @@ pub(crate) fn rebuild_scope(connection: &Connection, row: &ScopeRow) -> Result<(
     }
     let (entries, unreadable) = document.map(|document| document::entries(&document)).unwrap_or_default();
     for entry in &entries {
-        insert(connection, row.id, row.scope, entry, None)?;
+        insert(connection, row.id, entry, None)?;
     }
     unreadable.iter().try_for_each(|id| insert_unread(connection, row.id, *id))
 }

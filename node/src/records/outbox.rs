@@ -1,5 +1,6 @@
 //! What waits for the hub, and what became of it.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use ed25519_dalek::SigningKey;
@@ -15,6 +16,7 @@ use hearth_protocol::wire::message::{
 };
 use rusqlite::{Connection, OptionalExtension as _, params};
 
+use super::documents::ScopeRow;
 use super::{Changed, PENDING, Records, Site, documents, erase, heads, read, row};
 use crate::store::{StoreError, Tx};
 
@@ -224,32 +226,38 @@ pub(super) fn offer_again(tx: &Tx<'_>, subject: Subject) -> Result<(), StoreErro
 
 /// Answers whether something was erased that had waited for these changes to be at the hub.
 fn settle(tx: &mut Tx<'_>, now: Timestamp, settled: &[Settled]) -> Result<bool, StoreError> {
+    // A document's row is read and written once, however many of its changes are answered.
+    let mut rows: BTreeMap<Scope, Option<ScopeRow>> = BTreeMap::new();
     for one in settled {
-        let Some(mut scope) = documents::find(tx, one.scope)? else { continue };
-        let id = change_id(tx, scope.id, one)?;
-        let Some(id) = id else { continue };
-        match &one.result {
-            ChangeResult::Accepted(sequence) | ChangeResult::Duplicate(sequence) => {
-                documents::set_sequence(tx, &mut scope, one.hash, sequence.0)?;
-                documents::save(tx, &scope)?;
-                tx.prepare_cached("DELETE FROM outbox WHERE change = ?1")?.execute([id])?;
-            }
-            ChangeResult::Pending(_) => refuse(tx, id, PENDING)?,
-            ChangeResult::Rejected(code) => {
-                tracing::warn!(scope = %one.scope, change = %one.hash, %code, "the hub refused a change");
-                refuse(tx, id, code)?;
-            }
+        let row = match rows.entry(one.scope) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(unknown) => unknown.insert(documents::find(tx, one.scope)?),
+        };
+        if let Some(row) = row {
+            settle_one(tx, row, one)?;
         }
-        let changed = Changed { subject: one.scope.subject(), section: Some(one.scope.section()) };
-        tx.changed.push(changed);
+    }
+    for row in rows.into_values().flatten() {
+        documents::save(tx, &row)?;
+        tx.changed.push(Changed { subject: row.scope.subject(), section: Some(row.scope.section()) });
     }
     erase::forget_what_has_left(tx, now)
 }
 
-fn change_id(tx: &Connection, scope_id: i64, settled: &Settled) -> Result<Option<i64>, StoreError> {
-    let sql = "SELECT id FROM change WHERE scope = ?1 AND hash = ?2";
-    let mut statement = tx.prepare_cached(sql)?;
-    Ok(statement.query_row(params![scope_id, settled.hash.0], |row| row.get(0)).optional()?)
+fn settle_one(tx: &Tx<'_>, scope: &mut ScopeRow, one: &Settled) -> Result<(), StoreError> {
+    let Some(id) = documents::change_id(tx, scope.id, one.hash)? else { return Ok(()) };
+    match &one.result {
+        ChangeResult::Accepted(sequence) | ChangeResult::Duplicate(sequence) => {
+            documents::set_sequence(tx, scope, id, one.hash, sequence.0)?;
+            tx.prepare_cached("DELETE FROM outbox WHERE change = ?1")?.execute([id])?;
+        }
+        ChangeResult::Pending(_) => refuse(tx, id, PENDING)?,
+        ChangeResult::Rejected(code) => {
+            tracing::warn!(scope = %one.scope, change = %one.hash, %code, "the hub refused a change");
+            refuse(tx, id, code)?;
+        }
+    }
+    Ok(())
 }
 
 fn refuse(tx: &Connection, change: i64, code: &str) -> Result<(), StoreError> {

@@ -83,7 +83,8 @@ impl Records {
         self.0
             .store
             .read(move |connection| {
-                let sql = "SELECT bytes, subject FROM entry WHERE id = ?1";
+                let sql = "SELECT entry.bytes, scope.subject FROM entry JOIN scope ON scope.id = entry.scope
+                           WHERE entry.id = ?1";
                 let mut statement = connection.prepare_cached(sql)?;
                 let found: Option<(Vec<u8>, Vec<u8>)> = statement
                     .query_row([row::entry_key(id)], |row| Ok((row.get(0)?, row.get(1)?)))
@@ -200,7 +201,8 @@ fn entries(
         return Ok(Vec::new());
     }
     let since = since.map_or(i64::MIN, |since| since.0);
-    let sql = "SELECT id, bytes FROM entry WHERE subject = ?1 AND section = ?2 AND happened >= ?3";
+    let sql = "SELECT entry.id, entry.bytes FROM scope JOIN entry ON entry.scope = scope.id
+               WHERE scope.subject = ?1 AND scope.section = ?2 AND entry.happened >= ?3";
     let mut statement = connection.prepare_cached(sql)?;
     let mut entries = Vec::new();
     for section in sections {

@@ -11,6 +11,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("schema/0003_eviction.sql"),
     include_str!("schema/0004_take_over.sql"),
     include_str!("schema/0005_heads.sql"),
+    include_str!("schema/0006_read_model.sql"),
 ];
 
 /// Makes sure that the database is the newest version already.

@@ -117,6 +117,24 @@ async fn a_database_of_the_first_version_is_brought_up_to_date_and_goes_on() {
 }
 
 #[tokio::test]
+async fn a_dose_that_was_recorded_before_is_still_found_as_recorded() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("node.db");
+    first_version(&path).unwrap();
+    let (id, order) = (row::entry_key(entry().id), row::entry_key(EntryId { install: OWN, counter: 9 }));
+    let old = Connection::open(&path).unwrap();
+    old.execute("INSERT INTO dose VALUES (?1, 5, ?2)", [order, id]).unwrap();
+    drop(old);
+    let clock = Clock::from_source(ManualTime::at(NOON));
+    let store = Store::open_unencrypted(&path, &clock).unwrap();
+    let found = store.read(move |connection| {
+        let sql = "SELECT id FROM entry WHERE \"order\" = ?1 AND due = 5";
+        Ok::<Vec<u8>, StoreError>(connection.query_row(sql, [order], |row| row.get(0))?)
+    });
+    assert_eq!(found.await.unwrap(), id);
+}
+
+#[tokio::test]
 async fn what_older_software_could_not_read_is_read_after_an_update() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("node.db");

@@ -17,7 +17,7 @@ const GATHER: Duration = Duration::from_millis(2);
 /// A write as its closure sees it.
 #[derive(Debug)]
 pub struct Tx<'a> {
-    /// The connection, inside a savepoint of the action.
+    /// The connection, inside the transaction.
     pub connection: &'a Connection,
     /// What screens are told after the commit.
     pub changed: &'a mut Vec<Changed>,
@@ -168,10 +168,13 @@ impl Batch {
         (batch, None)
     }
 
-    /// Runs one action in a savepoint. Without one it does not run: what it did would stay. Where SQLite has rolled the
-    /// whole transaction back, nobody is told "saved".
+    /// Runs one action so that its failure leaves the others of the transaction alone. Where that cannot be begun it does
+    /// not run: what it did would stay. Where SQLite has rolled the whole transaction back, nobody is told "saved".
+    ///
+    /// As long as nothing of another is to be kept, no savepoint is needed: SQLite would copy every page that changes.
     fn run(&mut self, connection: &Connection, action: Action) {
-        if self.outcome.is_ok() {
+        let is_alone = !self.done.iter().any(|done| done.keep);
+        if self.outcome.is_ok() && !is_alone {
             self.outcome = connection.execute_batch("SAVEPOINT job").map_err(StoreError::from);
         }
         let mut changed = Vec::new();
@@ -180,7 +183,7 @@ impl Batch {
             Err(error) => action(Err(error.clone())),
         };
         if self.outcome.is_ok() {
-            self.outcome = end(connection, &done);
+            self.outcome = end(connection, &done, is_alone);
         }
         if done.keep {
             self.changed.append(&mut changed);
@@ -213,11 +216,16 @@ impl Batch {
     }
 }
 
-/// Ends an action's savepoint. Some faults make SQLite undo the whole transaction: then that fault is everybody's.
-fn end(connection: &Connection, done: &Done) -> Result<(), StoreError> {
+/// Ends what an action did. Some faults make SQLite undo the whole transaction: then that fault is everybody's.
+fn end(connection: &Connection, done: &Done, is_alone: bool) -> Result<(), StoreError> {
     if let Some(failure) = done.failure.as_ref().filter(|_| connection.is_autocommit()) {
         return Err(failure.clone());
     }
-    let end = if done.keep { "RELEASE job" } else { "ROLLBACK TO job; RELEASE job" };
+    let end = match (done.keep, is_alone) {
+        (true, true) => return Ok(()),
+        (true, false) => "RELEASE job",
+        (false, true) => "ROLLBACK; BEGIN IMMEDIATE",
+        (false, false) => "ROLLBACK TO job; RELEASE job",
+    };
     Ok(connection.execute_batch(end)?)
 }

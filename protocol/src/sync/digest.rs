@@ -1,5 +1,8 @@
 //! The digest of what is held: equal on both sides when, and only when, both hold the same changes.
 
+use std::sync::LazyLock;
+
+use blake3::hazmat::{ContextKey, HasherExt as _, hash_derive_key_context};
 use minicbor::{Decode, Encode};
 
 use crate::id::ChangeHash;
@@ -21,7 +24,8 @@ pub struct Digest {
 impl Digest {
     /// The digest of one change.
     pub fn of(scope: Scope, change: ChangeHash) -> Self {
-        let mut hasher = blake3::Hasher::new_derive_key(CONTEXT);
+        static KEY: LazyLock<ContextKey> = LazyLock::new(|| hash_derive_key_context(CONTEXT));
+        let mut hasher = blake3::Hasher::new_from_context_key(&KEY);
         hasher.update(&scope.to_key()).update(&change.0);
         Self { sum: limbs(hasher.finalize().as_bytes()), count: 1 }
     }
