@@ -71,6 +71,18 @@ pub fn state(
     Ok(name.map(|name| GrantState::from_name(&name).unwrap_or(GrantState::Frozen)))
 }
 
+/// When a site was last given a resident's record, or told to freeze or erase it; none when it never held it.
+pub(crate) fn changed_at(
+    connection: &Connection,
+    site: SiteId,
+    resident: ResidentId,
+) -> Result<Option<Timestamp>, StoreError> {
+    let sql = "SELECT changed_at FROM grant_ WHERE site = ?1 AND resident = ?2";
+    let mut select = connection.prepare_cached(sql)?;
+    let found = select.query_row((site.as_str(), resident.0.as_bytes()), |row| row.get(0).map(Timestamp));
+    Ok(found.optional()?)
+}
+
 /// Gives a site a resident's record: the grant first in its feed, then every scope that its kind may hold.
 ///
 /// Nothing changes when the site holds it already.

@@ -43,7 +43,8 @@ pub fn reconcile(
     let mut listed = BTreeSet::new();
     for there in &held.scopes {
         listed.insert(there.scope);
-        if !scopes::is_entitled(transaction, install.site, install.kind, there.scope)? {
+        let is_entitled = scopes::is_entitled(transaction, install.site, install.kind, there.scope)?;
+        if !is_entitled && !scopes::is_frozen(transaction, install.site, install.kind, there.scope)? {
             lacks.not_granted.push(there.scope);
             continue;
         }
@@ -53,9 +54,17 @@ pub fn reconcile(
         if !hashes.is_empty() {
             lacks.scopes.push(ScopeChanges { scope: there.scope, hashes });
         }
+        // To who was told to freeze a record nothing of it is sent.
+        if !is_entitled {
+            continue;
+        }
         let sent_again = repair.send_missing(there, &here, held.outlines.contains(&there.scope))?;
         let Some(sent_again) = sent_again else { return expel(transaction, install) };
         lacks.sent_again += sent_again;
+    }
+    for scope in &held.frozen {
+        listed.insert(*scope);
+        lacks.sent_again += repair.open_again(*scope)?;
     }
     let all = Summary::new(digests(transaction, install.site)?);
     let in_ranges = held.ranges.iter().flat_map(|range| all.scopes(*range)).map(|(scope, _)| scope);
@@ -134,6 +143,19 @@ impl Repair<'_> {
         }
         scopes::send_again(self.transaction, &mut self.levels, site, there.scope)?;
         Ok(Some(1))
+    }
+
+    /// A scope that the node keeps frozen. Where the hub does not know of that, its order was lost with what it lost: the
+    /// grant holds, and is told again.
+    fn open_again(&mut self, scope: Scope) -> Result<u64, StoreError> {
+        let is_entitled = scopes::is_entitled(self.transaction, self.install.site, self.install.kind, scope)?;
+        match scope.resident().filter(|_| is_entitled) {
+            Some(resident) if self.granted.insert(resident) => {
+                grants::send_again(self.transaction, &mut self.levels, self.install.site, resident)?;
+                Ok(1)
+            }
+            Some(_) | None => Ok(0),
+        }
     }
 }
 

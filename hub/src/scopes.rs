@@ -169,6 +169,17 @@ fn entitled(connection: &Connection, scope: Scope) -> Result<Vec<SiteId>, StoreE
     Ok(may_hold.map(|(site, _)| site).collect())
 }
 
+/// Whether a site was told to freeze the record of a scope to whose section it has a right.
+pub(crate) fn is_frozen(
+    connection: &Connection,
+    site: SiteId,
+    kind: SiteKind,
+    scope: Scope,
+) -> Result<bool, StoreError> {
+    let Some(resident) = scope.resident() else { return Ok(false) };
+    Ok(grants::state(connection, site, resident)? == Some(GrantState::Frozen) && holds(kind, scope))
+}
+
 /// Whether a site is to hold a scope, if there is one: it has a right to the section and, for a resident's, a grant.
 pub(crate) fn is_entitled(
     connection: &Connection,

@@ -189,7 +189,10 @@ impl Meeting<'_> {
                 self.node_half.handle_outbox(outbox.groups, heads);
             }
             NodeEffect::Settle(settled) => records.settle(settled).await?,
-            NodeEffect::ReadDigests => self.node_half.handle_digests(records.digests().await?),
+            NodeEffect::ReadDigests => {
+                let (digests, frozen) = (records.digests().await?, records.frozen().await?);
+                self.node_half.handle_digests(digests, frozen);
+            }
             NodeEffect::ReadHashes(scopes) => self.node_half.handle_hashes(records.hashes(scopes).await?),
             NodeEffect::Lacked(lacks) => records.push_back(lacks).await?,
             NodeEffect::Agreed | NodeEffect::Deliver(_) => {}

@@ -12,7 +12,7 @@ use rusqlite::{Connection, Transaction};
 
 use crate::sites::{self, Install, InstallState};
 use crate::store::StoreError;
-use crate::{region, scopes};
+use crate::{grants, region, scopes};
 
 /// The code of the first rule that a change of another installation breaks; none when it may be brought back.
 pub(super) fn broken(
@@ -25,7 +25,7 @@ pub(super) fn broken(
     if !region::is_repairing(connection, now)? {
         return Ok(Some("foreign-install"));
     }
-    if !scopes::is_entitled(connection, bringer.site, bringer.kind, scope)? {
+    if !is_held(connection, bringer, scope, change)? {
         return Ok(Some("not-granted"));
     }
     if region::was_hub(connection, change.install)? {
@@ -36,13 +36,50 @@ pub(super) fn broken(
     };
     Ok(if maker.state != InstallState::Active {
         Some("install-not-active")
-    } else if !scopes::is_entitled(connection, maker.site, maker.kind, scope)? {
+    } else if !is_held(connection, maker, scope, change)? {
         Some("not-granted")
     } else if site_right(maker.kind, scope.section()) != SiteRight::Write {
         Some("section-not-writable")
     } else {
         None
     })
+}
+
+/// Whether an installation gives back, after a loss, what it wrote itself before it was told to freeze the record.
+pub(super) fn is_from_before_the_freeze(
+    connection: &Connection,
+    pusher: Install,
+    scope: Scope,
+    change: &CheckedChange,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    Ok(region::is_repairing(connection, now)? && was_held(connection, pusher, scope, change)?)
+}
+
+/// Whether the site of an installation holds a scope, or held it when this was written.
+fn is_held(
+    connection: &Connection,
+    install: Install,
+    scope: Scope,
+    change: &CheckedChange,
+) -> Result<bool, StoreError> {
+    Ok(scopes::is_entitled(connection, install.site, install.kind, scope)?
+        || was_held(connection, install, scope, change)?)
+}
+
+/// Whether the record was frozen at a site, and all of this had been recorded before.
+fn was_held(
+    connection: &Connection,
+    install: Install,
+    scope: Scope,
+    change: &CheckedChange,
+) -> Result<bool, StoreError> {
+    let Some(resident) = scope.resident() else { return Ok(false) };
+    if !scopes::is_frozen(connection, install.site, install.kind, scope)? {
+        return Ok(false);
+    }
+    let since = grants::changed_at(connection, install.site, resident)?;
+    Ok(change.entries.iter().all(|entry| since.is_some_and(|since| entry.recorded <= since)))
 }
 
 /// Notes who brought a change back.

@@ -32,7 +32,9 @@ pub(super) fn broken(
         let broken = brought_back::broken(connection, pusher, scope, change, now)?;
         return Ok(broken.or_else(|| broken_date(scope, &change.entries, now)));
     }
-    if !is_granted(connection, pusher, scope)? {
+    if !is_granted(connection, pusher, scope)?
+        && !brought_back::is_from_before_the_freeze(connection, pusher, scope, change, now)?
+    {
         return Ok(Some("not-granted"));
     }
     if site_right(pusher.kind, scope.section()) != SiteRight::Write {

@@ -7,7 +7,7 @@ use hearth_protocol::access::SiteKind;
 use hearth_protocol::scope::Section;
 use hearth_protocol::sync::hub::FeedItem;
 use hearth_protocol::sync::repair::ScopeRange;
-use hearth_protocol::wire::message::{FeedNumber, ScopedChange};
+use hearth_protocol::wire::message::{FeedNumber, RevokeMode, ScopedChange};
 use proptest::prelude::*;
 
 const HOME: &str = "VL1AB";
@@ -72,7 +72,7 @@ async fn feed(
 
 fn held(scope: Scope, hashes: Vec<ChangeHash>) -> HeldScopes {
     let scopes = vec![ScopeChanges { scope, hashes }];
-    HeldScopes { ranges: vec![ScopeRange::ALL], scopes, outlines: Vec::new() }
+    HeldScopes { ranges: vec![ScopeRange::ALL], scopes, ..HeldScopes::default() }
 }
 
 fn hashes(changes: &[ScopedChange]) -> Vec<ChangeHash> {
@@ -185,4 +185,33 @@ async fn what_a_node_wrote_after_it_made_its_list_is_no_loss() {
     let lacks = try_reconcile(&hub, 2, list, BTreeSet::from([notes])).await;
     assert_eq!(lacks, Some(Lacks::default()));
     assert_eq!(hub.head(OTHER).await, before, "nothing is sent again");
+}
+
+#[tokio::test]
+async fn a_frozen_record_gives_back_what_the_hub_lost_and_gets_nothing() {
+    let hub = hub().await;
+    let notes = scope(1, Section::Notes);
+    let (mut own, mut other) = (Pen::new(2), Pen::new(1));
+    hub.push(2, own.write(notes)).await;
+    let lost = own.write(notes);
+    hub.revoke(OTHER, 1, RevokeMode::Freeze).await.unwrap();
+    hub.push(1, other.write(notes)).await;
+    let before = hub.head(OTHER).await;
+    let frozen = HeldScopes { ranges: Vec::new(), frozen: vec![notes], ..held(notes, hashes(&lost)) };
+    let lacks = reconcile(&hub, 2, frozen).await;
+    assert_eq!(lacks.scopes, [ScopeChanges { scope: notes, hashes: hashes(&lost) }]);
+    assert_eq!((lacks.sent_again, lacks.not_granted.len()), (0, 0));
+    assert_eq!(hub.head(OTHER).await, before);
+}
+
+#[tokio::test]
+async fn a_node_that_was_told_to_freeze_a_record_by_an_order_that_the_hub_lost_is_no_copy() {
+    let hub = hub().await;
+    let notes = scope(1, Section::Notes);
+    let mut own = Pen::new(2);
+    hub.push(2, own.write(notes)).await;
+    let before = hub.head(OTHER).await;
+    let nothing = HeldScopes { ranges: vec![ScopeRange::ALL], frozen: vec![notes], ..HeldScopes::default() };
+    assert_eq!(reconcile(&hub, 2, nothing).await, Lacks { sent_again: 1, ..Lacks::default() });
+    assert_eq!(feed(&hub, OTHER, 2, before).await.1, [resident(1)], "the grant is told again");
 }

@@ -534,6 +534,8 @@ async fn a_frozen_record_is_shown_to_nobody_and_takes_nothing() {
     assert_eq!(sample.records.entry(entry).await, Ok(None));
     let more = sample.records.add(&requester(Role::Nurse, 1), key(2), vec![sample.note("b")]).await;
     assert_eq!(more, Err(AddError::NotHeld));
+    assert!(sample.records.digests().await.unwrap().is_empty());
+    assert_eq!(sample.records.frozen().await.unwrap().len(), 1, "what the hub may have lost is told apart");
     let told = sample.records.receipts(0).await.unwrap();
     assert_eq!(told.len(), 1);
     assert!(sample.records.receipts(told[0].place).await.unwrap().is_empty());
@@ -541,6 +543,7 @@ async fn a_frozen_record_is_shown_to_nobody_and_takes_nothing() {
     let again = Intake { items: vec![IntakeItem::Grant(grant)], ..Intake::default() };
     sample.records.take_in(again).await.unwrap();
     assert_eq!(sample.records.entry(entry).await.unwrap().unwrap().id, entry);
+    assert!(sample.records.frozen().await.unwrap().is_empty());
 }
 
 pub(super) fn holds(sample: &Sample, planted: &str) -> bool {

@@ -17,6 +17,11 @@ impl Records {
         self.0.store.read(digests).await
     }
 
+    /// Every scope of a frozen record, with the digest of what is known to be at the hub.
+    pub async fn frozen(&self) -> Result<Vec<(Scope, Digest)>, StoreError> {
+        self.0.store.read(frozen).await
+    }
+
     /// The hashes of all changes of these scopes, those that wait for the hub included; without scopes that are not held.
     pub async fn hashes(&self, scopes: Vec<Scope>) -> Result<HeldScopes, StoreError> {
         self.0
@@ -54,6 +59,18 @@ impl Records {
 pub(super) fn digests(connection: &Connection) -> Result<Vec<(Scope, Digest)>, StoreError> {
     let sql = "SELECT key, digest FROM scope WHERE NOT EXISTS (
                  SELECT 1 FROM resident WHERE resident.id = substr(scope.subject, 2) AND state <> 'granted')";
+    by_scope(connection, sql)
+}
+
+/// What it keeps of records that it shows to nobody.
+fn frozen(connection: &Connection) -> Result<Vec<(Scope, Digest)>, StoreError> {
+    let sql = "SELECT key, digest FROM scope WHERE EXISTS (
+                 SELECT 1 FROM resident WHERE resident.id = substr(scope.subject, 2) AND state = 'frozen')
+               ORDER BY key";
+    by_scope(connection, sql)
+}
+
+fn by_scope(connection: &Connection, sql: &str) -> Result<Vec<(Scope, Digest)>, StoreError> {
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query([])?;
     let mut digests = Vec::new();

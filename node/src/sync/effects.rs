@@ -50,7 +50,8 @@ impl Sync {
             }
             NodeEffect::ReadDigests => {
                 let digests = self.records.digests().await?;
-                self.session.handle_digests(digests);
+                let frozen = self.records.frozen().await?;
+                self.session.handle_digests(digests, frozen);
             }
             NodeEffect::ReadHashes(scopes) => {
                 let held = self.records.hashes(scopes).await?;

@@ -119,7 +119,8 @@ pub enum NodeEffect {
     },
     /// Note what became of changes.
     Settle(Vec<Settled>),
-    /// Read every scope that is held, with the digest of what is known to be at the hub; answer with `handle_digests`.
+    /// Read every scope that is held, with the digest of what is known to be at the hub, and those of frozen records by
+    /// themselves; answer with `handle_digests`.
     ReadDigests,
     /// Read the hashes of all changes that are held of these scopes; answer with `handle_hashes`. A scope that has gone
     /// meanwhile is left out.

@@ -518,6 +518,10 @@ pub struct HeldScopes {
     /// Those of the scopes that are months of which the node keeps only an outline: what it lists is not all.
     #[n(2)]
     pub outlines: Vec<Scope>,
+    /// Scopes, in the ranges or among those named, of records that the node was told to freeze: it keeps them, shows them
+    /// to nobody, and gives back what the hub has lost of them.
+    #[n(3)]
+    pub frozen: Vec<Scope>,
 }
 
 /// Changes of a scope, by their hashes.

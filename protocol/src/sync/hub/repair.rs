@@ -47,6 +47,7 @@ impl HubSession {
         if held.ranges.len() > limits::HELD_RANGES_MAX
             || held.scopes.len() > limits::HELD_HASHES_MAX
             || held.outlines.len() > held.scopes.len()
+            || held.frozen.len() > limits::HELD_HASHES_MAX
             || hashes > limits::HELD_HASHES_MAX
         {
             return Err(Violation("a list of what is held that is too long"));

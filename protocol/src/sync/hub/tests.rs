@@ -369,7 +369,7 @@ impl World {
                     self.session.handle_mismatch();
                 }
             }
-            NodeEffect::ReadDigests => self.session.handle_digests(self.node.digests()),
+            NodeEffect::ReadDigests => self.session.handle_digests(self.node.digests(), Vec::new()),
             NodeEffect::ReadHashes(scopes) => {
                 // What was forgotten meanwhile is not listed.
                 let held = scopes.into_iter().filter_map(|scope| {

@@ -31,6 +31,8 @@ enum Round {
 #[derive(Debug)]
 struct Comparing {
     own: Summary,
+    /// Scopes of records that are frozen: in no summary, since the hub sends nothing of them.
+    frozen: Vec<Scope>,
     asks: VecDeque<Ask>,
     /// What was asked and not answered; answers come in the order of the questions.
     asked: VecDeque<Ask>,
@@ -46,6 +48,8 @@ enum Ask {
     Parts(Vec<ScopeRange>),
     /// What the hub lacks of these ranges.
     Whole(Vec<ScopeRange>),
+    /// What the hub lacks of these scopes, whatever it holds besides.
+    Frozen(Vec<Scope>),
 }
 
 impl NodeSession {
@@ -79,14 +83,18 @@ impl NodeSession {
         self.effects.push_back(NodeEffect::ReadDigests);
     }
 
-    /// Every scope that is held, with the digest of what is known to be at the hub, as `ReadDigests` asked.
-    pub fn handle_digests(&mut self, digests: Vec<(Scope, Digest)>) {
+    /// Every scope that is held, with the digest of what is known to be at the hub, as `ReadDigests` asked; those of
+    /// frozen records by themselves.
+    pub fn handle_digests(&mut self, digests: Vec<(Scope, Digest)>, frozen: Vec<(Scope, Digest)>) {
         if !matches!(self.link.repair.round, Some(Round::Reading)) {
             return;
         }
+        // Once is enough: what comes of it is in the outbox, and the hub's own part goes on without this site.
+        let lists = if self.link.repair.rounds == 1 { lists(&frozen) } else { Vec::new() };
         let comparing = Comparing {
             own: Summary::new(digests),
-            asks: VecDeque::from([Ask::Parts(vec![ScopeRange::ALL])]),
+            frozen: frozen.into_iter().map(|(scope, _)| scope).collect(),
+            asks: lists.into_iter().map(Ask::Frozen).chain([Ask::Parts(vec![ScopeRange::ALL])]).collect(),
             asked: VecDeque::new(),
             listing: None,
             has_found: false,
@@ -101,7 +109,12 @@ impl NodeSession {
         let Some(Round::Comparing(comparing)) = &mut self.link.repair.round else { return };
         let Some(ranges) = comparing.listing.take() else { return };
         comparing.asked.push_back(Ask::Whole(ranges.clone()));
-        let held = Message::Held(HeldScopes { ranges, ..held });
+        let is_listed = |scope: &Scope| {
+            ranges.iter().any(|range| range.contains(*scope))
+                || held.scopes.iter().any(|one| one.scope == *scope)
+        };
+        let frozen = comparing.frozen.iter().copied().filter(is_listed).collect();
+        let held = Message::Held(HeldScopes { ranges, frozen, ..held });
         self.effects.push_back(NodeEffect::Send(Channel::Control, held));
         self.ask_more();
     }
@@ -120,6 +133,10 @@ impl NodeSession {
                     let scopes = ranges.iter().flat_map(|range| comparing.own.scopes(*range));
                     let scopes = scopes.map(|(scope, _)| scope).collect();
                     comparing.listing = Some(ranges);
+                    NodeEffect::ReadHashes(scopes)
+                }
+                Some(Ask::Frozen(scopes)) => {
+                    comparing.listing = Some(Vec::new());
                     NodeEffect::ReadHashes(scopes)
                 }
                 None if comparing.asked.is_empty() => return self.compared(),
@@ -178,6 +195,23 @@ impl NodeSession {
         self.ask_more();
         Ok(())
     }
+}
+
+/// Scopes in lists that one message each may have.
+fn lists(scopes: &[(Scope, Digest)]) -> Vec<Vec<Scope>> {
+    let (mut lists, mut hashes): (Vec<Vec<Scope>>, u64) = (Vec::new(), 0);
+    for (scope, digest) in scopes {
+        hashes += digest.count();
+        if hashes <= limits::HELD_HASHES_WANTED as u64
+            && let Some(list) = lists.last_mut()
+        {
+            list.push(*scope);
+        } else {
+            lists.push(vec![*scope]);
+            hashes = digest.count();
+        }
+    }
+    lists
 }
 
 impl Comparing {
