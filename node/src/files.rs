@@ -24,9 +24,16 @@ pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     File::open(directory)?.sync_all()
 }
 
-/// Makes a directory, and those above it, that only the node's user may enter.
+/// Makes a directory, and those above it, that only the node's user may enter: on the disk when this returns, so that no
+/// loss of power takes the keys that are put into it.
 pub fn private_directory(path: &Path) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(PRIVATE_DIRECTORY).create(path)
+    let made: Vec<&Path> = path.ancestors().take_while(|above| !above.exists()).collect();
+    DirBuilder::new().recursive(true).mode(PRIVATE_DIRECTORY).create(path)?;
+    for above in made.into_iter().filter_map(Path::parent) {
+        let above = if above.as_os_str().is_empty() { Path::new(".") } else { above };
+        File::open(above)?.sync_all()?;
+    }
+    Ok(())
 }
 
 /// Whether others than the file's owner may read it.
@@ -37,6 +44,19 @@ pub fn is_open_to_others(path: &Path) -> io::Result<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_directory_is_made_with_those_above_it_and_for_its_owner_alone() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a/b/c");
+        private_directory(&path).unwrap();
+        private_directory(&path).unwrap();
+        assert!(
+            ["a", "a/b", "a/b/c"]
+                .iter()
+                .all(|made| !is_open_to_others(&directory.path().join(made)).unwrap())
+        );
+    }
 
     #[test]
     fn a_file_is_replaced_whole_and_stays_private() {
