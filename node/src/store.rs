@@ -193,6 +193,13 @@ impl Store {
         }
     }
 
+    /// Whether the database may be written; changes nothing.
+    pub async fn takes_writes(&self) -> Result<(), StoreError> {
+        // SQLite begins a transaction on a database that may not be written like one that only reads.
+        let sql = "UPDATE meta SET value = value WHERE key = ''";
+        self.write(|tx| Ok(tx.execute(sql, []).map(drop)?)).await
+    }
+
     /// What changes from now on.
     pub fn changes(&self) -> broadcast::Receiver<Changed> {
         self.0.changed.subscribe()

@@ -7,6 +7,7 @@ use hearth_node::keys::PlatformOrigin;
 use hearth_node::ops;
 use hearth_node::random::Random;
 use hearth_node::records::Records;
+use hearth_node::store::StoreError;
 use serde::Serialize;
 
 use super::{Common, DONE, FAILED, put, status};
@@ -99,6 +100,7 @@ async fn checks(config: &NodeConfig) -> anyhow::Result<Vec<Check>> {
             });
             let records = Records::new(opened.store, clock, opened.install.site());
             checks.push(database(&records).await);
+            checks.push(writes(records.store().takes_writes().await));
         }
         Err(error) => {
             checks.push(wrong("installation", format!("{error:#}"), "read the message; it says what to do"));
@@ -137,7 +139,7 @@ async fn database(records: &Records) -> Check {
         let said: String =
             connection.query_row("PRAGMA cipher_integrity_check", [], |row| row.get(0)).unwrap_or_default();
         let sound: String = connection.query_row("PRAGMA quick_check", [], |row| row.get(0))?;
-        Ok::<_, hearth_node::store::StoreError>((said, sound))
+        Ok::<_, StoreError>((said, sound))
     });
     match checked.await {
         Ok((said, sound)) if said.is_empty() && sound == "ok" => {
@@ -145,6 +147,18 @@ async fn database(records: &Records) -> Check {
         }
         Ok((said, sound)) => wrong("database", format!("{said} {sound}"), HINT),
         Err(error) => wrong("database", error.to_string(), HINT),
+    }
+}
+
+/// Whether anything can be saved.
+fn writes(taken: Result<(), StoreError>) -> Check {
+    match taken {
+        Ok(()) => well("writing", "the database takes writes"),
+        Err(error) => wrong(
+            "writing",
+            error.to_string(),
+            "nothing can be saved: is the disk mounted read-only, or do the files belong to another user?",
+        ),
     }
 }
 

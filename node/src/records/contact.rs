@@ -70,7 +70,8 @@ impl Records {
         Ok(())
     }
 
-    /// Writes down how long the hub has been away and tells pages how far the lease has run.
+    /// Writes down how long the hub has been away and tells pages how far the lease has run, and whether anything can be
+    /// saved at all.
     pub(crate) async fn refresh_lease(&self) -> Result<(), StoreError> {
         let (now, boot_ms) = (self.0.clock.now(), self.boot_ms());
         let noted = self.0.store.write(move |tx| {
@@ -79,8 +80,10 @@ impl Records {
             row::set_meta(tx, AWAY, away)?;
             Ok::<_, StoreError>(away)
         });
-        let away = noted.await?;
-        self.tell_away(away);
+        let noted = noted.await;
+        let unsaved = noted.as_ref().err().and_then(StoreError::standing);
+        self.update_link(|link| link.unsaved = unsaved);
+        self.tell_away(noted?);
         Ok(())
     }
 
@@ -120,6 +123,21 @@ mod tests {
         assert_eq!(stage(&sample).await, LeaseStage::Locked);
         sample.records.note_contact(NOON).await.unwrap();
         assert_eq!(stage(&sample).await, LeaseStage::Good);
+    }
+
+    #[tokio::test]
+    async fn that_nothing_can_be_saved_is_told_before_somebody_tries_and_taken_back_when_it_can() {
+        let sample = Sample::new().await;
+        sample.records.update_link(|link| link.unsaved = Some("Written on paper."));
+        sample.records.refresh_lease().await.unwrap();
+        assert_eq!(sample.records.link().borrow().unsaved, None);
+        let shut = sample
+            .records
+            .store()
+            .write(|tx| Ok::<_, StoreError>(tx.execute_batch("PRAGMA query_only = ON")?));
+        shut.await.unwrap();
+        assert_eq!(sample.records.refresh_lease().await, Err(StoreError::ReadOnly));
+        assert!(sample.records.link().borrow().unsaved.unwrap().contains("cannot write"));
     }
 
     #[test]

@@ -28,6 +28,8 @@ pub struct LinkState {
     pub certificate_until: Option<Timestamp>,
     /// Whether everything that the hub had for the site has come at least once.
     pub has_caught_up: bool,
+    /// Why nothing can be saved here now, as people are told; none while all is well.
+    pub unsaved: Option<&'static str>,
     /// Whether node and hub found that they do not hold the same.
     pub is_diverged: bool,
 }

@@ -68,6 +68,24 @@ impl StoreError {
         }
     }
 
+    /// What a person is told while nothing can be saved; none for what may be over with the next try.
+    pub fn standing(&self) -> Option<&'static str> {
+        match self {
+            Self::Full => Some("The node's disk is full: write on paper and tell the manager now."),
+            Self::ReadOnly => {
+                Some("The node cannot write to its disk: write on paper and tell the manager now.")
+            }
+            Self::Io(_) => Some("The node's disk is failing: write on paper and call support now."),
+            Self::WrongKey
+            | Self::Corrupt(_)
+            | Self::TooNew { .. }
+            | Self::SqliteTooOld(_)
+            | Self::Closed
+            | Self::Connection(_)
+            | Self::Statement(_) => None,
+        }
+    }
+
     /// What a person is told, and what they can do.
     pub fn sentence(&self) -> &'static str {
         match self {

@@ -118,8 +118,11 @@ async fn a_full_disk_is_told_and_nothing_is_acknowledged() {
 async fn a_database_that_may_not_be_written_says_so() {
     let directory = tempfile::tempdir().unwrap();
     let store = open(directory.path());
+    assert_eq!(store.takes_writes().await, Ok(()));
     store.write(|tx| Ok::<_, StoreError>(tx.execute_batch("PRAGMA query_only = ON")?)).await.unwrap();
     assert_eq!(put(&store, "a").await, Err(StoreError::ReadOnly));
+    assert_eq!(store.takes_writes().await, Err(StoreError::ReadOnly));
+    assert_eq!(store.answers().await, Ok(()), "it answers, and starting anew would mend nothing");
     assert!(names(&store).await.is_empty());
 }
 

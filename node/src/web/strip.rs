@@ -29,6 +29,7 @@ impl Strip {
         let lease = lease_words(link.lease);
         let is_alarm = !lease.is_empty() || link.refused > 0 || link.unvouched > 0;
         let (kind, shape, state) = match (is_alarm, is_up, link.waiting) {
+            _ if link.unsaved.is_some() => ("alarm", "!", "Nothing can be saved."),
             (true, true, _) => ("alarm", "!", "Needs attention."),
             (true, false, _) => ("alarm", "!", "Saved here, not at the hub."),
             (false, true, 0) => ("live", "\u{2713}", "At the hub."),
@@ -59,7 +60,8 @@ impl Strip {
             "entry from the hub cannot be proven and is not shown: see Status.",
             "entries from the hub cannot be proven and are not shown: see Status.",
         );
-        let parts = [refused, unproven, lease, reached, rest, over.to_owned()];
+        let unsaved = link.unsaved.unwrap_or_default().to_owned();
+        let parts = [unsaved, refused, unproven, lease, reached, rest, over.to_owned()];
         let detail = parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ");
         Self { kind, shape, state: state.to_owned(), detail }
     }
@@ -139,6 +141,12 @@ mod tests {
         let soon = LinkState { lease: LeaseStage::Countdown { days_left: 5 }, ..LinkState::default() };
         assert!(words(&soon).contains("Records close in 5 days"));
         assert!(!words(&LinkState::default()).contains("close"));
+    }
+
+    #[test]
+    fn that_nothing_can_be_saved_comes_before_all_else() {
+        let link = LinkState { unsaved: Some("The node's disk is full: write on paper."), ..up() };
+        assert!(words(&link).starts_with("! Nothing can be saved. The node's disk is full: write on paper."));
     }
 
     #[test]
