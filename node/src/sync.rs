@@ -82,6 +82,8 @@ pub struct Keeper {
 #[derive(Debug, Default)]
 struct Errands {
     is_auditing: bool,
+    /// Events of an earlier installation are on their way, or were not taken: then they are tried again on the next link.
+    is_auditing_before: bool,
     is_renewing: bool,
     /// Place of the last receipt told on this link.
     receipts: i64,

@@ -8,7 +8,7 @@ use hearth_protocol::wire::message::{AuditBatch, AuditBytes};
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use crate::region;
-use crate::sites;
+use crate::sites::{self, Install, InstallState};
 use crate::store::StoreError;
 
 /// What became of a node's audit events.
@@ -26,6 +26,8 @@ pub enum Taken {
     },
     /// The signed head is not the installation's, or not of this chain. Nothing of the batch is stored.
     BadCheckpoint,
+    /// The events are said to be of an installation that is not an earlier one of the sender's site.
+    NotEarlier,
 }
 
 /// Adds what happened at `now` to the hub's own chain.
@@ -37,16 +39,21 @@ pub fn append(transaction: &Transaction<'_>, now: Timestamp, what: What) -> Resu
     Ok(event)
 }
 
-/// Stores a batch of a node's events, which came at `now` on the link of this installation.
+/// Stores a batch of a node's events, which came at `now` on the link of this installation: its own, or those that an
+/// earlier installation of its site had not sent. Nobody signs those any more; they have to continue what that one sent.
 ///
 /// Events that are there already are compared and passed over, so a batch may be sent again. All of a batch is stored
 /// or nothing.
 pub fn take(
     transaction: &Transaction<'_>,
-    install: InstallId,
+    sender: Install,
     batch: AuditBatch,
     now: Timestamp,
 ) -> Result<Taken, StoreError> {
+    let install = batch.of.unwrap_or(sender.id);
+    if install != sender.id && !is_earlier(transaction, sender, install)? {
+        return Ok(Taken::NotEarlier);
+    }
     let held = head(transaction, install)?;
     if batch.first > held.n.saturating_add(1) && region::is_repairing(transaction, now)? {
         return Ok(Taken::Lost { after: held.n });
@@ -71,6 +78,12 @@ pub fn take(
         keep(transaction, install, signed)?;
     }
     Ok(Taken::Upto(chain.head().n))
+}
+
+/// Whether this was an installation of the sender's site, and is none any more.
+fn is_earlier(connection: &Connection, sender: Install, install: InstallId) -> Result<bool, StoreError> {
+    let known = sites::install(connection, install)?;
+    Ok(known.is_some_and(|known| known.site == sender.site && known.state != InstallState::Active))
 }
 
 type Followed = (Chain, Vec<(Event, Link)>);

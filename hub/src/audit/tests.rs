@@ -7,6 +7,7 @@ use hearth_protocol::wire::message::{AuditBatch, AuditBytes};
 use rusqlite::params;
 
 use super::*;
+use crate::sites;
 use crate::store::{Store, StoreOptions};
 
 const NODE: InstallId = InstallId(7);
@@ -40,11 +41,42 @@ fn batch(first: u64, chain: &mut Chain, count: u64) -> AuditBatch {
     };
     let events = (0..count).map(|at| event(i64::try_from(first + at).unwrap())).collect();
     let checkpoint = Checkpoint { install: NODE, head: chain.head(), at: NOW }.sign(&key());
-    AuditBatch { first, events, checkpoint: Some(checkpoint) }
+    AuditBatch { first, events, checkpoint: Some(checkpoint), of: None }
 }
 
 async fn take_one(store: &Store, batch: AuditBatch) -> Taken {
-    store.write(move |t| take(t, NODE, batch, NOW)).await.unwrap()
+    store.write(move |t| take(t, sites::install(t, NODE)?.unwrap(), batch, NOW)).await.unwrap()
+}
+
+#[tokio::test]
+async fn what_an_earlier_installation_had_not_sent_is_taken_from_the_one_that_took_over_and_from_no_other() {
+    let (_folder, store) = store().await;
+    let mut chain = Chain::from_head(NODE, Head::empty(NODE));
+    let (sent, unsent) = (batch(1, &mut chain, 3), batch(4, &mut chain, 2));
+    assert_eq!(take_one(&store, sent).await, Taken::Upto(3));
+    let unsent = AuditBatch { checkpoint: None, of: Some(NODE), ..unsent };
+    let others = |t: &rusqlite::Transaction<'_>| {
+        t.execute("INSERT INTO site VALUES ('VL1AC', 'care-home', 'Other', 'active', 0)", [])?;
+        let sql = "INSERT INTO install (id, site, public_key, enrolled_at) VALUES (?1, ?2, zeroblob(32), 0)";
+        t.execute(sql, (8, "VL1AB"))?;
+        t.execute(sql, (9, "VL1AC"))?;
+        Ok(())
+    };
+    store.write(others).await.unwrap();
+    let take_from = async |sender: u32| {
+        let batch = unsent.clone();
+        let taken = store.write(move |t| take(t, sites::install(t, InstallId(sender))?.unwrap(), batch, NOW));
+        taken.await.unwrap()
+    };
+    assert_eq!(take_from(8).await, Taken::NotEarlier, "the other one is still there");
+    let replaced = |t: &rusqlite::Transaction<'_>| {
+        sites::set_install_state(t, NODE, sites::InstallState::Quarantined, "cloned")
+    };
+    store.write(replaced).await.unwrap();
+    assert_eq!(take_from(9).await, Taken::NotEarlier);
+    assert_eq!(take_from(8).await, Taken::Upto(5));
+    assert_eq!(take_from(8).await, Taken::Upto(5), "sent again, it is known");
+    assert!(store.read(verify_all).await.unwrap().iter().all(|chain| chain.fault.is_none()));
 }
 
 #[tokio::test]

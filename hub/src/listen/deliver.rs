@@ -99,15 +99,15 @@ async fn take_receipt(link: &Link, receipt: Receipt) -> Result<(), StoreError> {
 }
 
 async fn take_audit(link: &mut Link, batch: AuditBatch) -> Result<(), StoreError> {
-    let (install, now) = (link.identified.install.id, link.hub.clock.now());
-    let taken =
-        link.hub.store.write(move |transaction| audit::take(transaction, install, batch, now)).await?;
+    let (sender, of, now) = (link.identified.install, batch.of, link.hub.clock.now());
+    let install = of.unwrap_or(sender.id);
+    let taken = link.hub.store.write(move |transaction| audit::take(transaction, sender, batch, now)).await?;
     match taken {
         Taken::Upto(upto) | Taken::Lost { after: upto } => {
-            answer(link, Message::AuditAck(AuditAck { upto }));
+            answer(link, Message::AuditAck(AuditAck { upto, of }));
         }
         // The fault is noted for the administrators; the node keeps its events until a person has looked.
-        Taken::Fault(_) | Taken::BadCheckpoint => {
+        Taken::Fault(_) | Taken::BadCheckpoint | Taken::NotEarlier => {
             tracing::error!(%install, "a node's audit does not continue its chain");
         }
     }

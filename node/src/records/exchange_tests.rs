@@ -500,8 +500,16 @@ async fn a_new_installation_of_the_site_sends_what_the_old_one_had_not() {
     let site = Site { install: hearth_protocol::id::InstallId(8), ..sample.records.site().clone() };
     let (store, clock) = (sample.records.store().clone(), sample.records.clock().clone());
     let anew = Sample { records: Records::new(store, clock, site), ..sample };
+    let unsent = anew.records.audit_to_ship().await.unwrap().unwrap();
     assert!(anew.records.take_over().await.unwrap() > 0);
     assert_eq!(anew.records.take_over().await, Ok(0));
+    let before = anew.records.audit_before().await.unwrap().unwrap();
+    assert_eq!((before.of, before.first), (Some(hearth_protocol::id::InstallId(7)), unsent.first));
+    assert_eq!(before.events, unsent.events);
+    let last = before.first + before.events.len() as u64 - 1;
+    assert_eq!(anew.records.audit_before_shipped(before.of.unwrap(), last).await, Ok(true));
+    assert_eq!(anew.records.audit_before_shipped(before.of.unwrap(), last).await, Ok(false));
+    assert_eq!(anew.records.audit_before().await, Ok(None));
     write(&anew, 1, 5, "after").await;
     order.pull(&anew.records).await;
     assert_eq!(anew.records.take_in(order.intake()).await, Ok(Some(true)));

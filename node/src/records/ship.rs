@@ -1,6 +1,7 @@
 //! The audit on its way to the hub.
 
 use hearth_protocol::audit::Head;
+use hearth_protocol::id::InstallId;
 use hearth_protocol::wire::limits;
 use hearth_protocol::wire::message::AuditBytes;
 use rusqlite::Connection;
@@ -14,6 +15,8 @@ const SHIPPED: &str = "audit-shipped";
 /// Events to be sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuditShipment {
+    /// The earlier installation that wrote them; none for this one's own.
+    pub of: Option<InstallId>,
     /// Number of the first.
     pub first: u64,
     /// The events.
@@ -32,8 +35,25 @@ impl Records {
                 let head = trail::head(connection, install)?;
                 Ok(next(connection)?.map(|(first, events)| {
                     let last = first + events.len() as u64 - 1;
-                    AuditShipment { first, events, head: (last == head.n).then_some(head) }
+                    AuditShipment { of: None, first, events, head: (last == head.n).then_some(head) }
                 }))
+            })
+            .await
+    }
+
+    /// The next events that an earlier installation had not sent; none when the hub has all.
+    pub async fn audit_before(&self) -> Result<Option<AuditShipment>, StoreError> {
+        self.0.store.read(before).await
+    }
+
+    /// Lets go of events of an earlier installation: up to this number they are on the hub's disk. Answers whether any
+    /// were.
+    pub async fn audit_before_shipped(&self, of: InstallId, upto: u64) -> Result<bool, StoreError> {
+        self.0
+            .store
+            .write(move |tx| {
+                let sql = "DELETE FROM audit_before WHERE install = ?1 AND n <= ?2";
+                Ok(tx.prepare_cached(sql)?.execute((of.0, row::int(upto)))? > 0)
             })
             .await
     }
@@ -73,4 +93,18 @@ fn next(connection: &Connection) -> Result<Option<(u64, Vec<AuditBytes>)>, Store
     let events: Result<Vec<AuditBytes>, rusqlite::Error> = rows.collect();
     let events = events?;
     Ok((!events.is_empty()).then_some((shipped + 1, events)))
+}
+
+fn before(connection: &Connection) -> Result<Option<AuditShipment>, StoreError> {
+    let sql = "SELECT install, n, bytes FROM audit_before
+               WHERE install = (SELECT min(install) FROM audit_before) ORDER BY n LIMIT ?1";
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query([row::int(limits::AUDIT_EVENTS_MAX as u64)])?;
+    let mut found: Option<AuditShipment> = None;
+    while let Some(row) = rows.next()? {
+        let (of, first) = (Some(InstallId(row.get(0)?)), row::count(row.get(1)?));
+        let shipment = found.get_or_insert(AuditShipment { of, first, events: Vec::new(), head: None });
+        shipment.events.push(AuditBytes(row.get(2)?));
+    }
+    Ok(found)
 }

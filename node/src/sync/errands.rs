@@ -4,10 +4,11 @@ use hearth_protocol::audit::Checkpoint;
 use hearth_protocol::id::BlobId;
 use hearth_protocol::wire::limits;
 use hearth_protocol::wire::message::{
-    AuditBatch, BlobPart, BlobWant, Health, Message, MonthWant, Receipt, Renew, Renewed,
+    AuditAck, AuditBatch, BlobPart, BlobWant, Health, Message, MonthWant, Receipt, Renew, Renewed,
 };
 
 use super::{SOFTWARE, Sync};
+use crate::records::AuditShipment;
 use crate::store::StoreError;
 
 /// A certificate is renewed when it is older than this, in milliseconds.
@@ -42,8 +43,7 @@ impl Sync {
     pub(super) async fn delivered(&mut self, message: Message) -> Result<(), StoreError> {
         match message {
             Message::AuditAck(ack) => {
-                self.errands.is_auditing = false;
-                if self.records.audit_shipped(ack.upto).await? {
+                if self.audit_taken(ack).await? {
                     self.ship_audit().await?;
                 }
             }
@@ -91,18 +91,38 @@ impl Sync {
         Ok(())
     }
 
+    /// Notes what of the audit is on the hub's disk. Answers whether that is news.
+    async fn audit_taken(&mut self, ack: AuditAck) -> Result<bool, StoreError> {
+        let Some(of) = ack.of else {
+            self.errands.is_auditing = false;
+            return self.records.audit_shipped(ack.upto).await;
+        };
+        let is_news = self.records.audit_before_shipped(of, ack.upto).await?;
+        self.errands.is_auditing_before = !is_news;
+        Ok(is_news)
+    }
+
     async fn ship_audit(&mut self) -> Result<(), StoreError> {
-        if self.errands.is_auditing {
-            return Ok(());
+        if !self.errands.is_auditing
+            && let Some(shipment) = self.records.audit_to_ship().await?
+        {
+            self.errands.is_auditing = self.send_audit(shipment);
         }
-        let Some(shipment) = self.records.audit_to_ship().await? else { return Ok(()) };
+        if !self.errands.is_auditing_before
+            && let Some(shipment) = self.records.audit_before().await?
+        {
+            self.errands.is_auditing_before = self.send_audit(shipment);
+        }
+        Ok(())
+    }
+
+    fn send_audit(&mut self, shipment: AuditShipment) -> bool {
         let (install, at) = (self.records.site().install, self.clock.now());
         let key = self.install.borrow().signing_key().ok();
         let checkpoint =
             shipment.head.zip(key).map(|(head, key)| Checkpoint { install, head, at }.sign(&key));
-        let batch = AuditBatch { first: shipment.first, events: shipment.events, checkpoint };
-        self.errands.is_auditing = self.session.send(Message::Audit(batch));
-        Ok(())
+        let AuditShipment { of, first, events, .. } = shipment;
+        self.session.send(Message::Audit(AuditBatch { first, events, checkpoint, of }))
     }
 
     async fn want_blobs(&mut self) -> Result<(), StoreError> {

@@ -647,6 +647,10 @@ pub struct AuditBatch {
     /// The head of the chain after the last of them, signed; none in the middle of a long catch-up.
     #[n(2)]
     pub checkpoint: Option<SignedCheckpoint>,
+    /// The earlier installation of the site that wrote them, when it was not the sender: what it had not sent before
+    /// another took over from it.
+    #[n(3)]
+    pub of: Option<InstallId>,
 }
 
 /// An audit event's bytes.
@@ -661,6 +665,9 @@ pub struct AuditAck {
     /// Last of them.
     #[n(0)]
     pub upto: u64,
+    /// The earlier installation that wrote them, as in the batch.
+    #[n(1)]
+    pub of: Option<InstallId>,
 }
 
 /// How a node is: what the fleet's page shows.
