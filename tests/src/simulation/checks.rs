@@ -180,7 +180,8 @@ pub(super) struct Fared {
 
 /// What staff were told to be saved is in the hub's order, or put aside there for a person, when all is well.
 ///
-/// What a site has erased by order after the hub had it is gone when the hub then loses it too.
+/// What a site has erased by order after the hub had it is gone when the hub then loses it too, and what it was told to
+/// freeze is not brought back to a hub that lost it.
 pub(super) fn kept(model: &Model, hub: &HubView) -> Result<Fared, String> {
     let mut numbers: BTreeMap<u64, u64> = BTreeMap::new();
     for entry in hub.documents.values().flat_map(|document| document.entries.values()) {
@@ -197,7 +198,7 @@ pub(super) fn kept(model: &Model, hub: &HubView) -> Result<Fared, String> {
             return Err(format!("action {number} is {found} times at the hub"));
         }
         fared.twice += u64::from(found > 1);
-        let is_erased = model.is_hub_restored && model.ever_forgotten.contains(&(deed.site, deed.resident));
+        let is_erased = model.is_hub_restored && model.ever_revoked.contains(&(deed.site, deed.resident));
         if found > 0 {
             fared.at_hub += 1;
         } else if hub.aside.contains(&id) || deed.is_renamed && hub.aside_numbers.contains(number) {

@@ -46,6 +46,8 @@ pub(super) struct Model {
     pub(super) saved: BTreeMap<EntryId, u64>,
     /// Whose records a site was ever granted.
     pub(super) ever_granted: BTreeSet<(SiteId, ResidentId)>,
+    /// Records that a site was ever told to freeze or forget.
+    pub(super) ever_revoked: BTreeSet<(SiteId, ResidentId)>,
     /// Records that a site was ever told to forget.
     pub(super) ever_forgotten: BTreeSet<(SiteId, ResidentId)>,
     /// Sites whose node was put back from a copy.

@@ -257,6 +257,7 @@ impl Run {
     /// The administrators take a resident's record from a site that holds it.
     pub(super) fn revoke(&mut self, site: usize, resident: ResidentId, mode: RevokeMode) {
         let Some(id) = self.sites.get(site).map(|site| site.id) else { return };
+        lock(&self.model).ever_revoked.insert((id, resident));
         if mode == RevokeMode::Forget {
             lock(&self.model).ever_forgotten.insert((id, resident));
         }
