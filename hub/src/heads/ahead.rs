@@ -5,29 +5,31 @@ use hearth_protocol::head::{HeadSignature, Run, RunHash, SignedHead};
 use hearth_protocol::id::{ChangeHash, InstallId};
 use hearth_protocol::scope::Scope;
 use hearth_protocol::time::Timestamp;
-use rusqlite::{Connection, OptionalExtension, Transaction};
+use rusqlite::{Connection, Transaction};
 
 use super::{keep, note_vouched};
 use crate::store::{StoreError, columns};
 
-/// Keeps a head whose signature holds, and a change that came under it and waits for others.
+/// Keeps a head whose signature holds, and a change that came under it and waits for others. What one installation
+/// brings stands in the way of nobody else's.
 pub(crate) fn note_ahead(
     transaction: &Transaction<'_>,
+    bringer: InstallId,
     head: &SignedHead,
     (seq, hash): (u64, ChangeHash),
     now: Timestamp,
 ) -> Result<(), StoreError> {
     let (scope, install) = (head.scope.to_key(), head.install.0);
     let after: Vec<u8> = head.after.iter().flat_map(|hash| hash.0).collect();
-    let sql = "INSERT INTO head_ahead (scope, install, seq, hash, signature, after, received_at)
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (scope, install) DO UPDATE SET
+    let sql = "INSERT INTO head_ahead (scope, install, bringer, seq, hash, signature, after, received_at)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (scope, install, bringer) DO UPDATE SET
                seq = excluded.seq, hash = excluded.hash, signature = excluded.signature, after = excluded.after,
                received_at = excluded.received_at WHERE excluded.seq > seq";
-    let row = (scope, install, head.seq, head.hash.0, head.signature.0, after, now.0);
+    let row = (scope, install, bringer.0, head.seq, head.hash.0, head.signature.0, after, now.0);
     transaction.prepare_cached(sql)?.execute(row)?;
-    let sql =
-        "INSERT INTO change_ahead (scope, install, seq, hash) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING";
-    transaction.prepare_cached(sql)?.execute((scope, install, seq, hash.0))?;
+    let sql = "INSERT INTO change_ahead (scope, install, bringer, seq, hash) VALUES (?1, ?2, ?3, ?4, ?5)
+               ON CONFLICT DO NOTHING";
+    transaction.prepare_cached(sql)?.execute((scope, install, bringer.0, seq, hash.0))?;
     Ok(())
 }
 
@@ -37,59 +39,65 @@ pub(super) fn catch_up(
     transaction: &Transaction<'_>,
     scope: Scope,
     install: InstallId,
-    run: Run,
+    mut run: Run,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    let Some(head) = waiting(transaction, scope, install)? else { return Ok(()) };
-    let last_came = head.seq.saturating_sub(u64::try_from(head.after.len()).unwrap_or(u64::MAX));
-    let came = changes(transaction, scope, install, run.seq, last_came)?;
-    let all = || came.iter().map(|(_, hash)| hash).chain(&head.after);
-    let proven = all().fold(run, |run, hash| run.then(*hash));
-    if proven == (Run { seq: head.seq, hash: head.hash }) {
-        keep(transaction, scope, install, (proven, head.signature), now)?;
-        for place in (run.seq.saturating_add(1)..).zip(all()) {
-            note_vouched(transaction, scope, install, (place.0, *place.1))?;
+    for (bringer, head) in waiting(transaction, scope, install)? {
+        let last_came = head.seq.saturating_sub(u64::try_from(head.after.len()).unwrap_or(u64::MAX));
+        let came = changes(transaction, &head, bringer, (run.seq, last_came))?;
+        let all = || came.iter().chain(&head.after);
+        let proven = all().fold(run, |run, hash| run.then(*hash));
+        if proven == (Run { seq: head.seq, hash: head.hash }) {
+            keep(transaction, scope, install, (proven, head.signature), now)?;
+            for (seq, hash) in (run.seq.saturating_add(1)..).zip(all()) {
+                note_vouched(transaction, scope, install, (seq, *hash))?;
+            }
+            run = proven;
+        } else if head.seq > run.seq {
+            // The gap is smaller than it was.
+            continue;
         }
-    } else if head.seq > run.seq {
-        // The gap is smaller than it was.
-        return Ok(());
-    }
-    for table in ["head_ahead", "change_ahead"] {
-        let sql = format!("DELETE FROM {table} WHERE scope = ?1 AND install = ?2");
-        transaction.prepare_cached(&sql)?.execute((scope.to_key(), install.0))?;
+        forget(transaction, &head, bringer)?;
     }
     Ok(())
 }
 
+/// The heads that wait, the one that reaches least first, with who brought each.
 fn waiting(
     connection: &Connection,
     scope: Scope,
     install: InstallId,
-) -> Result<Option<SignedHead>, StoreError> {
-    let sql = "SELECT seq, hash, signature, after FROM head_ahead WHERE scope = ?1 AND install = ?2";
+) -> Result<Vec<(InstallId, SignedHead)>, StoreError> {
+    let sql = "SELECT bringer, seq, hash, signature, after FROM head_ahead WHERE scope = ?1 AND install = ?2
+               ORDER BY seq";
     let mut select = connection.prepare_cached(sql)?;
-    let found = select.query_row((scope.to_key(), install.0), |row| {
-        let after: Vec<u8> = row.get(3)?;
+    let rows = select.query_map((scope.to_key(), install.0), |row| {
+        let after: Vec<u8> = row.get(4)?;
         let after = after.chunks_exact(32).filter_map(|hash| hash.try_into().ok()).map(ChangeHash).collect();
-        let (seq, hash, signature) = (row.get(0)?, RunHash(row.get(1)?), HeadSignature(row.get(2)?));
-        Ok(SignedHead { scope, install, seq, hash, signature, after })
-    });
-    Ok(found.optional()?)
+        let (seq, hash, signature) = (row.get(1)?, RunHash(row.get(2)?), HeadSignature(row.get(3)?));
+        Ok((columns::install(row, 0)?, SignedHead { scope, install, seq, hash, signature, after }))
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
 }
 
 fn changes(
     connection: &Connection,
-    scope: Scope,
-    install: InstallId,
-    after: u64,
-    upto: u64,
-) -> Result<Vec<(u64, ChangeHash)>, StoreError> {
-    let sql =
-        "SELECT seq, hash FROM change_ahead WHERE scope = ?1 AND install = ?2 AND seq > ?3 AND seq <= ?4
-               ORDER BY seq";
+    head: &SignedHead,
+    bringer: InstallId,
+    (after, upto): (u64, u64),
+) -> Result<Vec<ChangeHash>, StoreError> {
+    let sql = "SELECT hash FROM change_ahead WHERE scope = ?1 AND install = ?2 AND bringer = ?3
+               AND seq > ?4 AND seq <= ?5 ORDER BY seq";
     let mut select = connection.prepare_cached(sql)?;
-    let rows = select.query_map((scope.to_key(), install.0, after, upto), |row| {
-        Ok((row.get(0)?, columns::hash(row, 1)?))
-    })?;
+    let row = (head.scope.to_key(), head.install.0, bringer.0, after, upto);
+    let rows = select.query_map(row, |row| columns::hash(row, 0))?;
     Ok(rows.collect::<Result<_, _>>()?)
+}
+
+fn forget(transaction: &Transaction<'_>, head: &SignedHead, bringer: InstallId) -> Result<(), StoreError> {
+    for table in ["head_ahead", "change_ahead"] {
+        let sql = format!("DELETE FROM {table} WHERE scope = ?1 AND install = ?2 AND bringer = ?3");
+        transaction.prepare_cached(&sql)?.execute((head.scope.to_key(), head.install.0, bringer.0))?;
+    }
+    Ok(())
 }

@@ -65,7 +65,7 @@ impl Intake<'_> {
         let known = scopes::get(self.transaction, item.scope)?;
         let fault = self.head_fault(item.scope, change)?;
         match standing(self.transaction, item.scope, known.as_ref(), change)? {
-            Standing::Missing(dep) if fault == Some(HeadFault::Gap) && change.install == pusher.id => {
+            Standing::Missing(dep) if fault == Some(HeadFault::Gap) => {
                 self.wait_ahead(pusher, item, change, dep)
             }
             Standing::Next | Standing::Missing(_) if fault.is_some() => {
@@ -150,7 +150,8 @@ impl Intake<'_> {
         if let (Verdict::Judged(ChangeResult::Pending(_)), Some(head)) =
             (&verdict, self.ahead.get(&(item.scope, change.install)))
         {
-            heads::note_ahead(self.transaction, head, (change.seq, change.hash), self.now)?;
+            let place = (change.seq, change.hash);
+            heads::note_ahead(self.transaction, pusher.id, head, place, self.now)?;
         }
         Ok(verdict)
     }

@@ -14,6 +14,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("months", include_str!("schema/0006_months.sql")),
     ("repair", include_str!("schema/0007_repair.sql")),
     ("heads", include_str!("schema/0008_heads.sql")),
+    ("heads ahead", include_str!("schema/0009_heads_ahead.sql")),
 ];
 
 /// The version of the schema that this software writes.

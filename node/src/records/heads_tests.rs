@@ -78,6 +78,22 @@ async fn a_head_that_comes_late_lets_in_what_was_held_back() {
 }
 
 #[tokio::test]
+async fn a_run_that_was_not_noted_is_found_in_the_document_when_its_changes_come_again_with_more() {
+    let (a, b) = (Sample::of_install(7).await, Sample::of_install(8).await);
+    let mut order = Order::default();
+    write(&a, 1, 1, "a").await;
+    order.pull(&a.records).await;
+    b.records.take_in(order.intake()).await.unwrap();
+    b.records.store().write(|tx| Ok::<_, StoreError>(tx.execute("DELETE FROM run", [])?)).await.unwrap();
+    write(&a, 1, 2, "b").await;
+    write(&a, 1, 3, "c").await;
+    order.pull(&a.records).await;
+    assert_eq!(b.records.take_in(order.intake()).await, Ok(Some(true)));
+    assert!(unvouched(&b).await.is_empty());
+    assert_eq!(dump(&b.records, "entry").await.len(), 3);
+}
+
+#[tokio::test]
 async fn a_document_with_a_change_put_in_is_taken_without_it() {
     let (a, b) = (Sample::of_install(7).await, Sample::of_install(8).await);
     let mut order = Order::default();

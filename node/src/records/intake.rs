@@ -253,7 +253,7 @@ fn verdicts(
     Ok(known.zip(sifted.verdicts).map(|(known, verdict)| if known { Ok(()) } else { verdict }).collect())
 }
 
-/// Judges what came; the runs of these installations are proven anew, what is known already included.
+/// Judges what came; the runs of these installations are proven anew, what is known already behind them included.
 fn sift_arrived(
     taking: &Taking<'_>,
     scope: Scope,
@@ -262,9 +262,12 @@ fn sift_arrived(
     vouchers: &[Voucher],
     anew: &BTreeSet<InstallId>,
 ) -> Sifted {
+    let proven = |change: &CheckedChange| runs.get(&change.install).map_or(0, |run| run.seq);
+    let is_asked_anew =
+        |change: &CheckedChange| anew.contains(&change.install) && change.seq > proven(change);
     let came = came.iter().map(|one| Came {
         change: &one.change,
-        is_vouched: one.is_vouched || (one.is_known && !anew.contains(&one.change.install)),
+        is_vouched: one.is_vouched || (one.is_known && !is_asked_anew(&one.change)),
     });
     let came: Vec<Came<'_>> = came.collect();
     sift(RegionId(taking.site.region), scope, runs, &came, vouchers, &taking.keys)

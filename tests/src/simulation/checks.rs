@@ -10,6 +10,11 @@ use super::views::{Document, HubView, NodeView};
 
 /// Compares what a node holds, in the midst of a run, with what staff did and were told.
 pub(super) fn node(model: &Model, site: SiteId, view: &NodeView) -> Result<(), String> {
+    // Nobody forges here, so signed heads must vouch for all that comes. What was put back from a copy lacks what the hub
+    // takes for held there.
+    if view.unvouched > 0 && !model.doubtful.contains(&site) {
+        return Err(format!("{site} keeps {} changes aside that nothing vouches for", view.unvouched));
+    }
     for (scope, document) in &view.documents {
         let Subject::Resident(resident) = scope.subject() else { continue };
         if !model.ever_granted.contains(&(site, resident)) {

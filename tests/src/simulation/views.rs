@@ -39,6 +39,8 @@ pub(super) struct NodeView {
     pub(super) waiting: u64,
     pub(super) pending: u64,
     pub(super) refused: Vec<String>,
+    /// Changes that it keeps aside, since no signed head vouches for them.
+    pub(super) unvouched: u64,
 }
 
 /// What the hub holds.
@@ -109,6 +111,7 @@ fn node(connection: &Connection) -> anyhow::Result<NodeView> {
             Some(code) => view.refused.push(code),
         }
     }
+    view.unvouched = connection.query_row("SELECT count(*) FROM unvouched", [], |row| row.get(0))?;
     Ok(view)
 }
 
