@@ -187,7 +187,6 @@ fn due(connection: &Connection, oldest: Month, now: Timestamp) -> Result<Vec<Vec
                AND (EXISTS (SELECT 1 FROM change WHERE change.scope = scope.id)
                  OR EXISTS (SELECT 1 FROM snapshot WHERE snapshot.scope = scope.id))
                AND NOT EXISTS (SELECT 1 FROM change WHERE change.scope = scope.id AND sequence IS NULL)
-               AND NOT EXISTS (SELECT 1 FROM entry WHERE entry.scope = scope.id AND entry.recorded > ?5)
                AND NOT EXISTS (SELECT 1 FROM entry JOIN delivery ON delivery.entry = entry.id
                  WHERE entry.scope = scope.id AND delivery.state IN (?3, ?4))";
     let mut statement = connection.prepare_cached(sql)?;
@@ -196,11 +195,21 @@ fn due(connection: &Connection, oldest: Month, now: Timestamp) -> Result<Vec<Vec
         now.plus_ms(-FETCHED_KEPT_MS).0,
         super::read::QUEUED,
         super::read::REJECTED,
-        now.plus_ms(-WRITTEN_KEPT_MS).0
     ];
     let keys: Result<Vec<Vec<u8>>, rusqlite::Error> =
         statement.query_map(values, |row| row.get(0))?.collect();
-    Ok(keys?)
+    let mut due = Vec::new();
+    for key in keys? {
+        if !is_written_since(connection, &key, now.plus_ms(-WRITTEN_KEPT_MS))? {
+            due.push(key);
+        }
+    }
+    Ok(due)
+}
+
+fn is_written_since(connection: &Connection, key: &[u8], moment: Timestamp) -> Result<bool, StoreError> {
+    let entries = read::entries_of(connection, row::scope(key)?)?;
+    Ok(entries.iter().any(|entry| entry.recorded > moment))
 }
 
 /// Lets go of a document's content, if all of it is at the hub and there is no gap in what is known of it.

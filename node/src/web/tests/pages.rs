@@ -1,5 +1,7 @@
 //! What staff do on the pages, without a script.
 
+use std::time::Duration;
+
 use axum::http::StatusCode;
 use hearth_protocol::access::SiteKind;
 use hearth_protocol::id::EntryId;
@@ -350,9 +352,12 @@ async fn older_months_are_read_on_pages_of_their_own_and_fetched_when_they_are_o
     use hearth_protocol::wire::Transport;
 
     use crate::records::Line;
-    let home = care_home().await;
+    let time = ManualTime::at(NOON.plus_ms(12 * 60_000));
+    let home = Home::new(SiteKind::CareHome, Clock::from_source(time.clone())).await;
     let subject = Subject::Resident(MARGARET);
     home.add(subject, Section::Notes, -60 * 24 * 62, note("Words of September.")).await;
+    // What was written late into an old month is not let go of for two weeks.
+    time.pass(Duration::from_hours(15 * 24));
     home.add(subject, Section::Notes, -60, note("Words of today.")).await;
     let mut browser = Browser::signed_in(&home, CARER).await;
     let record = browser.get(&format!("/r/{MARGARET}")).await.text;
