@@ -59,7 +59,7 @@ pub fn reconcile(
             continue;
         }
         let sent_again = repair.send_missing(there, &here, held.outlines.contains(&there.scope))?;
-        let Some(sent_again) = sent_again else { return expel(transaction, install) };
+        let Some(sent_again) = sent_again else { return repair.expel() };
         lacks.sent_again += sent_again;
     }
     for scope in &held.frozen {
@@ -71,18 +71,12 @@ pub fn reconcile(
     for scope in in_ranges.filter(|scope| !listed.contains(scope)) {
         let nothing = ScopeChanges { scope, hashes: Vec::new() };
         let sent_again = repair.send_missing(&nothing, &changes(transaction, scope)?, false)?;
-        let Some(sent_again) = sent_again else { return expel(transaction, install) };
+        let Some(sent_again) = sent_again else { return repair.expel() };
         lacks.sent_again += sent_again;
     }
     repair.levels.save(transaction)?;
     tell(install, &lacks);
     Ok(Some(lacks))
-}
-
-fn expel(transaction: &Transaction<'_>, install: Install) -> Result<Option<Lacks>, StoreError> {
-    tracing::warn!(install = %install.id, "an installation lacks what it wrote itself: put under quarantine");
-    sites::set_install_state(transaction, install.id, InstallState::Quarantined, "cloned")?;
-    Ok(None)
 }
 
 /// The changes of a scope: the place of each, and who made it.
@@ -107,6 +101,15 @@ struct Repair<'t> {
 }
 
 impl Repair<'_> {
+    /// Puts the installation under quarantine. What was put into its site's feed before stays there, with the feed's head.
+    fn expel(self) -> Result<Option<Lacks>, StoreError> {
+        let install = self.install.id;
+        tracing::warn!(%install, "an installation lacks what it wrote itself: put under quarantine");
+        self.levels.save(self.transaction)?;
+        sites::set_install_state(self.transaction, install, InstallState::Quarantined, "cloned")?;
+        Ok(None)
+    }
+
     /// Puts what an installation lacks of a scope into its feed; answers in how many scopes that was anything.
     ///
     /// None when it lacks something that it wrote itself and was never told to erase.

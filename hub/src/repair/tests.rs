@@ -7,7 +7,7 @@ use hearth_protocol::access::SiteKind;
 use hearth_protocol::scope::Section;
 use hearth_protocol::sync::hub::FeedItem;
 use hearth_protocol::sync::repair::ScopeRange;
-use hearth_protocol::wire::message::{FeedNumber, RevokeMode, ScopedChange};
+use hearth_protocol::wire::message::{ChangeResult, FeedNumber, RevokeMode, ScopedChange};
 use proptest::prelude::*;
 
 const HOME: &str = "VL1AB";
@@ -171,6 +171,22 @@ async fn an_installation_that_lacks_what_it_wrote_itself_is_held_unless_it_was_t
     assert_eq!(try_reconcile(&hub, 2, older, BTreeSet::new()).await, None);
     let install = hub.store.read(|c| sites::install(c, InstallId(2))).await.unwrap().unwrap();
     assert_eq!(install.state, InstallState::Quarantined);
+}
+
+#[tokio::test]
+async fn an_installation_that_is_held_in_the_midst_of_a_comparison_stands_in_nobodys_way() {
+    let hub = hub().await;
+    let (notes, safety) = (scope(1, Section::Notes), scope(1, Section::Safety));
+    let (mut theirs, mut own) = (Pen::new(1), Pen::new(2));
+    hub.push(1, theirs.write(notes)).await;
+    let written = own.write(safety);
+    hub.push(2, [written.clone(), own.write(safety)].concat()).await;
+    let lacking = |scope, hashes| ScopeChanges { scope, hashes };
+    let scopes = vec![lacking(notes, Vec::new()), lacking(safety, hashes(&written))];
+    let older = HeldScopes { scopes, ranges: Vec::new(), ..held(notes, Vec::new()) };
+    assert_eq!(try_reconcile(&hub, 2, older, BTreeSet::new()).await, None);
+    let results = hub.push(1, theirs.write(notes)).await;
+    assert!(results.iter().all(|result| matches!(result, ChangeResult::Accepted(_))), "{results:?}");
 }
 
 #[tokio::test]
