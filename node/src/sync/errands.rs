@@ -17,25 +17,20 @@ const RENEW_MS: i64 = 24 * 3_600_000;
 const BLOBS: usize = 2;
 
 impl Sync {
-    /// Does what is due. A failing store is told and tried again the next time.
+    /// Does what is due. What the store fails is told and tried again the next time, and the rest is done: a damaged
+    /// document must not keep the certificate from being renewed.
     pub(super) async fn run_errands(&mut self) {
-        let done = async {
-            self.records.refresh_lease().await?;
-            self.records.compact().await?;
-            if self.session.is_live() {
-                self.note_alive().await?;
-                self.ship_audit().await?;
-                self.want_blobs().await?;
-                // Only with the line up, so that what is let go of can be fetched again.
-                self.records.evict().await?;
-                self.want_months().await?;
-                self.send_health();
-                self.ask_renewal();
-            }
-            Ok::<_, StoreError>(())
-        };
-        if let Err(error) = done.await {
-            tracing::error!(%error, "the store failed");
+        tell(self.records.refresh_lease().await);
+        tell(self.records.compact().await.map(drop));
+        if self.session.is_live() {
+            tell(self.note_alive().await);
+            tell(self.ship_audit().await);
+            tell(self.want_blobs().await);
+            // Only with the line up, so that what is let go of can be fetched again.
+            tell(self.records.evict().await.map(drop));
+            tell(self.want_months().await);
+            self.send_health();
+            self.ask_renewal();
         }
     }
 
@@ -227,6 +222,12 @@ impl Sync {
             }
             Err(error) => tracing::error!(%error, "renewed certificates could not be kept"),
         }
+    }
+}
+
+fn tell(done: Result<(), StoreError>) {
+    if let Err(error) = done {
+        tracing::error!(%error, "the store failed");
     }
 }
 
