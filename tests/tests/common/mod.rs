@@ -114,7 +114,7 @@ pub async fn records(person: &Person) -> Vec<String> {
 /// The texts of every note that a site's node holds.
 pub fn notes(region: &Region, site: &str) -> Vec<String> {
     let connection = inspect::node(&region.site(site).unwrap().data()).unwrap();
-    let mut statement = connection.prepare("SELECT bytes FROM entry WHERE kind = 100").unwrap();
+    let mut statement = connection.prepare("SELECT bytes FROM entry").unwrap();
     let rows = statement.query_map([], |row| row.get::<_, Vec<u8>>(0)).unwrap();
     let id = EntryId { install: InstallId(1), counter: 1 };
     let bodies = rows.map(|bytes| Entry::from_bytes(id, &bytes.unwrap()).unwrap().body);
