@@ -98,7 +98,6 @@ async fn a_home_whose_network_shuts_udp_works_over_tcp_and_moves_to_quic_when_it
 const NOTICED: Duration = Duration::from_mins(1);
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "open: with optimised builds the silence is not noticed, and the note arrives after a minute"]
 async fn a_network_that_shuts_udp_in_the_middle_of_a_link_is_noticed_before_the_idle_timeout() {
     let folder = tempfile::tempdir().unwrap();
     let (region, made) = region_with_a_home(folder.path(), Options::default()).await;

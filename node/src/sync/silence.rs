@@ -72,7 +72,7 @@ async fn heard(connection: &Connection, silence: &mut Silence) {
 /// What a connection has sent and received.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Traffic {
-    /// Frames that the peer has to answer.
+    /// Frames that the peer has to answer, among them the probes that QUIC sends when an answer is late.
     asked: u64,
     /// Datagrams that came.
     came: u64,
@@ -81,7 +81,9 @@ struct Traffic {
 impl Traffic {
     fn of(connection: &Connection) -> Self {
         let stats = connection.stats();
-        Self { asked: stats.frame_tx.stream + stats.frame_tx.ping, came: stats.udp_rx.datagrams }
+        // A probe is an IMMEDIATE_ACK to a peer that knows acknowledgement frequency, and a PING to others.
+        let asked = stats.frame_tx.stream + stats.frame_tx.ping + stats.frame_tx.immediate_ack;
+        Self { asked, came: stats.udp_rx.datagrams }
     }
 }
 
