@@ -68,12 +68,57 @@ pub(crate) fn vouch(
         return Ok(Err(HeadFault::BadSignature));
     }
     keep(transaction, head.scope, head.install, (run, head.signature), now)?;
-    let later = (run.seq - u64::try_from(head.after.len()).unwrap_or(0) + 1..).zip(&head.after);
+    note_after(transaction, head)?;
+    ahead::catch_up(transaction, head.scope, head.install, run, now)?;
+    Ok(Ok(came.into_iter().map(|(_, hash)| hash).collect()))
+}
+
+/// Vouches for changes of an installation that take the numbers of others which it had signed and the hub did not store.
+///
+/// A node that was told to erase a record goes on from what the hub has stored of it, and gives the numbers of what was
+/// refused there anew. What the old head vouched for beyond what is stored is vouched for no more. None when the head does
+/// not continue what is stored, or when one of the others only waits for a change that is on its way.
+pub(crate) fn vouch_anew(
+    transaction: &Transaction<'_>,
+    head: &SignedHead,
+    mut came: Vec<(u64, ChangeHash)>,
+    now: Timestamp,
+) -> Result<Option<BTreeSet<ChangeHash>>, StoreError> {
+    let stored = stored_after(transaction, head, 0)?;
+    let Some(stored) = follow(Run::default(), &stored) else { return Ok(None) };
+    came.retain(|(seq, _)| *seq > stored.seq);
+    came.sort_unstable();
+    came.dedup();
+    let Some(run) = follow(stored, &came) else { return Ok(None) };
+    let run = head.after.iter().fold(run, |run, hash| run.then(*hash));
+    let is_signed = run == Run { seq: head.seq, hash: head.hash };
+    if came.is_empty() || !is_signed || waits(transaction, head, stored.seq + 1)? {
+        return Ok(None);
+    }
+    for table in ["signed_head", "vouched", "head_ahead", "change_ahead"] {
+        let sql = format!("DELETE FROM {table} WHERE scope = ?1 AND install = ?2 AND seq > ?3");
+        let row = (head.scope.to_key(), head.install.0, stored.seq);
+        transaction.prepare_cached(&sql)?.execute(row)?;
+    }
+    keep(transaction, head.scope, head.install, (run, head.signature), now)?;
+    note_after(transaction, head)?;
+    Ok(Some(came.into_iter().map(|(_, hash)| hash).collect()))
+}
+
+/// Whether the change of an installation with this number is vouched for and waits for another.
+fn waits(connection: &Connection, head: &SignedHead, seq: u64) -> Result<bool, StoreError> {
+    let sql = "SELECT 1 FROM vouched JOIN pending USING (scope, hash)
+               WHERE scope = ?1 AND vouched.install = ?2 AND seq = ?3";
+    Ok(connection.prepare_cached(sql)?.exists((head.scope.to_key(), head.install.0, seq))?)
+}
+
+/// Notes what a head vouches for that did not come with it.
+fn note_after(transaction: &Transaction<'_>, head: &SignedHead) -> Result<(), StoreError> {
+    let later = (head.seq - u64::try_from(head.after.len()).unwrap_or(0) + 1..).zip(&head.after);
     for (seq, hash) in later {
         note_vouched(transaction, head.scope, head.install, (seq, *hash))?;
     }
-    ahead::catch_up(transaction, head.scope, head.install, run, now)?;
-    Ok(Ok(came.into_iter().map(|(_, hash)| hash).collect()))
+    Ok(())
 }
 
 /// The run with these changes; none where one is missing.
@@ -86,7 +131,8 @@ fn stored_after(
     head: &SignedHead,
     seq: u64,
 ) -> Result<Vec<(u64, ChangeHash)>, StoreError> {
-    let sql = "SELECT actor_seq, hash FROM change WHERE scope = ?1 AND install = ?2 AND actor_seq > ?3";
+    let sql = "SELECT actor_seq, hash FROM change WHERE scope = ?1 AND install = ?2 AND actor_seq > ?3
+               ORDER BY actor_seq";
     let mut select = connection.prepare_cached(sql)?;
     let rows = select.query_map((head.scope.to_key(), head.install.0, seq), |row| {
         Ok((row.get(0)?, columns::hash(row, 1)?))

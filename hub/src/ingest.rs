@@ -109,7 +109,7 @@ pub fn push(
         return Ok(Pushed::Refused(RefusalCode::Revoked));
     };
     let mut intake = Intake::new(transaction, now);
-    intake.vouch(&push)?;
+    intake.vouch(pusher, &push)?;
     let mut verdicts = Vec::with_capacity(push.items.len());
     let mut items = push.items.into_iter();
     while let Some(item) = items.next() {
@@ -151,7 +151,7 @@ impl<'t> Intake<'t> {
     }
 
     /// Compares the heads of a push with its changes, before any is judged.
-    fn vouch(&mut self, push: &Push) -> Result<(), StoreError> {
+    fn vouch(&mut self, pusher: Install, push: &Push) -> Result<(), StoreError> {
         let bad = push.badly_signed.iter().map(|place| (*place, HeadFault::BadSignature));
         self.faults.extend(bad);
         for head in &push.heads {
@@ -162,7 +162,8 @@ impl<'t> Intake<'t> {
             if came.is_empty() {
                 continue;
             }
-            match heads::vouch(self.transaction, head, came, self.now)? {
+            let verdict = heads::vouch(self.transaction, head, came.clone(), self.now)?;
+            match self.vouch_anew(pusher, head, came, verdict)? {
                 Ok(vouched) => self.vouched.extend(vouched.into_iter().map(|hash| (head.scope, hash))),
                 Err(fault) => {
                     self.faults.insert((head.scope, head.install), fault);
@@ -173,6 +174,43 @@ impl<'t> Intake<'t> {
             }
         }
         Ok(())
+    }
+
+    /// The same verdict, unless the installation that pushes has given numbers anew which it had signed for changes that
+    /// the hub did not store: then what it signs now holds, and what builds on those changes can never come.
+    fn vouch_anew(
+        &self,
+        pusher: Install,
+        head: &SignedHead,
+        came: Vec<(u64, ChangeHash)>,
+        verdict: Result<BTreeSet<ChangeHash>, HeadFault>,
+    ) -> Result<Result<BTreeSet<ChangeHash>, HeadFault>, StoreError> {
+        if head.install != pusher.id || !self.is_unknown(head, &came, verdict.as_ref().ok())? {
+            return Ok(verdict);
+        }
+        let Some(vouched) = heads::vouch_anew(self.transaction, head, came, self.now)? else {
+            return Ok(verdict);
+        };
+        quarantine::put_waiting_aside(self.transaction, pusher, head.scope, self.now)?;
+        Ok(Ok(vouched))
+    }
+
+    /// Whether one of the changes that came under a head is neither stored nor vouched for.
+    fn is_unknown(
+        &self,
+        head: &SignedHead,
+        came: &[(u64, ChangeHash)],
+        vouched: Option<&BTreeSet<ChangeHash>>,
+    ) -> Result<bool, StoreError> {
+        for (_, hash) in came {
+            let is_known = vouched.is_some_and(|vouched| vouched.contains(hash))
+                || judge::place_of(self.transaction, head.scope, *hash)?.is_some()
+                || heads::is_vouched(self.transaction, head.scope, head.install, *hash)?;
+            if !is_known {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 }
 

@@ -11,7 +11,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction};
 
 use super::judge::Verdict;
 use super::{Intake, Item, QUARANTINE_PER_INSTALL_MAX};
-use crate::sites::{self, InstallState};
+use crate::sites::{self, Install, InstallState};
 use crate::store::{StoreError, columns};
 
 /// What a person decided about a change in quarantine.
@@ -104,6 +104,28 @@ pub(super) fn put(
         return Ok(Verdict::Expel("too-much-quarantined"));
     }
     Ok(Verdict::Judged(ChangeResult::Rejected(code.to_owned())))
+}
+
+/// Puts what an installation has waiting in a scope into the quarantine: the numbers of what it waits for are given anew.
+pub(super) fn put_waiting_aside(
+    transaction: &Transaction<'_>,
+    pusher: Install,
+    scope: Scope,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let sql = "SELECT hash, bytes FROM pending WHERE scope = ?1 AND install = ?2 ORDER BY received_at, hash";
+    let mut select = transaction.prepare_cached(sql)?;
+    let rows = select.query_map((scope.to_key(), pusher.id.0), |row| {
+        Ok(Item::check(scope, columns::hash(row, 0)?, row.get(1)?))
+    })?;
+    for item in rows.collect::<Result<Vec<_>, _>>()? {
+        if item.checked.as_ref().is_ok_and(|change| change.install == pusher.id) {
+            let sql = "DELETE FROM pending WHERE scope = ?1 AND hash = ?2";
+            transaction.prepare_cached(sql)?.execute((scope.to_key(), item.stated.0))?;
+            put(transaction, pusher.id, &item, "number-used-twice", now)?;
+        }
+    }
+    Ok(())
 }
 
 /// A change was accepted after all: its row, if there is one, is closed.

@@ -637,3 +637,57 @@ async fn a_database_from_before_heads_were_signed_goes_on() {
     let head = heads(InstallId(1), &signing_key(1), |_| Run::default(), &changes).pop().unwrap();
     assert_eq!(judged(&hub, later, vec![head]).await, accepted(3));
 }
+
+/// Installation 1 writes to a record after it was taken from its site, erases it and gets it back.
+async fn written_and_erased(hub: &TestHub, pen: &mut Pen, scope: Scope) {
+    hub.push(1, pen.write(scope)).await;
+    let mut erased = pen.clone();
+    let mut late = entry(erased.next_id(), NOW);
+    late.happened = NOW.plus_ms(limits::FUTURE_MS_MAX + 1);
+    late.recorded = late.happened;
+    let refused = erased.add(scope, vec![late]);
+    assert_eq!(hub.push(1, refused.clone()).await, [rejected("dated-in-the-future")]);
+    let upon = erased.write(scope);
+    assert_eq!(hub.push(1, upon).await, [ChangeResult::Pending(refused[0].change.hash)]);
+    hub.revoke(HOME, 1, RevokeMode::Forget).await.unwrap();
+    hub.assign(HOME, 1).await;
+}
+
+#[tokio::test]
+async fn what_was_refused_and_erased_stands_in_the_way_of_nothing_that_is_written_once_the_record_is_back() {
+    let hub = region().await;
+    let notes = scope(1, Section::Notes);
+    let mut pen = Pen::new(1);
+    written_and_erased(&hub, &mut pen, notes).await;
+    let mut run = Run::default().then(stored(&hub, notes).await[1].hash);
+    for place in 3..6 {
+        let mut again = entry(pen.next_id(), NOW);
+        again.happened = NOW.plus_ms(-1);
+        let changes = pen.add(notes, vec![again]);
+        let head = heads(InstallId(1), &signing_key(1), |_| run, &changes).pop().unwrap();
+        run = Run { seq: head.seq, hash: head.hash };
+        assert_eq!(judged(&hub, changes, vec![head]).await, accepted(place));
+    }
+    let signed = hub.store.read(move |c| crate::heads::signed(c, notes, InstallId(1))).await.unwrap();
+    assert_eq!((signed.unwrap().0, hub.count("vouched").await), (run, 0));
+    // What built on it would wait for ever: a person is told.
+    assert_eq!((hub.count("pending").await, hub.count("quarantine WHERE settled_at IS NULL").await), (0, 2));
+}
+
+#[tokio::test]
+async fn a_number_is_given_anew_by_its_own_installation_alone_and_only_where_the_head_goes_on_from_what_is_stored()
+ {
+    let hub = region().await;
+    let notes = scope(1, Section::Notes);
+    let mut pen = Pen::new(1);
+    written_and_erased(&hub, &mut pen, notes).await;
+    let run = Run::default().then(stored(&hub, notes).await[1].hash);
+    let mut again = entry(pen.next_id(), NOW);
+    again.happened = NOW.plus_ms(-1);
+    let changes = pen.add(notes, vec![again]);
+    let unbased = heads(InstallId(1), &signing_key(1), |_| Run { seq: 1, ..Run::default() }, &changes);
+    assert_eq!(judged(&hub, changes.clone(), unbased).await, rejected("unsigned"));
+    let foreign = heads(InstallId(1), &signing_key(2), |_| run, &changes);
+    assert_eq!(judged(&hub, changes, foreign).await, rejected("bad-signature"));
+    assert_eq!(hub.count("vouched").await, 2);
+}
