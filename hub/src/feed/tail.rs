@@ -37,11 +37,13 @@ pub(super) fn read(
     let sent = query.sent.get(&scope).copied().unwrap_or_default();
     let holding = holding(connection, query, scope)?;
     let held = holding.confirmed.max(sent);
-    if held == Sequence(0)
-        && !holding.is_wanted
-        && query.oldest.is_some_and(|oldest| scope.month().is_some_and(|month| month < oldest))
-    {
-        return outline(connection, query, scope);
+    let is_let_go = query.oldest.is_some_and(|oldest| scope.month().is_some_and(|month| month < oldest));
+    if held == Sequence(0) && !holding.is_wanted && is_let_go {
+        let own_changes = ingest::own_changes(connection, scope, query.install)?;
+        // Whoever wrote into a month holds a document of it, in which an outline would hide what others wrote there.
+        if own_changes == 0 || holding.lost > Sequence(0) {
+            return outline(connection, scope, own_changes);
+        }
     }
     let mut part = Part::default();
     let mut after = held;
@@ -62,10 +64,9 @@ pub(super) fn read(
 }
 
 /// What must be known of a month that the installation does not keep.
-fn outline(connection: &Connection, query: &FeedQuery, scope: Scope) -> Result<Part, StoreError> {
+fn outline(connection: &Connection, scope: Scope, own_changes: u64) -> Result<Part, StoreError> {
     let state = scopes::get(connection, scope)?;
     let state = state.ok_or_else(|| StoreError::logic(format!("no scope {scope}")))?;
-    let own_changes = ingest::own_changes(connection, scope, query.install)?;
     let tip = Tip { own_changes, ..state.tip };
     let (sequence, digest, signed) = (state.head, state.digest, heads::signed_heads(connection, scope)?);
     let item = FeedItem::Outline { scope, sequence, tip, digest, signed };

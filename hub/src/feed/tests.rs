@@ -11,6 +11,7 @@ use hearth_protocol::head::{Came, Run, Voucher, sift};
 use hearth_protocol::id::ChangeHash;
 use hearth_protocol::scope::Section;
 use hearth_protocol::sync::digest::Digest;
+use hearth_protocol::time::Timestamp;
 use hearth_protocol::wire::message::{ChangeResult, RegionId, RevokeMode};
 use proptest::prelude::*;
 
@@ -377,6 +378,33 @@ async fn a_month_that_is_not_kept_goes_as_an_outline_and_whole_once_it_is_wanted
     assert_eq!(*sequence, Sequence(5));
     told(5, whole.read_to).await;
     assert!(read(whole.read_to).await.items.is_empty());
+}
+
+#[tokio::test]
+async fn who_wrote_into_a_month_that_is_not_kept_gets_what_others_wrote_there_before_and_no_outline() {
+    let hub = region().await;
+    hub.assign(HOME, 1).await;
+    let april = Scope::try_new(scope(1, Section::Notes).subject(), Section::Notes, Month::new(2026, 4));
+    let april = april.unwrap();
+    hub.append(april).await.unwrap();
+    let entered = crate::testing::entry(
+        hearth_protocol::id::EntryId { install: InstallId(1), counter: 1 },
+        Timestamp::from_rfc3339("2026-04-10T10:00:00Z").unwrap(),
+    );
+    let results = hub.push(1, Pen::new(1).add(april, vec![entered])).await;
+    assert_eq!(results, [ChangeResult::Duplicate(Sequence(1)), ChangeResult::Accepted(Sequence(3))]);
+    let read = async || {
+        let query = FeedQuery { oldest: Month::new(2026, 6), ..Replica::new(HOME, 1).query(u64::MAX) };
+        hub.store.read(move |c| super::read(c, &query)).await.unwrap()
+    };
+    let first = read().await;
+    let [FeedItem::Grant { .. }, FeedItem::Tail { changes, .. }] = &first.items[..] else {
+        panic!("{:?}", first.items)
+    };
+    assert_eq!(changes.iter().map(|change| change.sequence.0).collect::<Vec<_>>(), [1, 2]);
+    // What it wrote is no longer there: the outline says all that it must know.
+    hub.store.write(move |t| lost(t, InstallId(1), april)).await.unwrap();
+    assert!(matches!(&read().await.items[..], [FeedItem::Grant { .. }, FeedItem::Outline { .. }]));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
