@@ -24,6 +24,7 @@ use crate::enrol::{Certifier, Enrolment};
 use crate::gateway::{self, ClientOptions, Gateway};
 use crate::heads::HeadKeys;
 use crate::import::Importer;
+use crate::ingest::dates;
 use crate::listen::{self, Datagrams, Doors, Hub, Links, Streams};
 use crate::random::Random;
 use crate::store::{Store, StoreOptions};
@@ -129,6 +130,7 @@ async fn serve(
         on_replaced,
     );
     parts.spawn(part("listener", listen::run(hub.clone(), doors, enrolment, stop.clone())));
+    parts.spawn(part("dates", dates::run(hub.store.clone(), hub.clock.clone(), stop.clone())));
     parts.spawn(part("compactor", compact::run(hub.store.clone(), hub.clock.clone(), stop.clone())));
     let work = {
         let (gateway, stop) = (gateway.clone(), stop.clone());

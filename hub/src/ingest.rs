@@ -3,11 +3,12 @@
 //! One push is one transaction. Every change in it is judged by itself: what is sound is stored, what waits for
 //! another change is kept in `pending`, what breaks a rule goes to the quarantine with its code. So the changes of a
 //! group become visible together, and when one of them breaks a rule the others are stored all the same: a dose that
-//! was given is not withheld because the note beside it was dated wrongly. Those that build on it wait as pending.
+//! was given is not withheld because of the note beside it. Those that build on it wait as pending.
 
 mod append;
 mod blobs;
 mod brought_back;
+pub mod dates;
 mod judge;
 mod quarantine;
 mod rules;
@@ -253,7 +254,10 @@ impl Intake<'_> {
                     quarantine::put(self.transaction, install, &item, "install-not-active", self.now)?
                 };
                 match verdict {
-                    Verdict::Judged(ChangeResult::Accepted(_)) => arrived.push_back((scope, stated)),
+                    Verdict::Judged(ChangeResult::Accepted(_)) => {
+                        self.added.entry(scope).or_default().is_unheard = true;
+                        arrived.push_back((scope, stated));
+                    }
                     Verdict::Judged(_) => {}
                     Verdict::Expel(reason) => {
                         let state = InstallState::Quarantined;

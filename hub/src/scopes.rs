@@ -92,11 +92,14 @@ pub(crate) struct Added {
     pub(crate) writers: BTreeSet<InstallId>,
     /// Whether the scope was begun.
     pub(crate) is_new: bool,
+    /// Whether who wrote it has had another answer and hears of this one by comparing alone.
+    pub(crate) is_unheard: bool,
 }
 
 /// Moves the feeds of every site that subscribes to what was added to.
 ///
-/// A site whose only installation wrote all of it has nothing to be sent: its digest moves, its feed does not.
+/// A site whose only installation wrote all of it has nothing to be sent: its digest moves, its feed does not. Where it
+/// was told before that this waits or was put aside, its feed moves as well: it then finds that the digests differ.
 pub(crate) fn publish(
     transaction: &Transaction<'_>,
     added: &BTreeMap<Scope, Added>,
@@ -112,7 +115,7 @@ pub(crate) fn publish(
         for site in subscribers(transaction, *scope)? {
             let level = levels.of(transaction, site)?;
             level.digest = level.digest.plus(added.digest);
-            if !is_all_its_own(transaction, site, &added.writers)? {
+            if added.is_unheard || !is_all_its_own(transaction, site, &added.writers)? {
                 send_again(transaction, &mut levels, site, *scope)?;
             }
         }

@@ -22,6 +22,8 @@ const DAY_MS: i64 = 24 * 60 * MINUTE_MS;
 const SILENT_MS: i64 = 3 * DAY_MS;
 const CERTIFICATE_MS: i64 = 14 * DAY_MS;
 const CLOCK_MS: u64 = 5 * 60 * 1000;
+/// How long a site is shown to have dated entries wrongly, after the last.
+const MISDATED_MS: i64 = DAY_MS;
 const STUCK_MS: i64 = 10 * MINUTE_MS;
 const DISK_BYTES: u64 = 5_000_000_000;
 
@@ -31,7 +33,8 @@ SELECT s.ods, s.name, s.kind, s.state, i.id, i.last_seen, i.software, i.health, 
   (SELECT count(*) FROM subscription u WHERE u.site = s.ods AND u.feed_no > coalesce(i.cursor, 0)),
   EXISTS (SELECT 1 FROM invite v WHERE v.site = s.ods AND v.used_by IS NULL AND v.revoked_at IS NULL
           AND v.not_after >= ?1),
-  EXISTS (SELECT 1 FROM install q WHERE q.site = s.ods AND q.state = 'quarantined')
+  EXISTS (SELECT 1 FROM install q WHERE q.site = s.ods AND q.state = 'quarantined'),
+  (SELECT max(m.received_at) FROM install d JOIN misdated m ON m.install = d.id WHERE d.site = s.ods)
 FROM site s
 LEFT JOIN install i ON i.id = (SELECT id FROM install a WHERE a.site = s.ods AND a.state = 'active'
                                ORDER BY a.enrolled_at DESC LIMIT 1)
@@ -101,6 +104,8 @@ struct Seen {
     has_invite: bool,
     has_quarantined: bool,
     is_closed: bool,
+    /// When something last came that a wrong clock had dated.
+    misdated: Option<Timestamp>,
 }
 
 fn site(row: &Row<'_>) -> rusqlite::Result<Seen> {
@@ -131,6 +136,7 @@ fn site(row: &Row<'_>) -> rusqlite::Result<Seen> {
         has_invite: row.get(11)?,
         has_quarantined: row.get(12)?,
         is_closed: state != "active",
+        misdated: row.get::<_, Option<i64>>(13)?.map(Timestamp),
     })
 }
 
@@ -143,13 +149,14 @@ fn status(seen: Seen, now: Timestamp, links: &dyn Links) -> SiteStatus {
     let stuck = behind_since.is_some_and(|since| now.ms_since(since) > STUCK_MS);
     let ends = |at: Timestamp| at.ms_since(now) < CERTIFICATE_MS;
     let enrolled = status.install.is_some();
+    let is_off = status.clock_offset_ms.is_some_and(|ms| ms.unsigned_abs() > CLOCK_MS);
     let alarms = [
         (Alarm::Revoked, seen.is_closed),
         (Alarm::NotEnrolled, !seen.is_closed && !enrolled && !seen.has_invite),
         (Alarm::Silent, enrolled && !online && silent),
         (Alarm::Stuck, online && stuck),
         (Alarm::CertificateEnds, status.certificate_ends.is_some_and(ends)),
-        (Alarm::Clock, status.clock_offset_ms.is_some_and(|ms| ms.unsigned_abs() > CLOCK_MS)),
+        (Alarm::Clock, is_off || seen.misdated.is_some_and(|at| now.ms_since(at) < MISDATED_MS)),
         (Alarm::Disk, status.disk_free_bytes.is_some_and(|bytes| bytes < DISK_BYTES)),
         (Alarm::Quarantined, seen.has_quarantined),
         (Alarm::DosesAtRisk, status.doses_at_risk.is_some_and(|doses| doses > 0)),

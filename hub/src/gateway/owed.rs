@@ -12,6 +12,7 @@ use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 pub use delivery::{NewStates, confirm_told, news, told};
 pub use items::{act, items, states};
 
+use crate::ingest::dates;
 use crate::store::{StoreError, columns, dirty};
 
 /// An entry that a main care record is owed.
@@ -50,6 +51,10 @@ impl Refused {
 /// The code of entries of residents that the main care record does not know.
 pub(super) const NO_PATIENT: &str = "no-patient";
 
+/// What is said of an entry that a wrong clock dated.
+const MISDATED: &str = "The entry's time cannot be right: the clock of the site's computer was wrong. Correct the entry \
+    with the right time, and the correction is sent.";
+
 /// Whether what sites write in a section is written to the main care records.
 fn is_written_back(section: Section) -> bool {
     matches!(
@@ -73,10 +78,13 @@ pub fn owe(
     }
     let mut select = transaction.prepare_cached("SELECT system FROM main_record WHERE configured = 1")?;
     let systems: Vec<String> = select.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    // A time that cannot have been is not told to others; the correction is.
+    let misdated = dates::fault(entry, received_at);
     for system in systems {
         let sql = "INSERT INTO owed
-                   (system, install, counter, scope, resident, not_before, received_at, changed_at, change_no)
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, ?6, ?7) ON CONFLICT DO NOTHING";
+                   (system, install, counter, scope, resident, not_before, received_at, changed_at, change_no, state,
+                   code, reason)
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, ?6, ?7, ?8, ?9, ?10) ON CONFLICT DO NOTHING";
         mark(transaction, entry.id.install)?;
         let number = delivery::next_number(transaction)?;
         let (install, counter) = (entry.id.install.0, entry.id.counter);
@@ -87,7 +95,10 @@ pub fn owe(
             scope.to_key(),
             resident.0.as_bytes(),
             received_at.0,
-            number
+            number,
+            if misdated.is_some() { "rejected" } else { "queued" },
+            misdated,
+            misdated.map(|_| MISDATED),
         ])?;
     }
     Ok(())

@@ -10,7 +10,7 @@ use hearth_protocol::wire::message::{ChangeResult, Sequence};
 use rusqlite::{Connection, OptionalExtension, Transaction};
 
 use super::{
-    Intake, Item, PENDING_PER_INSTALL_MAX, SCOPE_CHANGES_MAX, blobs, brought_back, quarantine, rules,
+    Intake, Item, PENDING_PER_INSTALL_MAX, SCOPE_CHANGES_MAX, blobs, brought_back, dates, quarantine, rules,
 };
 use crate::scopes::{self, ScopeState};
 use crate::sites::Install;
@@ -188,6 +188,7 @@ impl Intake<'_> {
         ))?;
         scopes::save(self.transaction, &state)?;
         blobs::note(self.transaction, scope, &change.entries)?;
+        dates::note(self.transaction, scope, change, self.now)?;
         for entry in &change.entries {
             gateway::owe(self.transaction, scope, entry, self.now)?;
         }

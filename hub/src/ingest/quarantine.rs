@@ -65,6 +65,7 @@ pub fn retry(
         intake.take(pusher, &Item::check(item.scope, first.hash, first.bytes))?;
     }
     let verdict = intake.take(pusher, &item)?;
+    intake.added.values_mut().for_each(|added| added.is_unheard = true);
     intake.publish()?;
     Ok(Some(match verdict {
         Verdict::Judged(result) => result,

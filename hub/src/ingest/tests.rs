@@ -6,6 +6,7 @@ use crate::{grants, scopes};
 use hearth_protocol::access::SiteKind;
 use hearth_protocol::document::{StoredChange, rebuild};
 use hearth_protocol::head::{HeadSignature, Run, Writer};
+use hearth_protocol::record::Entry;
 use hearth_protocol::scope::{Month, Scope, Section, Subject};
 use hearth_protocol::sync::digest::Digest;
 use hearth_protocol::wire::limits;
@@ -254,8 +255,10 @@ async fn a_change_after_the_record_was_taken_away_goes_to_the_quarantine_and_can
     let unsent = pen.write(notes);
     assert_eq!(hub.push(1, unsent.clone()).await, [rejected("not-granted")]);
     hub.assign(HOME, 1).await;
+    let before = hub.head(HOME).await;
     let result = hub.store.write(|t| retry(t, 1, NOW)).await.unwrap();
     assert_eq!(result, Some(accepted(3)));
+    assert!(hub.head(HOME).await > before, "who wrote it compares, and hears of it");
     assert_eq!(hub.push(1, unsent).await, [ChangeResult::Duplicate(Sequence(3))]);
     let settled = hub.store.write(|t| dismiss(t, 1, "late", NOW)).await;
     assert!(matches!(settled, Err(StoreError::Logic(_))));
@@ -270,14 +273,49 @@ async fn push_dated(scope: Scope, happened: Timestamp, recorded: Timestamp) -> C
 }
 
 #[tokio::test]
-async fn an_entry_from_the_future_or_from_a_clock_without_battery_goes_to_the_quarantine() {
+async fn what_a_wrong_clock_dated_is_taken_in_with_all_that_builds_on_it_and_noted() {
+    let (hub, mut pen) = (region().await, Pen::new(1));
     let safety = scope(1, Section::Safety);
     let far = NOW.plus_ms(limits::FUTURE_MS_MAX + 1);
-    assert_eq!(push_dated(safety, far, NOW).await, rejected("dated-in-the-future"));
-    assert_eq!(push_dated(safety, NOW, far).await, rejected("dated-in-the-future"));
-    assert_eq!(push_dated(safety, NOW, Timestamp(5)).await, rejected("recorded-too-early"));
     let near = NOW.plus_ms(limits::FUTURE_MS_MAX);
-    assert_eq!(push_dated(safety, near, near).await, accepted(2));
+    let stated = [(far, NOW), (NOW, far), (NOW, Timestamp(5)), (near, near)];
+    let mut changes = Vec::new();
+    for (happened, recorded) in stated {
+        let entry = Entry { recorded, ..entry(pen.next_id(), happened) };
+        changes.extend(pen.add(safety, vec![entry]));
+    }
+    assert_eq!(hub.push(1, changes).await, (1..=5).map(accepted).collect::<Vec<_>>());
+    let noted = hub.store.read(|c| {
+        let mut select = c.prepare(
+            "SELECT code FROM misdated ORDER BY (SELECT seq FROM change WHERE change.hash = misdated.hash)",
+        )?;
+        let codes = select.query_map([], |row| row.get::<_, String>(0))?;
+        Ok(codes.collect::<Result<Vec<_>, _>>()?)
+    });
+    let [future, early] = ["dated-in-the-future", "recorded-too-early"].map(str::to_owned);
+    assert_eq!(noted.await.unwrap(), [future.clone(), future, early]);
+}
+
+#[tokio::test]
+async fn what_is_dated_into_a_month_far_ahead_is_taken_in_once_that_month_is_near_and_its_writer_hears_of_it()
+{
+    let (hub, mut pen) = (region().await, Pen::new(1));
+    let in_days = |days: i64| NOW.plus_ms(days * 24 * 3_600_000);
+    let month = |days| Scope::of_resident(resident(1), Section::Notes, in_days(days)).unwrap();
+    let mut write = |days| {
+        let id = pen.next_id();
+        pen.add(month(days), vec![entry(id, in_days(days))])
+    };
+    assert_eq!(hub.push(1, write(30)).await, [accepted(1), accepted(2)]);
+    let far = write(90);
+    assert_eq!(hub.push(1, far.clone()).await[1], rejected("month-out-of-range"));
+    dates::judge_again(&hub.store, in_days(30)).await.unwrap();
+    assert_eq!(hub.count("quarantine WHERE settled_at IS NULL").await, 1);
+    let before = hub.head(HOME).await;
+    dates::judge_again(&hub.store, in_days(60)).await.unwrap();
+    assert_eq!(hub.count("quarantine WHERE settled_at IS NULL").await, 0);
+    assert!(hub.head(HOME).await > before, "else the writer would not compare, and take it for refused");
+    assert_eq!(hub.push(1, far).await[1], ChangeResult::Duplicate(Sequence(2)));
 }
 
 #[tokio::test]

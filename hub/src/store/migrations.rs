@@ -15,6 +15,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("repair", include_str!("schema/0007_repair.sql")),
     ("heads", include_str!("schema/0008_heads.sql")),
     ("heads ahead", include_str!("schema/0009_heads_ahead.sql")),
+    ("misdated", include_str!("schema/0010_misdated.sql")),
 ];
 
 /// The version of the schema that this software writes.

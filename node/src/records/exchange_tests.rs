@@ -230,6 +230,25 @@ async fn a_change_that_the_hub_refused_is_shown_and_not_sent_again() {
 }
 
 #[tokio::test]
+async fn what_the_hub_refused_and_took_in_later_is_asked_about_when_both_are_compared() {
+    let a = Sample::new().await;
+    let mut order = Order::default();
+    write(&a, 1, 1, "one").await;
+    order.pull(&a.records).await;
+    write(&a, 1, 2, "two").await;
+    let one = a.records.outbox(0, usize::MAX).await.unwrap().groups[0].group.changes[0].clone();
+    let (scope, hash) = (one.scope, one.change.hash);
+    let result = ChangeResult::Rejected("month-out-of-range".to_owned());
+    a.records.settle(vec![Settled { scope, hash, result }]).await.unwrap();
+    assert_eq!(order.place(scope, &one.change), ChangeResult::Accepted(Sequence(3)));
+    order.pull(&a.records).await;
+    assert_ne!(a.records.held().await.unwrap().digest, order.digest());
+    a.records.hashes(vec![scope]).await.unwrap();
+    order.pull(&a.records).await;
+    assert_eq!(a.records.held().await.unwrap().digest, order.digest());
+}
+
+#[tokio::test]
 async fn what_was_refused_while_a_record_was_not_granted_goes_out_once_it_is() {
     let sample = Sample::new().await;
     let entry = write(&sample, 1, 1, "a").await;

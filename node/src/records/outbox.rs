@@ -224,6 +224,32 @@ pub(super) fn offer_again(tx: &Tx<'_>, subject: Subject) -> Result<(), StoreErro
     Ok(())
 }
 
+/// Changes that the hub refused, in a document of a record that is held.
+const REFUSED: &str =
+    "refused <> ?1 AND change IN (SELECT change.id FROM change JOIN scope ON scope.id = change.scope
+    WHERE scope.key = ?2 AND NOT EXISTS (
+      SELECT 1 FROM resident WHERE resident.id = substr(scope.subject, 2) AND state <> 'granted'))";
+
+/// Whether the hub refused something of these documents.
+pub(super) fn has_refused(connection: &Connection, scopes: &[Scope]) -> Result<bool, StoreError> {
+    let mut select = connection.prepare_cached(&format!("SELECT 1 FROM outbox WHERE {REFUSED}"))?;
+    for scope in scopes {
+        if select.exists(params![PENDING, scope.to_key()])? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Offers what the hub refused of these documents once more: it may have been taken in there since.
+pub(super) fn offer_refused(tx: &Tx<'_>, scopes: &[Scope]) -> Result<(), StoreError> {
+    let mut update = tx.prepare_cached(&format!("UPDATE outbox SET refused = NULL WHERE {REFUSED}"))?;
+    for scope in scopes {
+        update.execute(params![PENDING, scope.to_key()])?;
+    }
+    Ok(())
+}
+
 /// Answers whether something was erased that had waited for these changes to be at the hub.
 fn settle(tx: &mut Tx<'_>, now: Timestamp, settled: &[Settled]) -> Result<bool, StoreError> {
     // A document's row is read and written once, however many of its changes are answered.

@@ -23,7 +23,16 @@ impl Records {
     }
 
     /// The hashes of all changes of these scopes, those that wait for the hub included; without scopes that are not held.
+    ///
+    /// What the hub refused of them goes out once more: a person there, or time, may have let it in, and then it is what
+    /// the two differ in.
     pub async fn hashes(&self, scopes: Vec<Scope>) -> Result<HeldScopes, StoreError> {
+        let differing = scopes.clone();
+        if self.0.store.read(move |connection| outbox::has_refused(connection, &differing)).await? {
+            let differing = scopes.clone();
+            self.0.store.write(move |tx| outbox::offer_refused(tx, &differing)).await?;
+            self.count_waiting().await;
+        }
         self.0
             .store
             .read(move |connection| {

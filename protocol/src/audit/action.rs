@@ -111,6 +111,8 @@ actions! {
     67 Restore "restore",
     /// A change came for which no signature of its writer vouches.
     68 HeadFault "head-fault",
+    /// An entry came whose times say that its node's clock is wrong.
+    69 Misdated "misdated",
 
     /// A site was added.
     80 SiteAdd "site-add",

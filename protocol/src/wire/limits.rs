@@ -96,7 +96,7 @@ pub const AUDIT_EVENTS_MAX: usize = 512;
 pub const BACKFILL_STREAMS_MAX: u8 = 4;
 
 /// How far into the future an entry may be dated, in milliseconds: a tablet's clock may be a little fast, and a day
-/// allows for a wrong time zone. Beyond it the change goes to the quarantine.
+/// allows for a wrong time zone. Beyond it a node refuses the entry, and the hub notes that a clock is wrong.
 pub const FUTURE_MS_MAX: i64 = 24 * 60 * 60 * 1000;
 
 /// Largest FHIR document read at once, in bytes. A lifetime of one person as a main record's Bundle is 1 to 10 MB.

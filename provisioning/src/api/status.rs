@@ -120,7 +120,7 @@ pub enum Alarm {
     Stuck,
     /// Its certificate ends within two weeks.
     CertificateEnds,
-    /// Its clock is more than five minutes off.
+    /// Its clock is more than five minutes off, or dated an entry within the last day that cannot have been then.
     Clock,
     /// Less than 5 GB free.
     Disk,

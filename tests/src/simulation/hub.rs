@@ -7,6 +7,7 @@ use anyhow::Context as _;
 use hearth_hub::clock::Clock;
 use hearth_hub::enrol::{Certifier, Enrolment};
 use hearth_hub::heads::{self, HeadKeys};
+use hearth_hub::ingest::dates;
 use hearth_hub::listen::{self, Datagrams, Doors, Hub, Links, Streams};
 use hearth_hub::random::Random;
 use hearth_hub::store::{Store, StoreOptions, Tasks, Work};
@@ -90,6 +91,7 @@ async fn once(shared: &Shared, host: &Arc<HubHost>, certifier: &Arc<Certifier>) 
         }),
     );
     let compacting = tokio::spawn(compact::run(store.clone(), hub.clock.clone(), stop.clone()));
+    let dates = tokio::spawn(dates::run(store.clone(), hub.clock.clone(), stop.clone()));
     host.offers(Some(store.clone()));
     tokio::select! {
         biased;
@@ -97,6 +99,7 @@ async fn once(shared: &Shared, host: &Arc<HubHost>, certifier: &Arc<Certifier>) 
         () = host.do_deeds(store.clone()) => {}
     }
     compacting.await?;
+    dates.await?;
     store.close().await;
     Ok(())
 }

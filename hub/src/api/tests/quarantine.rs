@@ -2,6 +2,7 @@
 
 use hearth_protocol::access::SiteKind;
 use hearth_protocol::scope::Section;
+use hearth_protocol::wire::message::{ChangeResult, Sequence};
 use hearth_provisioning::api::{
     Quarantine, QuarantineDecision, QuarantineOutcome, QuarantinedChange, QuarantinedDetail,
 };
@@ -83,4 +84,33 @@ async fn a_change_that_is_discarded_stays_with_the_reason() {
         assert_eq!(hub.post(missing, discard.clone()).await.problem(), ProblemKind::NotFound, "{missing}");
     }
     assert_eq!(hub.get("/api/v1/quarantine?sort=x").await.problem(), ProblemKind::Invalid);
+}
+
+#[tokio::test]
+async fn what_a_wrong_clock_dated_is_an_alarm_of_its_site_and_is_sent_to_no_main_care_record() {
+    let hub = Hub::start().await;
+    let test = TestHub { folder: tempfile::tempdir().unwrap(), store: hub.store.clone() };
+    test.add_site("VL1AB", SiteKind::CareHome, 7).await;
+    let resident = hub.add_resident(1).await;
+    let site = "VL1AB".parse().unwrap();
+    hub.store.write(move |t| grants::assign(t, site, resident, NOW)).await.unwrap();
+    let has_alarm = async || {
+        let fleet: Fleet = hub.get(Path::STATUS).await.is(StatusCode::OK);
+        fleet.sites[0].alarms.contains(&hearth_provisioning::api::Alarm::Clock)
+    };
+    let mut pen = Pen::new(7);
+    test.push(7, pen.write(scope(1, Section::Safety))).await;
+    assert!(!has_alarm().await);
+    let ahead = NOW.plus_ms(48 * 3_600_000);
+    let entry = crate::testing::entry(pen.next_id(), ahead);
+    let change = pen.add(scope(1, Section::Safety), vec![entry]);
+    assert_eq!(test.push(7, change).await, [ChangeResult::Accepted(Sequence(3))]);
+    assert!(has_alarm().await);
+    let states = hub.store.read(|c| {
+        let mut select = c.prepare("SELECT counter, state, code FROM owed ORDER BY counter")?;
+        let rows = select.query_map([], |row| Ok((row.get::<_, u64>(0)?, row.get(1)?, row.get(2)?)))?;
+        Ok(rows.collect::<Result<Vec<(u64, String, Option<String>)>, _>>()?)
+    });
+    let misdated = Some("dated-in-the-future".to_owned());
+    assert_eq!(states.await.unwrap(), [(1, "queued".to_owned(), None), (2, "rejected".to_owned(), misdated)]);
 }

@@ -86,12 +86,17 @@ pub(crate) fn meaning(code: &str) -> &'static str {
         "section-not-writable" => {
             "A site of this kind may not write to this section. A release changes nothing: discard it."
         }
-        "dated-in-the-future" => {
-            "The node's clock was ahead. Once that time has come, a release takes the entries in as they are dated."
+        "dated-in-the-future" | "recorded-too-early" => {
+            "The node's clock was wrong. The hub takes the entries in as they are dated, within ten minutes."
         }
-        "recorded-too-early" | "wrong-month" | "month-out-of-range" => {
-            "The node's clock was wrong, so the entries stand in a time that cannot be. A release changes nothing: \
-             have the site write them again, then discard this."
+        "month-out-of-range" => {
+            "The node's clock was wrong, so the entries stand in a month that lies too far off. Once a month to come is \
+             near, the hub takes them in as they are dated. Have the site write them again, so that they are seen; \
+             discard them only where they stand in a year long past."
+        }
+        "wrong-month" => {
+            "The entries stand in another month than they say. A release changes nothing: have the site write them \
+             again, then discard this."
         }
         "foreign-install" | "install-not-active" | "unsigned" | "bad-signature" | "unknown-signer"
         | "on-unvouched" => {
