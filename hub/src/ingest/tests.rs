@@ -680,11 +680,9 @@ async fn a_database_from_before_heads_were_signed_goes_on() {
 async fn written_and_erased(hub: &TestHub, pen: &mut Pen, scope: Scope) {
     hub.push(1, pen.write(scope)).await;
     let mut erased = pen.clone();
-    let mut late = entry(erased.next_id(), NOW);
-    late.happened = NOW.plus_ms(limits::FUTURE_MS_MAX + 1);
-    late.recorded = late.happened;
-    let refused = erased.add(scope, vec![late]);
-    assert_eq!(hub.push(1, refused.clone()).await, [rejected("dated-in-the-future")]);
+    let misplaced = entry(erased.next_id(), NOW.plus_ms(-90 * 24 * 60 * 60 * 1000));
+    let refused = erased.add(scope, vec![misplaced]);
+    assert_eq!(hub.push(1, refused.clone()).await, [rejected("wrong-month")]);
     let upon = erased.write(scope);
     assert_eq!(hub.push(1, upon).await, [ChangeResult::Pending(refused[0].change.hash)]);
     hub.revoke(HOME, 1, RevokeMode::Forget).await.unwrap();
