@@ -34,7 +34,6 @@ use uuid::Uuid;
 
 pub use draft::{AddError, Added, CLAIM_MS, Claim, DRAFTS_MAX, Draft, HeldBy};
 pub use evict::{MONTHS_KEPT, MonthHeld};
-pub use heads::SignerKey;
 pub use intake::IntakeError;
 pub use link::{Line, LinkState};
 pub use outbox::Outbox;

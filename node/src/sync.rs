@@ -9,7 +9,6 @@ mod effects;
 mod errands;
 pub(crate) mod link;
 mod probe;
-mod signers;
 mod silence;
 mod tcp;
 pub(crate) mod tls;

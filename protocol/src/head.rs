@@ -9,6 +9,7 @@
 //! A document's first change is the same everywhere, so [`document::check`](crate::document::check) proves it by
 //! itself, and it is in no run.
 
+mod certified;
 mod sift;
 mod signer;
 
@@ -18,6 +19,7 @@ use blake3::hazmat::{ContextKey, HasherExt as _, hash_derive_key_context};
 use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
 use minicbor::{Decode, Encode};
 
+pub use certified::{SignerError, SignerKey};
 pub use sift::{Came, Sifted, sift};
 pub use signer::{Signer, SignerName, SignerNameError};
 

@@ -10,13 +10,11 @@ mod identity;
 mod peer;
 mod profile;
 mod request;
-mod signer;
 mod trust;
 mod web;
 
 pub use identity::{HubName, IdentityKey, IdentityRoot, IssuingAuthority, Region};
 pub use peer::{PeerError, PeerIdentity, certified_key};
-pub use signer::certified_signer;
 pub use trust::{TrustBundle, fingerprint, pem_of_chain};
 pub use web::{WebAuthority, WebKey, WebNames};
 

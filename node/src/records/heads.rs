@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use ed25519_dalek::VerifyingKey;
 use hearth_protocol::audit::{Action, Code, Outcome, What, Who};
 use hearth_protocol::document::{self, CheckedChange};
-use hearth_protocol::head::{HeadFault, Run, RunHash, SignedHead, Voucher};
-use hearth_protocol::id::{ChangeHash, InstallId, SiteId};
+use hearth_protocol::head::{HeadFault, Run, RunHash, SignedHead, SignerKey, Voucher};
+use hearth_protocol::id::{ChangeHash, InstallId};
 use hearth_protocol::scope::Scope;
 use hearth_protocol::sync::digest::Digest;
 use hearth_protocol::time::Timestamp;
@@ -20,17 +20,6 @@ use super::documents::{self, ScopeRow};
 use super::outbox::OwnRun;
 use super::{Records, Site, repair, row, trail};
 use crate::store::StoreError;
-
-/// An installation and the key with which it signs, as a certificate of the region says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SignerKey {
-    /// The installation.
-    pub install: InstallId,
-    /// Its site; none for the hub.
-    pub site: Option<SiteId>,
-    /// Its Ed25519 key.
-    pub key: VerifyingKey,
-}
 
 impl Records {
     /// Keeps keys whose certificates were checked. The first key of an installation stays; another one is not taken,

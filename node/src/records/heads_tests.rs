@@ -1,6 +1,7 @@
 //! What a node believes of what the hub sends, and what becomes of the rest.
 
 use hearth_protocol::document;
+use hearth_protocol::head::SignerKey;
 use hearth_protocol::scope::Section;
 use hearth_protocol::sync::node::{Intake, IntakeItem};
 use hearth_protocol::wire::message::{FeedNumber, Sequence, SnapshotPart};

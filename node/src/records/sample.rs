@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use ed25519_dalek::SigningKey;
 use hearth_protocol::access::SiteKind;
+use hearth_protocol::head::SignerKey;
 use hearth_protocol::id::{EntryId, InstallId, ResidentId, StaffId};
 use hearth_protocol::record::mar::{Administration, Outcome};
 use hearth_protocol::record::notes::Note;
@@ -13,7 +14,7 @@ use hearth_protocol::time::Timestamp;
 use tempfile::TempDir;
 use uuid::Uuid;
 
-use super::{Draft, IdempotencyKey, Records, Requester, SignerKey, Site};
+use super::{Draft, IdempotencyKey, Records, Requester, Site};
 use crate::clock::{Clock, ManualTime};
 use crate::keys::DataKey;
 use crate::random::Random;

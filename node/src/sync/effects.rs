@@ -7,7 +7,7 @@ use hearth_protocol::wire::message::{Refused, Welcome};
 use hearth_protocol::wire::{Channel, Message, Transport};
 
 use super::link::Link;
-use super::{CLOSE_DONE, Sync, moment, signers};
+use super::{CLOSE_DONE, Sync, moment};
 use crate::records::{IntakeError, Line, Outbox};
 use crate::store::StoreError;
 
@@ -125,11 +125,11 @@ impl Sync {
     async fn keep_signers(&self, intake: &Intake) -> Result<(), StoreError> {
         let (region, roots) = (self.records.site().region, self.install.borrow().roots());
         let mut keys = Vec::new();
-        for signer in signers::of(intake) {
-            match signers::check(signer, region, &roots) {
+        for signer in intake.signers() {
+            match signer.key(region, &roots) {
                 Ok(key) => keys.push(key),
                 Err(reason) => {
-                    tracing::error!(install = %signer.install, reason, "a writer's certificate is not believed");
+                    tracing::error!(install = %signer.install, %reason, "a writer's certificate is not believed");
                 }
             }
         }

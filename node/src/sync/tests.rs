@@ -392,36 +392,3 @@ async fn a_hub_of_another_region_learns_nothing() {
     assert!(connecting.await.is_err(), "the node took a certificate of another region");
     running.end().await;
 }
-
-#[tokio::test]
-async fn a_certificate_says_whose_key_it_is_to_its_own_region_alone_and_for_ever() {
-    let (hub, other) = (Hub::new(), Hub::new());
-    let (region, install) = (Uuid::from_u128(5), InstallId(99));
-    let site = Some("OTHER".parse().unwrap());
-    let name = SignerName { region, site, install };
-    let (chain, key) = hub.signer(&name.to_string());
-    let signer = Signer { install, chain };
-    let roots = [hub.root.clone()];
-    let known = signers::check(&signer, region, &roots).unwrap();
-    assert_eq!((known.install, known.site, known.key), (install, site, key.verifying_key()));
-
-    let refused = |signer: &Signer, region, roots: &[_]| signers::check(signer, region, roots).unwrap_err();
-    let of_other_region = "it is of another installation";
-    assert_eq!(refused(&signer, Uuid::from_u128(6), &roots), of_other_region);
-    assert_eq!(
-        refused(&Signer { install: InstallId(98), ..signer.clone() }, region, &roots),
-        of_other_region
-    );
-    let no_root = "no root of the region vouches for it";
-    assert_eq!(refused(&signer, region, std::slice::from_ref(&other.root)), no_root);
-    let (forged, _) = other.signer(&name.to_string());
-    assert_eq!(refused(&Signer { install, chain: forged }, region, &roots), no_root);
-    let (unnamed, _) = hub.signer("spiffe://elsewhere/1");
-    assert_eq!(refused(&Signer { install, chain: unnamed }, region, &roots), "its name is of another form");
-    assert_eq!(refused(&Signer { install, chain: Vec::new() }, region, &roots), "there is no certificate");
-    for at in [0, 60, 200] {
-        let mut damaged = signer.clone();
-        damaged.chain[0].0[at] ^= 1;
-        assert!(signers::check(&damaged, region, &roots).is_err(), "byte {at}");
-    }
-}

@@ -9,7 +9,7 @@ use repair::Repair;
 use super::backoff::Backoff;
 use super::digest::Digest;
 use super::{GREETING_MS, VERSIONS, Violation};
-use crate::head::SignedHead;
+use crate::head::{SignedHead, Signer};
 use crate::id::{ChangeHash, InstallId, SiteId};
 use crate::scope::Scope;
 use crate::time::Moment;
@@ -74,6 +74,18 @@ pub struct Intake {
     pub cursor: Option<FeedNumber>,
     /// The hub's digest at that cursor, to compare with the node's own after the commit.
     pub digest: Option<Digest>,
+}
+
+impl Intake {
+    /// The certificates that came with it.
+    pub fn signers(&self) -> impl Iterator<Item = &Signer> {
+        self.items.iter().flat_map(|item| match item {
+            IntakeItem::Feed(feed) => feed.signers.as_slice(),
+            IntakeItem::Snapshot(part) => part.signers.as_slice(),
+            IntakeItem::Outline(outline) => outline.signers.as_slice(),
+            IntakeItem::Grant(_) | IntakeItem::Revoke(_) => &[],
+        })
+    }
 }
 
 /// A group of changes that waits to be sent.

@@ -3,16 +3,14 @@
 use std::path::PathBuf;
 
 use data_encoding::HEXLOWER;
-use ed25519_dalek::VerifyingKey;
-use hearth_protocol::head::{HeadSignature, Run, RunHash, SignerName, Voucher, Writer};
+use hearth_protocol::head::{HeadSignature, Run, RunHash, Signer, SignerKey, Voucher, Writer};
 use hearth_protocol::id::{ChangeHash, EntryId, ResidentId, SiteId};
 use hearth_protocol::scope::Scope;
-use hearth_protocol::wire::message::RegionId;
+use hearth_protocol::wire::message::{CertificateBytes, RegionId};
 use hearth_provisioning::api::{HeadProof, Path, ResidentRef, SignedEntry, SignedQuery};
-use hearth_provisioning::authority::{TrustBundle, certified_signer};
+use hearth_provisioning::authority::TrustBundle;
 use hearth_provisioning::file;
 use reqwest::Method;
-use rustls_pki_types::CertificateDer;
 use serde::Serialize;
 
 use super::{Session, context};
@@ -64,12 +62,12 @@ pub(crate) async fn run(session: &Session, command: &Signed) -> Result<(), Failu
     } else {
         Err("the answer is about another entry".to_owned())
     };
-    let (name, key) = proven.as_ref().map_or((None, None), |(name, key)| (Some(*name), Some(*key)));
+    let known = proven.as_ref().ok().copied();
     let shown = Shown {
         signed: proven.is_ok(),
         fault: proven.err(),
-        signed_by_site: name.and_then(|name| name.site),
-        key: key.map(|key| HEXLOWER.encode(&key)),
+        signed_by_site: known.and_then(|known| known.site),
+        key: known.map(|known| HEXLOWER.encode(known.key.as_bytes())),
         entry,
     };
     session.output.data(&shown, text)?;
@@ -114,20 +112,16 @@ fn roots_of_region(session: &Session) -> Result<PathBuf, Failure> {
 }
 
 /// The installation's name and key, when its signature vouches for the change.
-fn prove(entry: &SignedEntry, roots: &TrustBundle) -> Result<(SignerName, [u8; 32]), String> {
+fn prove(entry: &SignedEntry, roots: &TrustBundle) -> Result<SignerKey, String> {
     let proof = entry.proof.as_ref().ok_or("no signed head reaches its change")?;
-    let chain = proof.chain.iter().map(|der| Ok(CertificateDer::from(bytes(der)?)));
-    let chain: Vec<CertificateDer<'_>> = chain.collect::<Result<_, String>>()?;
-    let (name, key) = certified_signer(&chain, roots).map_err(|error| error.to_string())?;
-    if (name.region, name.install) != (entry.region, entry.install) {
-        return Err("the certificate is of another installation".to_owned());
-    }
+    let chain = proof.chain.iter().map(|der| Ok(CertificateBytes(bytes(der)?)));
+    let signer = Signer { install: entry.install, chain: chain.collect::<Result<_, String>>()? };
+    let known = signer.key(entry.region, roots.roots()).map_err(|error| error.to_string())?;
     let scope = Scope::from_key(&bytes(&entry.document_key)?).map_err(|error| error.to_string())?;
     let writer = Writer { region: RegionId(entry.region), scope, install: entry.install };
-    let verifying = VerifyingKey::from_bytes(&key).map_err(|_| "the certificate's key is not sound")?;
     let (voucher, run) = voucher(entry, proof)?;
-    voucher.verify(&writer, run, &verifying).map_err(|fault| fault.to_string())?;
-    Ok((name, key))
+    voucher.verify(&writer, run, &known.key).map_err(|fault| fault.to_string())?;
+    Ok(known)
 }
 
 fn voucher(entry: &SignedEntry, proof: &HeadProof) -> Result<(Voucher, Run), String> {

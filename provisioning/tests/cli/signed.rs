@@ -110,7 +110,7 @@ fn a_certificate_of_another_regions_root_proves_nothing() {
     let roots = other.home.path().join("region/identity/roots.pem");
     let told = asked(|_| {}, &["--roots", roots.to_str().unwrap()]);
     assert_eq!(told.code, 1, "{told:?}");
-    assert!(told.stderr.contains("no root of the region vouches for it"), "{told:?}");
+    assert!(told.stderr.contains("no root of the region vouches for the certificate"), "{told:?}");
 }
 
 proptest! {
