@@ -9,7 +9,7 @@ mod tail;
 use std::collections::{BTreeMap, BTreeSet};
 
 use hearth_protocol::id::{InstallId, ResidentId, SiteId};
-use hearth_protocol::scope::{Month, Scope};
+use hearth_protocol::scope::{Month, Scope, Section};
 use hearth_protocol::sync::hub::{FeedItem, FeedRead};
 use hearth_protocol::wire::message::{FeedNumber, Sequence};
 use rusqlite::types::ValueRef;
@@ -44,6 +44,11 @@ pub struct FeedQuery {
     pub knows: BTreeSet<InstallId>,
 }
 
+/// Sections without which no dose can be given safely.
+const URGENT: [Section; 2] = [Section::Safety, Section::Medicines];
+/// So few rows are read in an instant, and in their order.
+const FEW_ROWS: usize = 32;
+
 /// A row of the dirty index.
 enum Dirty {
     Grant { resident: ResidentId, state: GrantState },
@@ -56,21 +61,26 @@ pub fn read(connection: &Connection, query: &FeedQuery) -> Result<FeedRead, Stor
     let level = level.ok_or_else(|| StoreError::logic(format!("no site {}", query.site)))?;
     let mut read = FeedRead { read_to: query.after, ..FeedRead::default() };
     let mut revoked = Vec::new();
-    let mut bytes = 0;
     let sql = "SELECT feed_no, resident, state, NULL FROM grant_ WHERE site = ?1 AND feed_no > ?2
                UNION ALL SELECT feed_no, NULL, NULL, scope FROM subscription WHERE site = ?1 AND feed_no > ?2
                ORDER BY feed_no";
     let mut select = connection.prepare_cached(sql)?;
-    let mut rows = select.query((query.site.as_str(), query.after.0))?;
-    while let Some(row) = rows.next()? {
+    let rows = select.query_and_then((query.site.as_str(), query.after.0), |row| {
+        Ok::<_, StoreError>((FeedNumber(row.get(0)?), dirty(row)?))
+    })?;
+    let rows: Vec<(FeedNumber, Dirty)> = rows.collect::<Result<_, _>>()?;
+    let mut query = query.clone();
+    let mut bytes = read_urgent(connection, &mut query, &rows, &mut read.items)?;
+    let is_granted: BTreeSet<ResidentId> = read.items.iter().filter_map(granted).collect();
+    for (feed, row) in rows {
         if bytes >= query.bytes_max {
             read.more = true;
             break;
         }
-        let feed = FeedNumber(row.get(0)?);
-        match dirty(row)? {
+        match row {
             Dirty::Grant { resident, state } => {
                 match state.revoked() {
+                    None if is_granted.contains(&resident) => {}
                     None => read.items.push(FeedItem::Grant { feed, resident }),
                     Some(mode) => revoked.push(FeedItem::Revoke { feed, resident, mode }),
                 }
@@ -78,7 +88,7 @@ pub fn read(connection: &Connection, query: &FeedQuery) -> Result<FeedRead, Stor
             }
             Dirty::Scope(scope) => {
                 let left = query.bytes_max.saturating_sub(bytes);
-                let part = tail::read(connection, query, scope, left)?;
+                let part = tail::read(connection, &query, scope, left)?;
                 bytes += part.bytes;
                 read.items.extend(part.items);
                 if !part.is_whole {
@@ -107,6 +117,74 @@ pub fn read(connection: &Connection, query: &FeedQuery) -> Result<FeedRead, Stor
     read.signers = heads::signers(connection, vouching.difference(&query.knows).copied())?;
     read.items.splice(0..0, revoked);
     Ok(read)
+}
+
+/// Reads what a dose can be given by, of everybody, before the rest of anybody: a new node is of use after the first
+/// seconds. The rows are not passed by it; what is read is noted as on its way. Answers how many bytes it read.
+fn read_urgent(
+    connection: &Connection,
+    query: &mut FeedQuery,
+    rows: &[(FeedNumber, Dirty)],
+    items: &mut Vec<FeedItem>,
+) -> Result<u64, StoreError> {
+    let mut bytes = 0;
+    if rows.len() <= FEW_ROWS {
+        return Ok(bytes);
+    }
+    let urgent = rows.iter().filter_map(|(_, row)| match row {
+        Dirty::Scope(scope) if URGENT.contains(&scope.section()) => Some(*scope),
+        Dirty::Scope(_) | Dirty::Grant { .. } => None,
+    });
+    for scope in urgent {
+        if bytes >= query.bytes_max {
+            break;
+        }
+        let part = tail::read(connection, query, scope, query.bytes_max - bytes)?;
+        bytes += part.bytes;
+        if let Some(sequence) = part.items.iter().filter_map(reaches).max() {
+            let sent = query.sent.entry(scope).or_default();
+            *sent = sequence.max(*sent);
+        }
+        items.extend(part.items);
+    }
+    // A record's grant goes before its documents.
+    let ahead: BTreeSet<ResidentId> = items.iter().filter_map(resident_of).collect();
+    let grants = rows.iter().filter_map(|(feed, row)| match row {
+        Dirty::Grant { resident, state } if ahead.contains(resident) && state.revoked().is_none() => {
+            Some(FeedItem::Grant { feed: *feed, resident: *resident })
+        }
+        Dirty::Grant { .. } | Dirty::Scope(_) => None,
+    });
+    items.splice(0..0, grants.collect::<Vec<_>>());
+    Ok(bytes)
+}
+
+fn granted(item: &FeedItem) -> Option<ResidentId> {
+    match item {
+        FeedItem::Grant { resident, .. } => Some(*resident),
+        FeedItem::Revoke { .. }
+        | FeedItem::Tail { .. }
+        | FeedItem::Document { .. }
+        | FeedItem::Outline { .. } => None,
+    }
+}
+
+/// The place in its scope's order up to which an item reaches.
+fn reaches(item: &FeedItem) -> Option<Sequence> {
+    match item {
+        FeedItem::Document { sequence, .. } | FeedItem::Outline { sequence, .. } => Some(*sequence),
+        FeedItem::Tail { changes, .. } => changes.last().map(|change| change.sequence),
+        FeedItem::Grant { .. } | FeedItem::Revoke { .. } => None,
+    }
+}
+
+fn resident_of(item: &FeedItem) -> Option<ResidentId> {
+    match item {
+        FeedItem::Document { scope, .. } | FeedItem::Tail { scope, .. } | FeedItem::Outline { scope, .. } => {
+            scope.resident()
+        }
+        FeedItem::Grant { .. } | FeedItem::Revoke { .. } => None,
+    }
 }
 
 /// Notes what is on an installation's disk, and how far it has read its feed.

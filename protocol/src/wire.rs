@@ -8,6 +8,7 @@ pub mod frame;
 pub mod limits;
 pub mod message;
 pub mod mux;
+mod packed;
 mod receipt;
 pub mod stream;
 

@@ -94,8 +94,7 @@ impl Outlets {
     /// Queues a message on its stream, opening the stream when it is the first.
     pub(super) async fn send(&mut self, channel: Channel, message: &Message) -> Result<(), NotSent> {
         let queue = self.queue(channel).await?;
-        let mut bytes = Vec::new();
-        frame::encode(message, &mut bytes).map_err(|_| NotSent)?;
+        let bytes = frame::encode_plain(message).map_err(|_| NotSent)?;
         queue.send(bytes.into()).await.map_err(|_| NotSent)
     }
 
@@ -126,11 +125,15 @@ impl Outlets {
 }
 
 async fn write(mut sender: Sender, mut frames: mpsc::Receiver<Bytes>) {
-    while let Some(bytes) = frames.recv().await {
+    let (mut waiting, mut bytes) = (Vec::new(), Vec::new());
+    while frames.recv_many(&mut waiting, FRAMES_WAITING).await > 0 {
+        frame::pack(waiting.iter().map(AsRef::as_ref), &mut bytes);
+        waiting.clear();
         if sender.send(&bytes).await.is_err() {
             return;
         }
         count_bytes("sent", bytes.len());
+        bytes.clear();
     }
     sender.finish().await;
 }

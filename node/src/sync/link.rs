@@ -100,12 +100,14 @@ impl Drop for Link {
 }
 
 async fn write(mut sender: Sender, mut queue: mpsc::Receiver<Message>) {
-    let mut bytes = Vec::new();
-    while let Some(message) = queue.recv().await {
-        if frame::encode(&message, &mut bytes).is_err() {
-            tracing::error!(message = message.name(), "a message is longer than a frame");
+    let (mut waiting, mut bytes) = (Vec::new(), Vec::new());
+    while queue.recv_many(&mut waiting, WRITES).await > 0 {
+        let Ok(frames) = waiting.iter().map(frame::encode_plain).collect::<Result<Vec<_>, _>>() else {
+            tracing::error!("a message is longer than a frame");
             break;
-        }
+        };
+        frame::pack(frames.iter().map(Vec::as_slice), &mut bytes);
+        waiting.clear();
         if sender.send(&bytes).await.is_err() {
             break;
         }

@@ -5,6 +5,8 @@ use super::message::Message;
 
 /// Bodies shorter than this go as they are: zstd makes them no smaller.
 const COMPRESS_FROM_BYTES: usize = 160;
+/// Type of a frame that holds others, compressed together.
+const PACK: u8 = 0;
 const PLAIN: u8 = 0;
 const ZSTD: u8 = 1;
 /// Fastest level that still finds the repeats of names and directions in a tail of changes.
@@ -44,21 +46,59 @@ impl FrameError {
 
 /// Appends the frame of a message to `out`.
 pub fn encode(message: &Message, out: &mut Vec<u8>) -> Result<(), FrameError> {
-    let plain = message.to_cbor();
-    if plain.len() >= limits::FRAME_BYTES_MAX {
-        return Err(FrameError::TooLong);
+    let plain = plain(message)?;
+    match compressed(&plain) {
+        Some(packed) => put(message.kind(), ZSTD, &packed, out),
+        None => put(message.kind(), PLAIN, &plain, out),
     }
-    let packed = (plain.len() >= COMPRESS_FROM_BYTES)
-        .then(|| zstd::bulk::compress(&plain, ZSTD_LEVEL).ok())
-        .flatten()
-        .filter(|packed| packed.len() < plain.len());
-    let (compression, body) = packed.as_ref().map_or((PLAIN, &plain), |packed| (ZSTD, packed));
+    Ok(())
+}
+
+/// The frame of a message as it is, for [`pack`].
+pub fn encode_plain(message: &Message) -> Result<Vec<u8>, FrameError> {
+    let (plain, mut frame) = (plain(message)?, Vec::new());
+    put(message.kind(), PLAIN, &plain, &mut frame);
+    Ok(frame)
+}
+
+/// Appends frames that wait for one stream to `out`, as few packs: what they have in common is said once.
+pub fn pack<'a>(frames: impl IntoIterator<Item = &'a [u8]>, out: &mut Vec<u8>) {
+    let mut together = Vec::new();
+    for frame in frames {
+        if !together.is_empty() && together.len() + frame.len() > limits::PACK_BYTES {
+            put_pack(&together, out);
+            together.clear();
+        }
+        together.extend_from_slice(frame);
+    }
+    put_pack(&together, out);
+}
+
+fn put_pack(frames: &[u8], out: &mut Vec<u8>) {
+    match compressed(frames) {
+        Some(packed) => put(PACK, ZSTD, &packed, out),
+        None => out.extend_from_slice(frames),
+    }
+}
+
+fn plain(message: &Message) -> Result<Vec<u8>, FrameError> {
+    let plain = message.to_cbor();
+    // With its head it has to fit a pack.
+    let fits = plain.len() + 2 + LENGTH_BYTES_MAX <= limits::FRAME_BYTES_MAX;
+    fits.then_some(plain).ok_or(FrameError::TooLong)
+}
+
+fn compressed(plain: &[u8]) -> Option<Vec<u8>> {
+    let packed = (plain.len() >= COMPRESS_FROM_BYTES).then(|| zstd::bulk::compress(plain, ZSTD_LEVEL).ok());
+    packed.flatten().filter(|packed| packed.len() < plain.len())
+}
+
+fn put(kind: u8, compression: u8, body: &[u8], out: &mut Vec<u8>) {
     out.reserve(body.len() + LENGTH_BYTES_MAX + 2);
-    out.push(message.kind());
+    out.push(kind);
     put_length(body.len() + 1, out);
     out.push(compression);
     out.extend_from_slice(body);
-    Ok(())
 }
 
 /// The message of a frame; `None` for a type that this software does not know, which a newer peer may send.
@@ -75,7 +115,8 @@ pub fn decode(frame: &Frame) -> Result<Option<Message>, FrameError> {
     }
 }
 
-fn put_length(length: usize, out: &mut Vec<u8>) {
+/// Appends a number as seven bits a byte, the lowest first.
+pub(super) fn put_length(length: usize, out: &mut Vec<u8>) {
     let mut rest = length;
     loop {
         let low = u8::try_from(rest & 0x7f).unwrap_or(0);
@@ -88,16 +129,64 @@ fn put_length(length: usize, out: &mut Vec<u8>) {
     }
 }
 
-/// Cuts a stream of bytes into frames, however the bytes arrive.
+/// Cuts a stream of bytes into frames, however the bytes arrive, and takes them out of packs.
 #[derive(Debug, Default)]
 pub struct FrameDecoder {
-    buffer: Vec<u8>,
-    start: usize,
+    stream: Cutter,
+    pack: Option<Cutter>,
 }
 
 impl FrameDecoder {
     /// Takes in bytes as they came.
     pub fn feed(&mut self, bytes: &[u8]) {
+        self.stream.feed(bytes);
+    }
+
+    /// The next whole frame, if it has arrived.
+    pub fn poll(&mut self) -> Result<Option<Frame>, FrameError> {
+        loop {
+            if let Some(pack) = &mut self.pack {
+                match pack.poll()? {
+                    Some(frame) if frame.kind == PACK => return Err(FrameError::Malformed),
+                    Some(frame) => return Ok(Some(frame)),
+                    None if pack.is_inside_frame() => return Err(FrameError::Malformed),
+                    None => self.pack = None,
+                }
+            }
+            match self.stream.poll()? {
+                Some(frame) if frame.kind == PACK => {
+                    self.pack = Some(Cutter { buffer: unpack(&frame)?, start: 0 });
+                }
+                other => return Ok(other),
+            }
+        }
+    }
+
+    /// Whether bytes of an unfinished frame are held: a stream that ends now was cut.
+    pub fn is_inside_frame(&self) -> bool {
+        self.pack.is_some() || self.stream.is_inside_frame()
+    }
+}
+
+/// The frames of a pack. The bound is on what comes out, so a small pack cannot fill the memory.
+fn unpack(frame: &Frame) -> Result<Vec<u8>, FrameError> {
+    match frame.body.split_first() {
+        Some((&ZSTD, packed)) => {
+            zstd::bulk::decompress(packed, limits::FRAME_BYTES_MAX).map_err(|_| FrameError::Malformed)
+        }
+        Some(_) | None => Err(FrameError::Malformed),
+    }
+}
+
+/// Cuts bytes into frames.
+#[derive(Debug, Default)]
+struct Cutter {
+    buffer: Vec<u8>,
+    start: usize,
+}
+
+impl Cutter {
+    fn feed(&mut self, bytes: &[u8]) {
         if self.start > 0 && self.start == self.buffer.len() {
             self.buffer.clear();
             self.start = 0;
@@ -108,8 +197,7 @@ impl FrameDecoder {
         self.buffer.extend_from_slice(bytes);
     }
 
-    /// The next whole frame, if it has arrived.
-    pub fn poll(&mut self) -> Result<Option<Frame>, FrameError> {
+    fn poll(&mut self) -> Result<Option<Frame>, FrameError> {
         let rest = self.buffer.get(self.start..).unwrap_or_default();
         let Some((kind, after)) = rest.split_first() else { return Ok(None) };
         let Some((length, length_bytes)) = read_length(after)? else { return Ok(None) };
@@ -119,8 +207,7 @@ impl FrameDecoder {
         Ok(Some(frame))
     }
 
-    /// Whether bytes of an unfinished frame are held: a stream that ends now was cut.
-    pub fn is_inside_frame(&self) -> bool {
+    fn is_inside_frame(&self) -> bool {
         self.start < self.buffer.len()
     }
 }

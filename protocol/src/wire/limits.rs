@@ -49,11 +49,16 @@ pub const SNAPSHOT_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// Largest file beside a record: a scanned letter of many pages.
 pub const BLOB_BYTES_MAX: usize = 32 * 1024 * 1024;
 
-/// Most changes in one frame of a push or a feed.
-pub const CHANGES_PER_FRAME_MAX: usize = 512;
+/// Bytes of frames that are compressed together, before compression. Too small and each says again what the one before it
+/// said; too large and a screen waits for the last of them.
+pub const PACK_BYTES: usize = 512 * 1024;
+
+/// Most changes in one frame of a push or a feed. A week's work of a site goes in four: each carries a signed head for
+/// every document in it. Too many, and others wait for the hub while it stores them.
+pub const CHANGES_PER_FRAME_MAX: usize = 2048;
 
 /// Bytes of changes after which a push or feed frame is closed: large enough to compress, small enough to interleave.
-pub const CHANGES_FRAME_BYTES: usize = 256 * 1024;
+pub const CHANGES_FRAME_BYTES: usize = 512 * 1024;
 
 /// Bytes that the hub sends to a node ahead of what the node has told to be on its disk.
 pub const FEED_CREDIT_BYTES: u64 = 8 * 1024 * 1024;

@@ -312,7 +312,7 @@ pub struct Changes {
     #[n(0)]
     pub batch: u64,
     /// The changes.
-    #[n(1)]
+    #[cbor(n(1), with = "super::packed::groups")]
     pub groups: Vec<ChangeGroup>,
     /// How far each writer of these changes goes in each of their documents, signed.
     #[n(2)]
@@ -382,7 +382,7 @@ pub struct Feed {
     #[n(1)]
     pub scope: Scope,
     /// The changes, in the hub's order, without the node's own.
-    #[n(2)]
+    #[cbor(n(2), with = "super::packed::sequenced")]
     pub changes: Vec<SequencedChange>,
     /// What proves whose they are.
     #[n(3)]
