@@ -10,6 +10,7 @@ mod blobs;
 mod brought_back;
 pub mod dates;
 mod judge;
+mod numbers;
 mod quarantine;
 mod rules;
 

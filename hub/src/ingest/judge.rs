@@ -10,7 +10,8 @@ use hearth_protocol::wire::message::{ChangeResult, Sequence};
 use rusqlite::{Connection, OptionalExtension, Transaction};
 
 use super::{
-    Intake, Item, PENDING_PER_INSTALL_MAX, SCOPE_CHANGES_MAX, blobs, brought_back, dates, quarantine, rules,
+    Intake, Item, PENDING_PER_INSTALL_MAX, SCOPE_CHANGES_MAX, blobs, brought_back, dates, numbers,
+    quarantine, rules,
 };
 use crate::scopes::{self, ScopeState};
 use crate::sites::Install;
@@ -34,7 +35,7 @@ enum Standing {
     Missing(ChangeHash),
     /// It breaks the rule with this code.
     Broken(&'static str),
-    /// Its number was used for another change: there are two of the installation.
+    /// Its number was used for another change, or that of an entry for another: there are two of the installation.
     Cloned,
 }
 
@@ -64,7 +65,12 @@ impl Intake<'_> {
         }
         let known = scopes::get(self.transaction, item.scope)?;
         let fault = self.head_fault(item.scope, change)?;
-        match standing(self.transaction, item.scope, known.as_ref(), change)? {
+        let mut standing = standing(self.transaction, item.scope, known.as_ref(), change)?;
+        let is_signed_next = matches!(standing, Standing::Next) && fault.is_none();
+        if is_signed_next && numbers::is_used(self.transaction, &change.entries)? {
+            standing = Standing::Cloned;
+        }
+        match standing {
             Standing::Missing(dep) if fault == Some(HeadFault::Gap) => {
                 self.wait_ahead(pusher, item, change, dep)
             }
@@ -189,6 +195,7 @@ impl Intake<'_> {
         scopes::save(self.transaction, &state)?;
         blobs::note(self.transaction, scope, &change.entries)?;
         dates::note(self.transaction, scope, change, self.now)?;
+        numbers::note(self.transaction, &change.entries)?;
         for entry in &change.entries {
             gateway::owe(self.transaction, scope, entry, self.now)?;
         }

@@ -371,6 +371,24 @@ async fn an_installation_that_was_copied_is_put_under_quarantine_and_refused_fro
 }
 
 #[tokio::test]
+async fn an_installation_that_gives_an_entry_a_number_that_it_used_in_another_document_is_put_under_quarantine()
+ {
+    let hub = region().await;
+    let mut original = Pen::new(1);
+    let mut copy = original.clone();
+    hub.push(1, original.write(scope(1, Section::Notes))).await;
+    let again = copy.write(scope(1, Section::Safety));
+    assert_eq!(hub.try_push(1, again).await, Ok(Pushed::Refused(RefusalCode::Cloned)));
+    let state = hub.store.read(|c| sites::install(c, InstallId(1))).await.unwrap().unwrap().state;
+    assert_eq!(state, InstallState::Quarantined);
+    assert_eq!(
+        (hub.count("quarantine").await, hub.count("change").await),
+        (1, 3),
+        "first changes say nothing"
+    );
+}
+
+#[tokio::test]
 async fn all_that_a_copy_sends_in_the_push_that_gives_it_away_is_kept_for_a_person() {
     let hub = region().await;
     let notes = scope(1, Section::Notes);

@@ -16,6 +16,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("heads", include_str!("schema/0008_heads.sql")),
     ("heads ahead", include_str!("schema/0009_heads_ahead.sql")),
     ("misdated", include_str!("schema/0010_misdated.sql")),
+    ("entry numbers", include_str!("schema/0011_entry_numbers.sql")),
 ];
 
 /// The version of the schema that this software writes.
