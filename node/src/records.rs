@@ -10,6 +10,7 @@ mod doses;
 mod draft;
 mod erase;
 mod evict;
+mod grounds;
 pub(crate) mod heads;
 mod intake;
 mod link;

@@ -19,7 +19,7 @@ use tokio::sync::Notify;
 
 use super::documents::{self, ScopeRow};
 use super::intake::Taking;
-use super::{Records, heads, intake, read, row};
+use super::{Records, grounds, heads, intake, read, row};
 use crate::records::IntakeError;
 use crate::store::StoreError;
 
@@ -257,6 +257,15 @@ pub(super) fn came_back(tx: &Connection, scope: Scope, now: Timestamp) -> Result
     Ok(())
 }
 
+/// Whether something of a document that was at the hub is here. A site that is enrolled anew over what is on its disk is
+/// sent outlines of months that it holds.
+fn is_held(tx: &Connection, row: &ScopeRow) -> Result<bool, StoreError> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM snapshot WHERE scope = ?1) OR
+               (EXISTS (SELECT 1 FROM change WHERE scope = ?1 AND sequence IS NOT NULL)
+                AND NOT EXISTS (SELECT 1 FROM evicted WHERE scope = ?1))";
+    Ok(tx.prepare_cached(sql)?.query_row([row.id], |row| row.get(0))?)
+}
+
 /// Takes in what must be known of a month that is not kept. What was written here and is not at the hub stays.
 pub(super) fn outline(tx: &Connection, taking: &Taking<'_>, outline: &Outline) -> Result<(), IntakeError> {
     let (scope, site) = (outline.scope, taking.site);
@@ -265,9 +274,9 @@ pub(super) fn outline(tx: &Connection, taking: &Taking<'_>, outline: &Outline) -
         return Err(IntakeError::Refused { scope, code: "outline-without-month" });
     }
     let known = documents::find_or_make(tx, scope)?;
-    if documents::snapshot_sequence(tx, known.id)?.is_some() {
-        // What is held says at least as much.
-        return Ok(());
+    if is_held(tx, &known)? {
+        // It stays, since the hub may have lost some of it. What the hub has besides comes when both are compared.
+        return if known.digest == outline.digest { Ok(()) } else { Ok(grounds::note_behind(tx, scope)?) };
     }
     let mut row = ScopeRow {
         changes: outline.sequence.0,

@@ -263,3 +263,33 @@ async fn what_stands_in_sections_without_months_is_never_let_go_of() {
     let safety = sample.records.entries(sample.subject(), &[Section::Safety], None).await.unwrap();
     assert_eq!(safety.len(), 1);
 }
+
+#[tokio::test]
+async fn an_outline_takes_nothing_away_of_a_month_that_is_held_and_what_it_lacks_comes_without_an_alarm() {
+    let (a, b) = (Sample::of_install(7).await, Sample::of_install(8).await);
+    let mut order = Order::default();
+    write(&a, 1, 1, "held at both").await;
+    order.pull(&a.records).await;
+    b.records.take_in(order.intake()).await.unwrap();
+    for is_saved_whole in [false, true] {
+        if is_saved_whole {
+            b.records.take_in(whole(&order, december())).await.unwrap();
+        }
+        let held = notes(&b).await.len();
+        write(&a, 1, 10 + held as u64, "only at the hub").await;
+        order.pull(&a.records).await;
+        b.records.take_in(outline(&order, december(), InstallId(8))).await.unwrap();
+        write(&a, 1, 20 + held as u64, "after the outline").await;
+        order.pull(&a.records).await;
+        let mut live = order.intake();
+        if let Some(IntakeItem::Feed(feed)) = live.items.first_mut() {
+            feed.changes.drain(..feed.changes.len() - 1);
+        }
+        assert_eq!(b.records.take_in(live).await, Ok(Some(false)));
+        assert_eq!((notes(&b).await.len(), dump(&b.records, "unvouched").await.len()), (held, 0));
+        b.records.rebuild_read_model().await.unwrap();
+        assert_eq!(b.records.take_in(order.intake()).await, Ok(Some(true)));
+        assert_eq!(notes(&b).await.len(), held + 2);
+        b.records.rebuild_read_model().await.unwrap();
+    }
+}

@@ -103,6 +103,17 @@ pub(super) fn keep_run(
     Ok(())
 }
 
+/// How far the runs of installations are proven, and by which vouchers.
+pub(super) type Reached = BTreeMap<InstallId, (Run, Voucher)>;
+
+/// Notes how far runs in a document are proven.
+pub(super) fn keep_runs(connection: &Connection, scope_id: i64, reached: &Reached) -> Result<(), StoreError> {
+    let mut runs = reached.iter();
+    runs.try_for_each(|(install, (run, voucher))| {
+        keep_run(connection, scope_id, *install, *run, Some(voucher))
+    })
+}
+
 /// Notes how far a run goes by a head that comes without its changes, if its signature holds.
 pub(super) fn keep_signed(
     connection: &Connection,

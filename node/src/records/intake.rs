@@ -6,7 +6,7 @@ use ed25519_dalek::VerifyingKey;
 use hearth_protocol::access::{SiteRight, site_right};
 use hearth_protocol::document::{self, CheckedChange, Snapshot, StoredChange};
 use hearth_protocol::head::{Came, HeadFault, Run, Sifted, Voucher, sift};
-use hearth_protocol::id::{InstallId, ResidentId};
+use hearth_protocol::id::{ChangeHash, InstallId, ResidentId};
 use hearth_protocol::scope::{Scope, Subject};
 use hearth_protocol::sync::digest::Digest;
 use hearth_protocol::sync::node::{Held, Intake, IntakeItem};
@@ -16,7 +16,8 @@ use hearth_protocol::wire::message::{Feed, FeedNumber, RegionId, Revoke, RevokeM
 use rusqlite::{Connection, params};
 
 use super::documents::{self, ScopeRow};
-use super::heads::{self, Arrived};
+use super::grounds::{self, Judged};
+use super::heads::{self, Arrived, Reached};
 use super::{Records, Site, erase, evict, model, outbox, read, repair, row};
 use crate::store::{ActionError, Changed, StoreError, Tx};
 
@@ -128,6 +129,7 @@ fn take_in(
     let Some(digest) = intake.digest else { return Ok(None) };
     let agrees = held(tx)?.digest == digest;
     if agrees {
+        grounds::none_is_behind(tx)?;
         erase::all_have_arrived(tx)?;
     }
     Ok(Some(agrees))
@@ -188,45 +190,54 @@ fn feed_item(tx: &mut Tx<'_>, taking: &Taking<'_>, feed: &Feed) -> Result<(), In
             came.push(Arrived::new(tx, row.id, change, item.sequence.0)?);
         }
     }
-    judge(tx, taking, &mut row, &came, &feed.vouchers)?;
+    judge(tx, taking, &mut row, came, &feed.vouchers)?;
     documents::save(tx, &row)?;
     tx.changed.push(Changed { subject: feed.scope.subject(), section: Some(feed.scope.section()) });
     Ok(())
 }
 
-/// Keeps of what came what a signed head vouches for, and holds the rest back.
+/// Keeps of what came what a signed head vouches for, and holds the rest back; of a document of which the hub is known to
+/// have more than is held, what does not fit is left: it comes again behind what it is made upon.
 fn judge(
     tx: &Connection,
     taking: &Taking<'_>,
     row: &mut ScopeRow,
-    came: &[Arrived],
+    came: Vec<Arrived>,
     vouchers: &[Voucher],
 ) -> Result<(), StoreError> {
-    for (arrived, verdict) in came.iter().zip(verdicts(tx, taking, row, came, vouchers)?) {
+    let (verdicts, mut reached) = verdicts(tx, taking, row, &came, vouchers)?;
+    let mut judged: Vec<Judged> = came.into_iter().zip(verdicts).collect();
+    grounds::ground(tx, row, false, &mut judged)?;
+    for (arrived, verdict) in judged {
         match verdict {
             Ok(()) => {
-                heads::release(tx, row, arrived)?;
+                heads::release(tx, row, &arrived)?;
                 keep(tx, taking.site, row, &arrived.change, arrived.sequence)?;
+            }
+            Err(HeadFault::Gap | HeadFault::OnUnvouched)
+                if !arrived.is_held && grounds::is_behind(tx, row.scope)? =>
+            {
+                reached.remove(&arrived.change.install);
             }
             Err(fault) => {
                 if !arrived.is_held {
                     arrived.count(row);
                 }
-                heads::hold_back(tx, taking.site, row, arrived, fault, taking.now)?;
+                heads::hold_back(tx, taking.site, row, &arrived, fault, taking.now)?;
             }
         }
     }
-    Ok(())
+    heads::keep_runs(tx, row.id, &reached)
 }
 
-/// Whether signed heads vouch for what came, and notes how far the runs are proven by them.
+/// Whether signed heads vouch for what came, and how far the runs are proven by them.
 fn verdicts(
     tx: &Connection,
     taking: &Taking<'_>,
     row: &ScopeRow,
     came: &[Arrived],
     vouchers: &[Voucher],
-) -> Result<Vec<Result<(), HeadFault>>, StoreError> {
+) -> Result<(Vec<Result<(), HeadFault>>, Reached), StoreError> {
     let mut runs = heads::runs(tx, row.id)?;
     let mut sifted = sift_arrived(taking, row.scope, &runs, came, vouchers, &BTreeSet::new());
     let is_new = |one: &Arrived| !one.is_known && !one.is_held;
@@ -246,11 +257,9 @@ fn verdicts(
             sifted = rewound;
         }
     }
-    for (install, (run, voucher)) in &sifted.reached {
-        heads::keep_run(tx, row.id, *install, *run, Some(voucher))?;
-    }
     let known = came.iter().map(|one| one.is_known);
-    Ok(known.zip(sifted.verdicts).map(|(known, verdict)| if known { Ok(()) } else { verdict }).collect())
+    let verdicts = known.zip(sifted.verdicts).map(|(known, verdict)| if known { Ok(()) } else { verdict });
+    Ok((verdicts.collect(), sifted.reached))
 }
 
 /// Judges what came; the runs of these installations are proven anew, what is known already behind them included.
@@ -341,12 +350,16 @@ fn take_snapshot(
     // What the hub has lost is not in its document: it must not go with the snapshot that is replaced.
     repair::take_apart(tx, &row)?;
     let sorted = believed(tx, taking, &row, part, whole)?;
+    for arrived in &sorted.later {
+        keep(tx, taking.site, &mut empty(&row), &arrived.change, arrived.sequence)?;
+    }
     let mut fresh = ScopeRow { sequence, ..empty(&row) };
     for change in &sorted.good {
         fresh.tip.advance(taking.site.install, change);
         fresh.digest = fresh.digest.plus(Digest::of(scope, change.hash));
         fresh.changes += 1;
     }
+    let mut rest = Vec::new();
     for tail in documents::tail(tx, row.id)? {
         if sorted.good.iter().any(|change| change.hash == tail.stored.hash) {
             tx.prepare_cached("DELETE FROM change WHERE id = ?1")?.execute([tail.id])?;
@@ -354,9 +367,14 @@ fn take_snapshot(
         }
         let checked = document::check(scope.section(), tail.stored.hash, &tail.stored.bytes)
             .map_err(|_| row::corrupt("change"))?;
+        rest.push((tail.sequence, checked));
+    }
+    // The places of two orders may be mixed, after a hub has lost something: a tip moves on over what is made upon it.
+    rest.sort_by_key(|(_, checked)| checked.start_op);
+    for (sequence, checked) in rest {
         fresh.tip.advance(taking.site.install, &checked);
         fresh.changes += 1;
-        if let Some(sequence) = tail.sequence {
+        if let Some(sequence) = sequence {
             fresh.sequence = fresh.sequence.max(sequence);
             fresh.digest = fresh.digest.plus(Digest::of(scope, checked.hash));
         }
@@ -376,6 +394,8 @@ struct Sorted {
     /// The document of the changes that are vouched for.
     snapshot: Snapshot,
     good: Vec<CheckedChange>,
+    /// What was held back, is not in the document, and is vouched for now.
+    later: Vec<Arrived>,
     bad: Vec<(Arrived, HeadFault)>,
 }
 
@@ -401,15 +421,23 @@ fn believed(
             None => arrived,
         });
     }
+    let in_document: BTreeSet<ChangeHash> = came.iter().map(|arrived| arrived.change.hash).collect();
     // What was held back and is not in the document is judged again with what it lacked.
     came.append(&mut held);
-    let verdicts = verdicts(tx, taking, row, &came, &part.vouchers)?;
-    let mut sorted = Sorted { snapshot: whole, good: Vec::new(), bad: Vec::new() };
-    for (arrived, verdict) in came.into_iter().zip(verdicts) {
+    let (verdicts, reached) = verdicts(tx, taking, row, &came, &part.vouchers)?;
+    heads::keep_runs(tx, row.id, &reached)?;
+    let mut judged: Vec<Judged> = came.into_iter().zip(verdicts).collect();
+    grounds::ground(tx, row, true, &mut judged)?;
+    let mut sorted = Sorted { snapshot: whole, good: Vec::new(), later: Vec::new(), bad: Vec::new() };
+    for (arrived, verdict) in judged {
         match verdict {
             Ok(()) => {
                 heads::release(tx, &mut empty(row), &arrived)?;
-                sorted.good.push(arrived.change);
+                if in_document.contains(&arrived.change.hash) {
+                    sorted.good.push(arrived.change);
+                } else {
+                    sorted.later.push(arrived);
+                }
             }
             Err(fault) => sorted.bad.push((arrived, fault)),
         }
