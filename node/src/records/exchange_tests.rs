@@ -438,6 +438,55 @@ async fn what_a_hub_lost_goes_out_again_whoever_made_it() {
 }
 
 #[tokio::test]
+async fn what_comes_after_what_builds_on_it_leaves_a_document_that_can_be_read() {
+    let (a, b, c) = (Sample::of_install(7).await, Sample::of_install(8).await, Sample::of_install(9).await);
+    let mut order = Order::default();
+    write(&a, 1, 1, "a").await;
+    order.pull(&a.records).await;
+    b.records.take_in(order.intake()).await.unwrap();
+    write(&b, 2, 1, "b").await;
+    order.pull(&b.records).await;
+    // As a hub sends it that was restored, and has not heard yet that the site erased what it wrote.
+    let late = |item: &SequencedChange| item.sequence == Sequence(2);
+    for is_late in [false, true] {
+        let mut part = order.intake();
+        for item in &mut part.items {
+            if let IntakeItem::Feed(feed) = item {
+                feed.changes.retain(|item| late(item) == is_late);
+            }
+        }
+        c.records.take_in(part).await.unwrap();
+    }
+    assert_eq!(c.records.held().await.unwrap().digest, order.digest());
+    c.records.rebuild_read_model().await.unwrap();
+    write(&c, 3, 1, "c").await;
+    c.records.rebuild_read_model().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_document_that_cannot_be_read_keeps_no_other_from_being_given_back() {
+    let sample = Sample::new().await;
+    let mut order = Order::default();
+    let mut earlier = sample.note("b");
+    earlier.happened = earlier.happened.plus_ms(-33 * 24 * 3_600_000);
+    let earlier = sample.records.add(&requester(Role::Nurse, 1), key(2), vec![earlier]).await.unwrap().ids[0];
+    let entries = [earlier, write(&sample, 1, 1, "a").await];
+    order.pull(&sample.records).await;
+    let damaged = *order.0.keys().next().unwrap();
+    let damage = sample.records.store().write(move |tx| {
+        let sql = "UPDATE scope SET heads = zeroblob(32) WHERE key = ?1";
+        Ok::<_, crate::store::StoreError>(tx.execute(sql, [damaged.to_key()])?)
+    });
+    assert_eq!(damage.await, Ok(1));
+    let scopes = sample.records.digests().await.unwrap().into_iter().map(|(scope, _)| scope).collect();
+    let held = sample.records.hashes(scopes).await.unwrap();
+    assert_eq!(held.scopes.len(), 2);
+    sample.records.push_back(Lacks { scopes: held.scopes, ..Lacks::default() }).await.unwrap();
+    let states = sample.records.entry_states(&entries).await.unwrap();
+    assert_eq!(entries.map(|entry| states[&entry].clone()), [EntryState::AtHub, EntryState::Saved]);
+}
+
+#[tokio::test]
 async fn a_hub_that_counts_anew_takes_nothing_away_and_is_heard() {
     let (a, b) = (Sample::of_install(7).await, Sample::of_install(8).await);
     let mut order = Order::default();

@@ -57,7 +57,14 @@ impl Records {
         }
         // A transaction for each document: loading one takes milliseconds, and staff write in between.
         for of_scope in lacks.scopes {
-            self.0.store.write(move |tx| push_back(tx, &of_scope)).await?;
+            let scope = of_scope.scope;
+            match self.0.store.write(move |tx| push_back(tx, &of_scope)).await {
+                // One document that cannot be read leaves out no other.
+                Err(StoreError::Corrupt(what)) => {
+                    tracing::error!(%scope, what, "a document that the hub lacks in part cannot be read here");
+                }
+                done => done?,
+            }
         }
         self.count_waiting().await;
         Ok(())
