@@ -181,7 +181,7 @@ impl Meeting<'_> {
                 let agrees = records.take_in(intake).await?;
                 self.node_half.handle_stored();
                 if agrees == Some(false) {
-                    self.node_half.handle_mismatch();
+                    self.node_half.handle_mismatch(STILL);
                 }
             }
             NodeEffect::ReadOutbox { after, bytes_max } => {
@@ -206,7 +206,7 @@ impl Meeting<'_> {
     async fn welcomed(&mut self, welcome: &Welcome) -> anyhow::Result<()> {
         self.node.records.note_epoch(welcome.epoch).await?;
         if welcome.digest_ok == Some(false) {
-            self.node_half.handle_mismatch();
+            self.node_half.handle_mismatch(STILL);
         }
         for scope in self.node.records.wanted_months().await? {
             self.node_half.send(Message::MonthWant(hearth_protocol::wire::message::MonthWant { scope }));

@@ -293,3 +293,23 @@ async fn an_outline_takes_nothing_away_of_a_month_that_is_held_and_what_it_lacks
         b.records.rebuild_read_model().await.unwrap();
     }
 }
+
+#[tokio::test]
+async fn a_month_comes_back_whole_where_its_newest_change_is_here_and_no_run_of_its_writer_was_noted() {
+    let (a, b) = (Sample::of_install(7).await, Sample::of_install(8).await);
+    let mut order = Order::default();
+    write(&a, 1, 1, "let go of").await;
+    write(&a, 1, 2, "let go of").await;
+    order.pull(&a.records).await;
+    b.records.take_in(order.intake()).await.unwrap();
+    b.time.pass(DAY * 125);
+    assert_eq!(b.records.evict().await, Ok(1));
+    write(&a, 1, 3, "late").await;
+    order.pull(&a.records).await;
+    b.records.take_in(order.intake()).await.unwrap();
+    assert_eq!(notes(&b).await.len(), 1);
+    b.records.store().write(|tx| Ok::<_, StoreError>(tx.execute("DELETE FROM run", [])?)).await.unwrap();
+    assert_eq!(b.records.take_in(whole(&order, december())).await, Ok(None));
+    assert_eq!((notes(&b).await.len(), dump(&b.records, "unvouched").await.len()), (3, 0));
+    b.records.rebuild_read_model().await.unwrap();
+}

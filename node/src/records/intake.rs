@@ -241,8 +241,15 @@ fn verdicts(
     let mut runs = heads::runs(tx, row.id)?;
     let mut sifted = sift_arrived(taking, row.scope, &runs, came, vouchers, &BTreeSet::new());
     let is_new = |one: &Arrived| !one.is_known && !one.is_held;
-    let out_of_place = |one: &&Arrived, verdict: &Result<(), HeadFault>| {
-        is_new(one) && matches!(verdict, Err(HeadFault::Forked | HeadFault::Gap))
+    let goes_on = |one: &Arrived| {
+        let mut known = came.iter().filter(|other| other.is_known);
+        known.any(|other| other.change.install == one.change.install && other.change.seq > one.change.seq)
+    };
+    let out_of_place = |one: &&Arrived, verdict: &Result<(), HeadFault>| match verdict {
+        Err(HeadFault::Forked | HeadFault::Gap) => is_new(one),
+        // The head is that of a later change, which is here already and was believed then.
+        Err(HeadFault::BadSignature) => is_new(one) && goes_on(one),
+        Ok(()) | Err(HeadFault::Unsigned | HeadFault::UnknownSigner | HeadFault::OnUnvouched) => false,
     };
     let again = came.iter().zip(&sifted.verdicts).filter(|(one, verdict)| out_of_place(one, verdict));
     let again: BTreeMap<InstallId, u64> =

@@ -64,8 +64,10 @@ type Passages = Vec<(&'static str, String)>;
 
 fn carry(tx: &mut Tx<'_>, site: &Site, before: InstallId) -> Result<usize, StoreError> {
     tx.execute("UPDATE scope SET own_changes = 0", [])?;
-    // Its runs went on with what was not sent, and is taken out now.
-    tx.execute("DELETE FROM run WHERE install = ?1", [before.0])?;
+    // Its runs there went on with what was not sent, and is taken out now.
+    let sql = "DELETE FROM run WHERE install = ?1 AND scope IN
+               (SELECT change.scope FROM outbox JOIN change ON change.id = outbox.change)";
+    tx.execute(sql, [before.0])?;
     let (mut unsent, mut passages): (Vec<Unsent>, BTreeMap<Scope, Passages>) = Default::default();
     for scope in waiting(tx)? {
         let Some(row) = documents::find(tx, scope)? else { continue };

@@ -249,7 +249,8 @@ impl NodeSession {
         match self.state {
             State::Waiting(at) => Some(at),
             State::Reading { deadline } | State::Greeting { deadline, .. } => Some(deadline),
-            State::Dialing | State::Live | State::Closing => None,
+            State::Live => self.link.repair.rest_until(),
+            State::Dialing | State::Closing => None,
         }
     }
 
@@ -263,11 +264,11 @@ impl NodeSession {
             State::Reading { deadline } | State::Greeting { deadline, .. } if deadline <= now => {
                 self.hang_up();
             }
+            State::Live => self.rest(now),
             State::Waiting(_)
             | State::Dialing
             | State::Reading { .. }
             | State::Greeting { .. }
-            | State::Live
             | State::Closing => {}
         }
     }

@@ -86,9 +86,13 @@ pub const HELD_SCOPES_WANTED: usize = 8;
 /// Questions of a repair that a node sends ahead of the hub's answers.
 pub const REPAIR_ASKS_MAX: usize = 8;
 
-/// Comparisons on one link. Each either ends with both equal or sends what is missing; when several did not help,
-/// another would not, and people are told.
+/// Comparisons on one link without a rest. Each either ends with both equal or sends what is missing; when several did not
+/// help, another at once would not, and people are told.
 pub const REPAIR_ROUNDS_MAX: u32 = 4;
+
+/// How long a node rests after so many comparisons before it compares again, in milliseconds: some of them may have been
+/// of changes that were on their way.
+pub const REPAIR_REST_MS: u64 = 2 * 60 * 1000;
 
 /// Longest audit event, in bytes. It has ids and codes only; the longest is about 220.
 /// Too small loses events of a later version; too large lets a hostile node fill the hub.

@@ -343,7 +343,7 @@ impl World {
                 self.node.store(intake);
                 self.session.handle_stored();
                 if digest.is_some_and(|digest| digest != total(&self.node.digests())) {
-                    self.session.handle_mismatch();
+                    self.session.handle_mismatch(Moment(0));
                 }
             }
             NodeEffect::ReadOutbox { after, .. } => {
@@ -366,7 +366,7 @@ impl World {
             NodeEffect::Welcomed(welcome) => {
                 if welcome.epoch != self.node.epoch || welcome.digest_ok == Some(false) {
                     self.node.epoch = welcome.epoch;
-                    self.session.handle_mismatch();
+                    self.session.handle_mismatch(Moment(0));
                 }
             }
             NodeEffect::ReadDigests => self.session.handle_digests(self.node.digests(), Vec::new()),

@@ -7,6 +7,7 @@ use crate::scope::Scope;
 use crate::sync::Violation;
 use crate::sync::digest::Digest;
 use crate::sync::repair::{DEPTH_MAX, PARTS, ScopeRange, Summary};
+use crate::time::Moment;
 use crate::wire::message::{Compare, HeldScopes, Lacks};
 use crate::wire::{Channel, Message, limits};
 
@@ -15,9 +16,19 @@ use crate::wire::{Channel, Message, limits};
 pub(super) struct Repair {
     /// Both sides are to be compared as soon as nothing waits in the outbox.
     is_wanted: bool,
-    /// Comparisons made on this link.
+    /// Comparisons made on this link since the last rest.
     rounds: u32,
+    /// When the next rest is over, if one is needed.
+    rested: Moment,
     round: Option<Round>,
+}
+
+impl Repair {
+    /// Until when no comparison begins though one is wanted; none when nothing is put off.
+    pub(super) fn rest_until(&self) -> Option<Moment> {
+        let is_put_off = self.is_wanted && self.round.is_none() && self.rounds >= limits::REPAIR_ROUNDS_MAX;
+        is_put_off.then_some(self.rested)
+    }
 }
 
 #[derive(Debug)]
@@ -56,7 +67,15 @@ impl NodeSession {
     /// Node and hub do not hold the same, or the hub has lost something: both are compared, and each gets what it lacks.
     ///
     /// What waits in the outbox goes first, all of it again: a change that is still on its way is no difference.
-    pub fn handle_mismatch(&mut self) {
+    pub fn handle_mismatch(&mut self, now: Moment) {
+        let repair = &mut self.link.repair;
+        if repair.rounds < limits::REPAIR_ROUNDS_MAX {
+            repair.rested = now.plus_ms(limits::REPAIR_REST_MS);
+        }
+        self.mismatch();
+    }
+
+    fn mismatch(&mut self) {
         if self.state != State::Live {
             return;
         }
@@ -64,6 +83,14 @@ impl NodeSession {
         self.link.outbox_position = 0;
         self.handle_local_change();
         self.compare_when_quiet();
+    }
+
+    /// Compares again after a rest, if a comparison is wanted still.
+    pub(super) fn rest(&mut self, now: Moment) {
+        if self.link.repair.rest_until().is_some_and(|until| until <= now) {
+            self.link.repair.rounds = 0;
+            self.mismatch();
+        }
     }
 
     /// Begins a comparison if one is wanted and nothing of the outbox is on its way.
@@ -74,10 +101,10 @@ impl NodeSession {
         if self.state != State::Live || !repair.is_wanted || repair.round.is_some() || !is_quiet {
             return;
         }
-        repair.is_wanted = false;
         if repair.rounds >= limits::REPAIR_ROUNDS_MAX {
             return;
         }
+        repair.is_wanted = false;
         repair.rounds += 1;
         repair.round = Some(Round::Reading);
         self.effects.push_back(NodeEffect::ReadDigests);
@@ -152,7 +179,7 @@ impl NodeSession {
         if !round.has_found {
             self.effects.push_back(NodeEffect::Agreed);
         } else if !round.is_sent_again {
-            self.handle_mismatch();
+            self.mismatch();
         }
         // What is sent again ends with a digest of its own, which says whether another comparison is needed.
     }

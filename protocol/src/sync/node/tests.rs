@@ -145,3 +145,34 @@ fn a_refusal_is_told_and_waited_out() {
     session.handle_disconnected(Moment(100), 0);
     assert!(session.poll_timeout().unwrap() >= Moment(60_100));
 }
+
+/// One comparison from its beginning to its end, in which both sides prove to hold the same; false when none begins.
+fn compared(session: &mut NodeSession) -> bool {
+    session.handle_outbox(Vec::new(), Vec::new());
+    if !effects(session).contains(&NodeEffect::ReadDigests) {
+        return false;
+    }
+    session.handle_digests(Vec::new(), Vec::new());
+    let nothing = Message::Compare(crate::wire::message::Compare { ranges: Vec::new() });
+    session.handle_message(Channel::Control, nothing).unwrap();
+    effects(session).contains(&NodeEffect::Agreed)
+}
+
+#[test]
+fn a_difference_that_is_noticed_after_many_comparisons_is_looked_at_after_a_rest() {
+    let mut session = live();
+    for round in 0..u64::from(limits::REPAIR_ROUNDS_MAX) {
+        session.handle_mismatch(Moment(round));
+        assert!(compared(&mut session));
+        assert_eq!(session.poll_timeout(), None);
+    }
+    for later in [10, 50_000] {
+        session.handle_mismatch(Moment(later));
+        assert!(!compared(&mut session));
+    }
+    let over = Moment(u64::from(limits::REPAIR_ROUNDS_MAX) - 1).plus_ms(limits::REPAIR_REST_MS);
+    assert_eq!(session.poll_timeout(), Some(over));
+    session.handle_timeout(over);
+    assert!(compared(&mut session));
+    assert_eq!(session.poll_timeout(), None);
+}
