@@ -25,6 +25,7 @@ pub(crate) mod row;
 mod ship;
 mod take_over;
 pub(crate) mod trail;
+mod used;
 
 use std::sync::Arc;
 

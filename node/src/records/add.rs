@@ -13,7 +13,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use super::draft::{AddError, Added, DRAFTS_MAX, Draft};
 use super::requester::{IdempotencyKey, Requester};
 use super::rights::{self, Standing};
-use super::{Records, Site, documents, doses, erase, heads, model, outbox, row, trail};
+use super::{Records, Site, documents, doses, erase, heads, model, outbox, row, trail, used};
 use crate::store::{Changed, StoreError, Tx};
 
 impl Records {
@@ -59,6 +59,11 @@ pub(super) fn check_arrived(tx: &Tx<'_>, subject: Subject) -> Result<(), AddErro
     }
 }
 
+/// Refuses to write to a document that came back without all that was written to it here.
+pub(super) fn check_numbers(tx: &Tx<'_>, scope: Scope, now: Timestamp) -> Result<(), AddError> {
+    if used::is_awaited(tx, scope, now)? { Err(AddError::Arriving) } else { Ok(()) }
+}
+
 /// One action, with all that it needs.
 struct Adding {
     site: Site,
@@ -93,6 +98,7 @@ impl Adding {
         }
         self.check_held(tx, draft.subject)?;
         let scope = scope_of(tx, draft)?;
+        check_numbers(tx, scope, self.now)?;
         if !document::belongs(scope, &draft.body) {
             return Err(AddError::Misplaced);
         }

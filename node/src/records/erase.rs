@@ -8,7 +8,7 @@ use hearth_protocol::time::Timestamp;
 use hearth_protocol::wire::message::RevokeMode;
 use rusqlite::{Connection, params};
 
-use super::{Records, row};
+use super::{Records, row, used};
 use crate::store::StoreError;
 
 /// Key in `meta` of the records that were erased here and are granted again, as long as not all of them has come.
@@ -76,7 +76,8 @@ pub(super) fn forget_what_has_left(tx: &Connection, now: Timestamp) -> Result<bo
 
 /// A record is granted. Where it was erased here, nothing is written to it before it is back: what was written earlier
 /// has numbers that would be given a second time, and the hub would take this node for a copy.
-pub(super) fn granted_again(tx: &Connection, resident: ResidentId) -> Result<(), StoreError> {
+pub(super) fn granted_again(tx: &Connection, resident: ResidentId, now: Timestamp) -> Result<(), StoreError> {
+    used::granted_again(tx, resident, now)?;
     let sql = "SELECT EXISTS (SELECT 1 FROM receipt WHERE resident = ?1 AND mode = 1)";
     if tx.prepare_cached(sql)?.query_row([resident.0.as_bytes()], |row| row.get(0))? {
         let mut arriving = arriving(tx)?;
@@ -118,6 +119,7 @@ pub(super) fn strays(tx: &Connection) -> Result<(), StoreError> {
 
 /// Deletes every row of a record. `secure_delete` overwrites what they held; the log is emptied after the commit.
 fn erase(tx: &Connection, subject: Subject) -> Result<(), StoreError> {
+    used::note(tx, subject)?;
     let key = row::subject_key(subject);
     let of_subject = [
         "DELETE FROM delivery WHERE entry IN

@@ -684,6 +684,55 @@ async fn a_record_that_was_erased_and_is_granted_again_takes_nothing_before_it_i
 }
 
 #[tokio::test]
+async fn a_record_that_was_erased_and_comes_back_from_a_hub_that_lost_some_of_it_waits_for_that_an_hour() {
+    let sample = Sample::new().await;
+    let mut order = Order::default();
+    write(&sample, 1, 1, "a").await;
+    write(&sample, 1, 2, "lost by the hub").await;
+    order.pull(&sample.records).await;
+    // What the hub never had is nobody's: its number may be given again.
+    write(&sample, 1, 3, "refused").await;
+    let refused = sample.records.outbox(0, usize::MAX).await.unwrap().groups[0].group.changes[0].clone();
+    let result = ChangeResult::Rejected("not-granted".to_owned());
+    let refused = Settled { scope: refused.scope, hash: refused.change.hash, result };
+    let scope = refused.scope;
+    sample.records.settle(vec![refused]).await.unwrap();
+    sample.records.take_in(revoke(sample.resident, RevokeMode::Forget)).await.unwrap();
+
+    let mut restored = Order::default();
+    restored.restore(scope, &order.0[&scope][..2]);
+    let grant = Grant { item: 1, feed: FeedNumber(11), resident: sample.resident };
+    let mut back = restored.intake();
+    back.items.insert(0, IntakeItem::Grant(grant));
+    assert_eq!(sample.records.take_in(back).await, Ok(Some(true)));
+    let add = async |n| {
+        let draft = sample.note("back");
+        sample.records.add(&requester(Role::Nurse, 1), key(n), vec![draft]).await.map(drop)
+    };
+    assert_eq!(add(4).await, Err(AddError::Arriving));
+    let other =
+        Draft { happened: sample.note("x").happened.plus_ms(-33 * 24 * 3_600_000), ..sample.note("x") };
+    sample.records.add(&requester(Role::Nurse, 1), key(5), vec![other]).await.unwrap();
+    sample.time.pass(std::time::Duration::from_hours(1));
+    assert_eq!(add(6).await, Ok(()));
+}
+
+#[tokio::test]
+async fn what_was_lost_by_a_hub_and_comes_back_opens_a_record_that_was_erased() {
+    let sample = Sample::new().await;
+    let mut order = Order::default();
+    write(&sample, 1, 1, "a").await;
+    write(&sample, 1, 2, "brought back by another").await;
+    order.pull(&sample.records).await;
+    sample.records.take_in(revoke(sample.resident, RevokeMode::Forget)).await.unwrap();
+    let grant = Grant { item: 1, feed: FeedNumber(11), resident: sample.resident };
+    let mut back = order.intake();
+    back.items.insert(0, IntakeItem::Grant(grant));
+    sample.records.take_in(back).await.unwrap();
+    write(&sample, 1, 3, "b").await;
+}
+
+#[tokio::test]
 async fn what_comes_late_for_a_forgotten_record_does_not_stay() {
     let (a, b) = (Sample::of_install(7).await, Sample::of_install(8).await);
     let mut order = Order::default();

@@ -137,7 +137,7 @@ fn take_in(
 
 fn granted(tx: &mut Tx<'_>, resident: ResidentId, now: Timestamp) -> Result<(), StoreError> {
     if !read::is_known(tx, resident)? {
-        erase::granted_again(tx, resident)?;
+        erase::granted_again(tx, resident, now)?;
     }
     let sql = "INSERT INTO resident (id, state, since) VALUES (?1, 'granted', ?2)
                ON CONFLICT (id) DO UPDATE SET state = 'granted', since = ?2 WHERE state <> 'granted'";

@@ -123,6 +123,7 @@ impl Edit {
             return Err(AddError::NotHeld);
         }
         add::check_arrived(tx, scope.subject())?;
+        add::check_numbers(tx, scope, self.now)?;
         let mut row = documents::find_or_make(tx, scope)?;
         let group = row::count_up(tx, "outbox-group", 1)?;
         if row.changes == 0 {

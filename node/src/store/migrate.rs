@@ -12,6 +12,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("schema/0004_take_over.sql"),
     include_str!("schema/0005_heads.sql"),
     include_str!("schema/0006_read_model.sql"),
+    include_str!("schema/0007_used.sql"),
 ];
 
 /// Makes sure that the database is the newest version already.
