@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 pub use client::{ClientError, ClientOptions};
-pub use owed::owe;
+pub use owed::Owing;
 
 use crate::clock::Clock;
 use crate::import::Importer;

@@ -9,6 +9,7 @@ mod append;
 mod blobs;
 mod brought_back;
 pub mod dates;
+mod documents;
 mod judge;
 mod numbers;
 mod quarantine;
@@ -26,15 +27,18 @@ use hearth_protocol::wire::message::{ChangeGroup, ChangeResult, RefusalCode, Reg
 use rusqlite::Transaction;
 
 pub use append::append;
-pub(crate) use judge::own_changes;
+pub(crate) use documents::own_changes;
 pub(crate) use quarantine::shown;
 pub use quarantine::{Settlement, dismiss, retry};
 
+use crate::gateway::Owing;
 use crate::heads;
 use crate::scopes::{self, Added};
 use crate::sites::{self, Install, InstallState};
 use crate::store::StoreError;
+use documents::Documents;
 use judge::Verdict;
+use rules::Grants;
 
 /// Changes of one installation that may wait for others. More are put into the quarantine.
 pub const PENDING_PER_INSTALL_MAX: u64 = 4096;
@@ -122,14 +126,14 @@ pub fn push(
                 sites::set_install_state(transaction, install, InstallState::Quarantined, reason)?;
                 tracing::warn!(%install, reason, "installation put under quarantine");
                 intake.keep_aside(pusher, items)?;
-                intake.publish()?;
+                intake.finish()?;
                 return Ok(Pushed::Refused(RefusalCode::Cloned));
             }
         }
     }
     let results = verdicts.into_iter().map(|(place, result)| intake.settled(place, result));
     let results = results.collect::<Result<Vec<_>, _>>()?;
-    intake.publish()?;
+    intake.finish()?;
     Ok(Pushed::Judged(results))
 }
 
@@ -137,6 +141,9 @@ pub fn push(
 struct Intake<'t> {
     transaction: &'t Transaction<'t>,
     now: Timestamp,
+    documents: Documents,
+    grants: Grants,
+    owing: Owing,
     added: BTreeMap<Scope, Added>,
     /// Changes of this transaction for which a signed head vouches.
     vouched: BTreeSet<(Scope, ChangeHash)>,
@@ -148,8 +155,9 @@ struct Intake<'t> {
 
 impl<'t> Intake<'t> {
     fn new(transaction: &'t Transaction<'t>, now: Timestamp) -> Self {
+        let (documents, grants, owing, added) = Default::default();
         let (vouched, faults, ahead) = Default::default();
-        Self { transaction, now, added: BTreeMap::new(), vouched, faults, ahead }
+        Self { transaction, now, documents, grants, owing, added, vouched, faults, ahead }
     }
 
     /// Compares the heads of a push with its changes, before any is judged.
@@ -206,7 +214,7 @@ impl<'t> Intake<'t> {
     ) -> Result<bool, StoreError> {
         for (_, hash) in came {
             let is_known = vouched.is_some_and(|vouched| vouched.contains(hash))
-                || judge::place_of(self.transaction, head.scope, *hash)?.is_some()
+                || documents::place_of(self.transaction, head.scope, *hash)?.is_some()
                 || heads::is_vouched(self.transaction, head.scope, head.install, *hash)?;
             if !is_known {
                 return Ok(true);
@@ -232,9 +240,10 @@ impl Intake<'_> {
     }
 
     /// What is vouched for and not stored is remembered: the head proves nothing without it.
-    fn keep_vouched(&self, item: &Item) -> Result<(), StoreError> {
+    fn keep_vouched(&mut self, item: &Item) -> Result<(), StoreError> {
         match &item.checked {
             Ok(change) if self.vouched.contains(&(item.scope, change.hash)) => {
+                self.documents.note_aside(item.scope);
                 let place = (change.seq, change.hash);
                 heads::note_vouched(self.transaction, item.scope, change.install, place)
             }
@@ -245,6 +254,9 @@ impl Intake<'_> {
     fn take_waiting(&mut self, arrived: (Scope, ChangeHash)) -> Result<(), StoreError> {
         let mut arrived = VecDeque::from([arrived]);
         while let Some((scope, hash)) = arrived.pop_front() {
+            if !self.documents.of(self.transaction, scope)?.has_aside {
+                continue;
+            }
             for (install, stated, bytes) in judge::take_pending(self.transaction, scope, hash)? {
                 let item = Item::check(scope, stated, bytes);
                 let Some(pusher) = sites::install(self.transaction, install)? else { continue };
@@ -252,7 +264,7 @@ impl Intake<'_> {
                 let verdict = if pusher.state == InstallState::Active {
                     self.judge(pusher, &item)?
                 } else {
-                    quarantine::put(self.transaction, install, &item, "install-not-active", self.now)?
+                    self.put_aside(pusher, &item, "install-not-active")?
                 };
                 match verdict {
                     Verdict::Judged(ChangeResult::Accepted(_)) => {
@@ -272,32 +284,35 @@ impl Intake<'_> {
 
     /// The result as it stands at the end of the push: what waited may have got what it waited for.
     fn settled(
-        &self,
+        &mut self,
         (scope, hash): (Scope, ChangeHash),
         result: ChangeResult,
     ) -> Result<ChangeResult, StoreError> {
         if !matches!(result, ChangeResult::Pending(_)) {
             return Ok(result);
         }
-        let found = judge::place_of(self.transaction, scope, hash)?;
-        Ok(found.map_or(result, ChangeResult::Accepted))
+        let found = self.documents.of(self.transaction, scope)?.find(self.transaction, hash)?;
+        Ok(found.map_or(result, |place| ChangeResult::Accepted(place.sequence)))
     }
 
     /// Keeps what else a copied installation sent in the push by which it was found: a person may want to read it.
-    fn keep_aside(&self, pusher: Install, items: impl Iterator<Item = Item>) -> Result<(), StoreError> {
+    fn keep_aside(&mut self, pusher: Install, items: impl Iterator<Item = Item>) -> Result<(), StoreError> {
         for item in items {
-            if judge::place_of(self.transaction, item.scope, item.stated)?.is_some() {
+            if self.documents.of(self.transaction, item.scope)?.find(self.transaction, item.stated)?.is_some()
+            {
                 continue;
             }
             self.keep_vouched(&item)?;
             if item.checked.as_ref().is_ok_and(|change| change.install == pusher.id) {
-                quarantine::put(self.transaction, pusher.id, &item, "install-held", self.now)?;
+                self.put_aside(pusher, &item, "install-held")?;
             }
         }
         Ok(())
     }
 
-    fn publish(&self) -> Result<(), StoreError> {
+    /// Writes what has changed in the documents' rows, and moves the feeds of those who are to hear of it.
+    fn finish(&mut self) -> Result<(), StoreError> {
+        self.documents.save(self.transaction)?;
         scopes::publish(self.transaction, &self.added)
     }
 }

@@ -112,11 +112,11 @@ pub(crate) fn publish(
             }
             continue;
         }
-        for site in subscribers(transaction, *scope)? {
+        for (site, is_all_its_own) in subscribers(transaction, *scope, &added.writers)? {
             let level = levels.of(transaction, site)?;
             level.digest = level.digest.plus(added.digest);
-            if added.is_unheard || !is_all_its_own(transaction, site, &added.writers)? {
-                send_again(transaction, &mut levels, site, *scope)?;
+            if added.is_unheard || !is_all_its_own {
+                put_last(transaction, &mut levels, site, *scope)?;
             }
         }
     }
@@ -154,11 +154,18 @@ pub(crate) fn send_again(
     site: SiteId,
     scope: Scope,
 ) -> Result<(), StoreError> {
-    if is_subscribed(transaction, scope, site)? {
-        let number = levels.next_number(transaction, site)?;
-        let sql = "UPDATE subscription SET feed_no = ?3 WHERE scope = ?1 AND site = ?2";
-        transaction.prepare_cached(sql)?.execute((scope.to_key(), site.as_str(), number.0))?;
-    }
+    if is_subscribed(transaction, scope, site)? { put_last(transaction, levels, site, scope) } else { Ok(()) }
+}
+
+fn put_last(
+    transaction: &Transaction<'_>,
+    levels: &mut Levels,
+    site: SiteId,
+    scope: Scope,
+) -> Result<(), StoreError> {
+    let number = levels.next_number(transaction, site)?;
+    let sql = "UPDATE subscription SET feed_no = ?3 WHERE scope = ?1 AND site = ?2";
+    transaction.prepare_cached(sql)?.execute((scope.to_key(), site.as_str(), number.0))?;
     Ok(())
 }
 
@@ -212,24 +219,17 @@ fn holders(connection: &Connection, resident: ResidentId) -> Result<Vec<(SiteId,
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-fn subscribers(connection: &Connection, scope: Scope) -> Result<Vec<SiteId>, StoreError> {
-    let mut select =
-        connection.prepare_cached("SELECT site FROM subscription WHERE scope = ?1 ORDER BY site")?;
-    let rows = select.query_map([scope.to_key()], |row| columns::site(row, 0))?;
-    Ok(rows.collect::<Result<_, _>>()?)
-}
-
-fn is_all_its_own(
+/// The sites that subscribe to a scope, and of each whether its only installation wrote all that was added.
+fn subscribers(
     connection: &Connection,
-    site: SiteId,
+    scope: Scope,
     writers: &BTreeSet<InstallId>,
-) -> Result<bool, StoreError> {
-    let mut writers = writers.iter();
-    let (Some(writer), None) = (writers.next(), writers.next()) else { return Ok(false) };
-    let sql = "SELECT count(*) FILTER (WHERE id = ?2), count(*) FILTER (WHERE id <> ?2 AND state = 'active')
-               FROM install WHERE site = ?1";
+) -> Result<Vec<(SiteId, bool)>, StoreError> {
+    let writer = writers.first().filter(|_| writers.len() == 1).map(|writer| writer.0);
+    let sql = "SELECT u.site, EXISTS (SELECT 1 FROM install WHERE id = ?2 AND site = u.site) AND NOT EXISTS
+               (SELECT 1 FROM install WHERE site = u.site AND id <> ?2 AND state = 'active')
+               FROM subscription u WHERE u.scope = ?1 ORDER BY u.site";
     let mut select = connection.prepare_cached(sql)?;
-    let (own, others): (u64, u64) =
-        select.query_row((site.as_str(), writer.0), |row| Ok((row.get(0)?, row.get(1)?)))?;
-    Ok(own == 1 && others == 0)
+    let rows = select.query_map((scope.to_key(), writer), |row| Ok((columns::site(row, 0)?, row.get(1)?)))?;
+    Ok(rows.collect::<Result<_, _>>()?)
 }

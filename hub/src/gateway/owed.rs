@@ -63,45 +63,61 @@ fn is_written_back(section: Section) -> bool {
     )
 }
 
-/// Notes that every configured main care record is owed an entry, if it is one that they are to have.
-pub fn owe(
-    transaction: &Transaction<'_>,
-    scope: Scope,
-    entry: &Entry,
-    received_at: Timestamp,
-) -> Result<(), StoreError> {
-    let (Subject::Resident(resident), Origin::Site(_)) = (scope.subject(), &entry.origin) else {
-        return Ok(());
-    };
-    if !is_written_back(scope.section()) {
-        return Ok(());
+/// What notes that the configured main care records are owed entries; which those are it reads once a transaction.
+#[derive(Debug, Default)]
+pub struct Owing {
+    systems: Option<Vec<String>>,
+}
+
+impl Owing {
+    /// Notes that every configured main care record is owed an entry, if it is one that they are to have.
+    pub fn owe(
+        &mut self,
+        transaction: &Transaction<'_>,
+        scope: Scope,
+        entry: &Entry,
+        received_at: Timestamp,
+    ) -> Result<(), StoreError> {
+        let (Subject::Resident(resident), Origin::Site(_)) = (scope.subject(), &entry.origin) else {
+            return Ok(());
+        };
+        if !is_written_back(scope.section()) {
+            return Ok(());
+        }
+        let systems = match &mut self.systems {
+            Some(systems) => systems,
+            none => none.insert(configured(transaction)?),
+        };
+        // A time that cannot have been is not told to others; the correction is.
+        let misdated = dates::fault(entry, received_at);
+        for system in systems.iter() {
+            let sql = "INSERT INTO owed
+                       (system, install, counter, scope, resident, not_before, received_at, changed_at, change_no,
+                       state, code, reason)
+                       VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, ?6, ?7, ?8, ?9, ?10) ON CONFLICT DO NOTHING";
+            mark(transaction, entry.id.install)?;
+            let number = delivery::next_number(transaction)?;
+            let (install, counter) = (entry.id.install.0, entry.id.counter);
+            transaction.prepare_cached(sql)?.execute(params![
+                system,
+                install,
+                counter,
+                scope.to_key(),
+                resident.0.as_bytes(),
+                received_at.0,
+                number,
+                if misdated.is_some() { "rejected" } else { "queued" },
+                misdated,
+                misdated.map(|_| MISDATED),
+            ])?;
+        }
+        Ok(())
     }
-    let mut select = transaction.prepare_cached("SELECT system FROM main_record WHERE configured = 1")?;
-    let systems: Vec<String> = select.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
-    // A time that cannot have been is not told to others; the correction is.
-    let misdated = dates::fault(entry, received_at);
-    for system in systems {
-        let sql = "INSERT INTO owed
-                   (system, install, counter, scope, resident, not_before, received_at, changed_at, change_no, state,
-                   code, reason)
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, ?6, ?7, ?8, ?9, ?10) ON CONFLICT DO NOTHING";
-        mark(transaction, entry.id.install)?;
-        let number = delivery::next_number(transaction)?;
-        let (install, counter) = (entry.id.install.0, entry.id.counter);
-        transaction.prepare_cached(sql)?.execute(params![
-            system,
-            install,
-            counter,
-            scope.to_key(),
-            resident.0.as_bytes(),
-            received_at.0,
-            number,
-            if misdated.is_some() { "rejected" } else { "queued" },
-            misdated,
-            misdated.map(|_| MISDATED),
-        ])?;
-    }
-    Ok(())
+}
+
+fn configured(connection: &Connection) -> Result<Vec<String>, StoreError> {
+    let mut select = connection.prepare_cached("SELECT system FROM main_record WHERE configured = 1")?;
+    Ok(select.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?)
 }
 
 const OWED: &str =

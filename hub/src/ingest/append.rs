@@ -9,10 +9,8 @@ use hearth_protocol::wire::message::Sequence;
 use rusqlite::Transaction;
 
 use super::Intake;
-use super::judge::{genesis_of, own_changes};
 use crate::heads;
 use crate::region;
-use crate::scopes;
 use crate::store::StoreError;
 
 /// Bytes of entries after which a further change is begun, so that none comes near the limit of a change.
@@ -30,21 +28,21 @@ pub fn append(
 ) -> Result<Sequence, StoreError> {
     let hub = region::require(transaction)?.hub_install;
     let mut intake = Intake::new(transaction, now);
-    if scopes::get(transaction, scope)?.is_none() {
-        intake.accept(hub, scope, None, &genesis_of(scope))?;
+    if intake.documents.of(transaction, scope)?.state().is_none() {
+        intake.accept(hub, scope, &document::genesis(scope.section()))?;
     }
     let mut head = Sequence(0);
     for part in parted(entries) {
-        let known = scopes::get(transaction, scope)?;
-        let mut tip = known.as_ref().map(|state| state.tip.clone()).unwrap_or_default();
-        tip.own_changes = own_changes(transaction, scope, hub)?;
+        let known = intake.documents.of(transaction, scope)?;
+        let mut tip = known.state().map(|state| state.tip.clone()).unwrap_or_default();
+        tip.own_changes = known.last(transaction, hub)?.seq;
         let change = document::add(hub, scope.section(), &mut tip, part);
         let change =
             change.map_err(|fault| StoreError::logic(format!("own entry refused: {}", fault.code())))?;
-        head = intake.accept(hub, scope, known, &change)?;
+        head = intake.accept(hub, scope, &change)?;
         heads::note_own(transaction, scope, hub, change.hash, now)?;
     }
-    intake.publish()?;
+    intake.finish()?;
     Ok(head)
 }
 

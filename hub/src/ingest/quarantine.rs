@@ -66,7 +66,7 @@ pub fn retry(
     }
     let verdict = intake.take(pusher, &item)?;
     intake.added.values_mut().for_each(|added| added.is_unheard = true);
-    intake.publish()?;
+    intake.finish()?;
     Ok(Some(match verdict {
         Verdict::Judged(result) => result,
         Verdict::Expel(reason) => ChangeResult::Rejected(reason.to_owned()),

@@ -12,6 +12,8 @@ use hearth_protocol::sync::digest::Digest;
 use hearth_protocol::wire::limits;
 use hearth_protocol::wire::message::{RevokeMode, ScopedChange, Sequence};
 
+mod together;
+
 const HOME: &str = "VL1AB";
 const PHARMACY: &str = "FA100";
 

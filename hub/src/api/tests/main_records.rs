@@ -21,7 +21,7 @@ impl Hub {
         let fill = move |t: &rusqlite::Transaction<'_>| {
             for counter in [1, 2] {
                 let id = EntryId { install: InstallId(7), counter };
-                owed::owe(t, scope, &crate::testing::entry(id, NOW), NOW)?;
+                owed::Owing::default().owe(t, scope, &crate::testing::entry(id, NOW), NOW)?;
             }
             let first = owed::due(t, "main", NOW, 1)?.remove(0);
             owed::reject(t, &first, &Refused::new("status 422 at Note.text", "Ann was named."), NOW)?;
