@@ -83,7 +83,8 @@ impl Acceptor {
                 let connection = in_time(Transport::Quic, async { incoming.accept()?.await }).await;
                 drop(permit);
                 if let Some(connection) = connection {
-                    accept.to_the_end(accept.serve_quic(connection)).await;
+                    // Apart, so that a link that lives for weeks keeps nothing of its handshake and is not laid out twice.
+                    Box::pin(accept.to_the_end(Box::pin(accept.serve_quic(connection)))).await;
                 }
             });
         }
@@ -117,7 +118,7 @@ impl Acceptor {
                 let secured = in_time(Transport::Tcp, tcp::accept(stream, tls)).await;
                 drop(permit);
                 if let Some(secured) = secured {
-                    Box::pin(accept.to_the_end(accept.serve_tcp(secured))).await;
+                    Box::pin(accept.to_the_end(Box::pin(accept.serve_tcp(secured)))).await;
                 }
             });
         }
@@ -138,7 +139,7 @@ impl Acceptor {
         let protocol = data.and_then(|data| data.protocol).unwrap_or_default();
         if protocol == ENROL_ALPN {
             let begun = tokio::time::timeout(HANDSHAKE_TIME, Exchange::over_quic(connection)).await;
-            self.serve_enrolment(begun.ok().flatten()).await;
+            Box::pin(self.serve_enrolment(begun.ok().flatten())).await;
         } else {
             let chain = connection.peer_identity().and_then(|chain| chain.downcast().ok());
             self.serve_session(&protocol, chain.map(|chain| *chain), Carrier::Quic(connection)).await;
@@ -148,7 +149,7 @@ impl Acceptor {
     async fn serve_tcp(&self, stream: Secured) {
         let protocol = stream.get_ref().1.alpn_protocol().unwrap_or_default().to_vec();
         if protocol == ENROL_ALPN {
-            self.serve_enrolment(Exchange::over_tcp(stream)).await;
+            Box::pin(self.serve_enrolment(Exchange::over_tcp(stream))).await;
         } else {
             let chain = tcp::peer_chain(&stream);
             self.serve_session(&protocol, chain, Carrier::Tcp(tcp::start(stream, &self.tracker))).await;
@@ -169,7 +170,7 @@ impl Acceptor {
     ) {
         let _closed = ClosedAtEnd(carrier.clone());
         let admitted = match protocol {
-            SESSION_ALPN => admit(&self.hub, chain.unwrap_or_default()).await,
+            SESSION_ALPN => Box::pin(admit(&self.hub, chain.unwrap_or_default())).await,
             _ => Err(RefusalCode::Version),
         };
         match admitted {

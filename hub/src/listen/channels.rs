@@ -19,8 +19,8 @@ const FLUSH_TIME: Duration = Duration::from_secs(2);
 
 /// What came in.
 pub(super) enum Came {
-    /// A message on a stream.
-    Message(Channel, Message),
+    /// A message on a stream; on the heap, since a queue keeps room for 32 at every link.
+    Message(Channel, Box<Message>),
     /// The peer sent what no peer may send, or opened a stream that it may not.
     Broken(&'static str),
     /// A stream that must live has ended: the link is over.
@@ -34,7 +34,7 @@ pub(super) async fn read(mut stream: Receiver, channel: Channel, to: mpsc::Sende
         match decoder.poll() {
             Ok(Some(found)) => match frame::decode(&found) {
                 Ok(Some(message)) => {
-                    if to.send(Came::Message(channel, message)).await.is_err() {
+                    if to.send(Came::Message(channel, Box::new(message))).await.is_err() {
                         return;
                     }
                     continue;

@@ -99,15 +99,16 @@ impl Link {
         let mut over = pin!(right_ended(registered.cut.clone()));
         loop {
             tracing::trace!(state = self.session.state_name(), "turn");
-            // A node that takes nothing must not keep its link by that.
+            // A node that takes nothing must not keep its link by that. On the heap, as what ends a link is: thousands of
+            // idle links should not keep room for it.
             let done = tokio::select! {
                 biased;
-                done = self.do_effects() => done,
+                done = Box::pin(self.do_effects()) => done,
                 code = &mut over => return code,
             };
             match done {
                 Ok(None) => self.read_due_states(),
-                Ok(Some(code)) => return self.end(code).await,
+                Ok(Some(code)) => return Box::pin(self.end(code)).await,
                 Err(NotSent) => return RefusalCode::Unavailable,
             }
             let timeout = self.session.poll_timeout().map(|at| at.0.saturating_sub(moment(&self.hub).0));
@@ -115,7 +116,7 @@ impl Link {
             tokio::select! {
                 // In this order, so that a busy node starves nothing and a simulation repeats.
                 biased;
-                code = &mut over => return self.refuse_and_end(code).await,
+                code = &mut over => return Box::pin(self.refuse_and_end(code)).await,
                 Some(answer) = self.background.join_next() => self.answered(answer.ok().flatten()),
                 () = registered.poke.notified() => {
                     self.session.handle_poke();
@@ -123,7 +124,7 @@ impl Link {
                 }
                 () = tokio::time::sleep(wait) => self.session.handle_timeout(moment(&self.hub)),
                 came = inbox.recv() => match came {
-                    Some(Came::Message(channel, message)) => self.handle(channel, message),
+                    Some(Came::Message(channel, message)) => self.handle(channel, *message),
                     Some(Came::Broken(reason)) => self.broken(reason),
                     Some(Came::Ended) | None => return RefusalCode::Replaced,
                 },

@@ -149,7 +149,10 @@ impl Light {
                             self.fail("the hub broke the protocol");
                         }
                     }
-                    None => self.fail("the link ended"),
+                    None => {
+                        let why = self.link.as_ref().map_or_else(String::new, Link::ended);
+                        self.fail(&why);
+                    }
                 },
                 order = self.orders.recv() => match order {
                     None => return,

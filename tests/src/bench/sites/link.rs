@@ -32,6 +32,12 @@ impl Link {
         Ok(Self { connection, control, push, push_header: Some(Channel::Push), events })
     }
 
+    /// Why the connection is closed.
+    pub(super) fn ended(&self) -> String {
+        let reason = self.connection.close_reason();
+        reason.map_or_else(|| "a stream ended".to_owned(), |reason| format!("the link ended: {reason}"))
+    }
+
     /// Sends a message.
     pub(super) async fn send(&mut self, channel: Channel, message: &Message) -> anyhow::Result<()> {
         let mut bytes = Vec::new();
