@@ -18,7 +18,7 @@ use rusqlite::{Connection, params};
 use super::documents::{self, ScopeRow};
 use super::grounds::{self, Judged};
 use super::heads::{self, Arrived, Reached};
-use super::{Records, Site, erase, evict, model, outbox, read, repair, row};
+use super::{Records, Site, erase, evict, model, outbox, read, repair, row, summed};
 use crate::store::{ActionError, Changed, StoreError, Tx};
 
 /// Key of the cursor in `meta`.
@@ -90,10 +90,7 @@ impl Records {
 }
 
 fn held(connection: &Connection) -> Result<Held, StoreError> {
-    // A document that the hub has nothing of is not in its sum.
-    let known = repair::digests(connection)?.into_iter().filter(|(_, digest)| digest.count() > 0);
-    let (scopes, digest) =
-        known.fold((0, Digest::default()), |(scopes, sum), (_, digest)| (scopes + 1, sum.plus(digest)));
+    let (scopes, digest) = repair::sum(connection)?;
     let epoch = row::meta(connection, EPOCH)?;
     let cursor = FeedNumber(row::meta(connection, CURSOR)?.unwrap_or(0));
     Ok(Held { epoch, cursor, scopes, digest, signers: heads::signers(connection)? })
@@ -123,11 +120,14 @@ fn take_in(
         }
     }
     let Some(cursor) = intake.cursor else { return Ok(None) };
-    // What came for a record that is not granted, behind an order to forget it, does not stay.
-    erase::strays(tx)?;
+    // What came for a record that is not granted, behind an order to forget it, does not stay. No document has come since
+    // the last look where the last sum still holds.
+    if !summed::is_known(tx)? {
+        erase::strays(tx)?;
+    }
     row::set_meta(tx, CURSOR, cursor.0)?;
     let Some(digest) = intake.digest else { return Ok(None) };
-    let agrees = held(tx)?.digest == digest;
+    let agrees = summed::agrees(tx, digest)?;
     if agrees {
         grounds::none_is_behind(tx)?;
         erase::all_have_arrived(tx)?;

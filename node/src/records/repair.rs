@@ -78,6 +78,12 @@ pub(super) fn digests(connection: &Connection) -> Result<Vec<(Scope, Digest)>, S
     by_scope(connection, sql)
 }
 
+/// The number and the digest of the documents that are held; one that the hub has nothing of is not in its sum.
+pub(super) fn sum(connection: &Connection) -> Result<(u64, Digest), StoreError> {
+    let known = digests(connection)?.into_iter().filter(|(_, digest)| digest.count() > 0);
+    Ok(known.fold((0, Digest::default()), |(scopes, sum), (_, digest)| (scopes + 1, sum.plus(digest))))
+}
+
 /// What it keeps of records that it shows to nobody.
 fn frozen(connection: &Connection) -> Result<Vec<(Scope, Digest)>, StoreError> {
     let sql = "SELECT key, digest FROM scope WHERE EXISTS (
