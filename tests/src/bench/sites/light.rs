@@ -149,10 +149,7 @@ impl Light {
                             self.fail("the hub broke the protocol");
                         }
                     }
-                    None => {
-                        let why = self.link.as_ref().map_or_else(String::new, Link::ended);
-                        self.fail(&why);
-                    }
+                    None => self.fail(&self.link.as_ref().map_or_else(String::new, Link::ended)),
                 },
                 order = self.orders.recv() => match order {
                     None => return,
