@@ -16,6 +16,8 @@ use crate::wire::{Channel, Message, limits};
 pub(super) struct Repair {
     /// Both sides are to be compared as soon as nothing waits in the outbox.
     is_wanted: bool,
+    /// What waits in the outbox is to go once more before.
+    is_outbox_due: bool,
     /// Comparisons made on this link since the last rest.
     rounds: u32,
     /// When the next rest is over, if one is needed.
@@ -66,7 +68,7 @@ enum Ask {
 impl NodeSession {
     /// Node and hub do not hold the same, or the hub has lost something: both are compared, and each gets what it lacks.
     ///
-    /// What waits in the outbox goes first, all of it again: a change that is still on its way is no difference.
+    /// What is on its way is answered first, since it is no difference, and then all that waits in the outbox goes again.
     pub fn handle_mismatch(&mut self, now: Moment) {
         let repair = &mut self.link.repair;
         if repair.rounds < limits::REPAIR_ROUNDS_MAX {
@@ -79,9 +81,8 @@ impl NodeSession {
         if self.state != State::Live {
             return;
         }
-        self.link.repair.is_wanted = true;
-        self.link.outbox_position = 0;
-        self.handle_local_change();
+        let repair = &mut self.link.repair;
+        (repair.is_wanted, repair.is_outbox_due) = (true, true);
         self.compare_when_quiet();
     }
 
@@ -103,6 +104,10 @@ impl NodeSession {
         }
         if repair.rounds >= limits::REPAIR_ROUNDS_MAX {
             return;
+        }
+        if std::mem::take(&mut repair.is_outbox_due) {
+            link.outbox_position = 0;
+            return self.handle_local_change();
         }
         repair.is_wanted = false;
         repair.rounds += 1;
@@ -181,7 +186,9 @@ impl NodeSession {
         } else if !round.is_sent_again {
             self.mismatch();
         }
-        // What is sent again ends with a digest of its own, which says whether another comparison is needed.
+        // What is sent again ends with a digest of its own, which says whether another comparison is needed. One may have
+        // been wanted since this one began.
+        self.compare_when_quiet();
     }
 
     /// The hub's digests where it holds something else.

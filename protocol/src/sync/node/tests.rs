@@ -1,6 +1,6 @@
 use super::*;
 use crate::id::ResidentId;
-use crate::wire::message::{CaughtUp, RegionId, Sequence, SequencedChange};
+use crate::wire::message::{CaughtUp, RegionId, ScopedChange, Sequence, SequencedChange};
 use crate::{document, scope::Section, scope::Subject, time::Timestamp};
 use uuid::Uuid;
 
@@ -175,4 +175,40 @@ fn a_difference_that_is_noticed_after_many_comparisons_is_looked_at_after_a_rest
     session.handle_timeout(over);
     assert!(compared(&mut session));
     assert_eq!(session.poll_timeout(), None);
+}
+
+#[test]
+fn what_is_on_its_way_is_not_sent_again_when_digests_differ_meanwhile() {
+    let mut session = live();
+    let change = ScopedChange { scope: scope(), change: document::genesis(Section::Safety).to_stored() };
+    let group = OutboxGroup { position: 3, group: ChangeGroup { changes: vec![change] } };
+    session.handle_local_change();
+    session.handle_outbox(vec![group], Vec::new());
+    session.handle_outbox(Vec::new(), Vec::new());
+    effects(&mut session);
+
+    session.handle_mismatch(Moment(5));
+    assert_eq!(effects(&mut session), []);
+
+    let answer = Ack { batch: 1, results: vec![ChangeResult::Accepted(Sequence(1))] };
+    session.handle_message(Channel::Control, Message::Ack(answer)).unwrap();
+    let after_the_answer = effects(&mut session);
+    let [NodeEffect::Settle(_), NodeEffect::ReadOutbox { after: 0, .. }] = after_the_answer.as_slice() else {
+        panic!("{after_the_answer:?}");
+    };
+    assert!(compared(&mut session));
+}
+
+#[test]
+fn a_difference_that_is_noticed_within_a_comparison_is_looked_at_after_it() {
+    let mut session = live();
+    session.handle_mismatch(Moment(1));
+    session.handle_outbox(Vec::new(), Vec::new());
+    session.handle_mismatch(Moment(2));
+    effects(&mut session);
+    session.handle_digests(Vec::new(), Vec::new());
+    let nothing = Message::Compare(crate::wire::message::Compare { ranges: Vec::new() });
+    session.handle_message(Channel::Control, nothing).unwrap();
+    assert!(effects(&mut session).iter().any(|effect| matches!(effect, NodeEffect::ReadOutbox { .. })));
+    assert!(compared(&mut session));
 }
