@@ -7,19 +7,19 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use hearth_protocol::document;
+use hearth_protocol::document::{self, CheckedChange, Tip};
 use hearth_protocol::id::{InstallId, ResidentId};
 use hearth_protocol::record::Entry;
 use hearth_protocol::scope::{Month, Scope, Section, Subject};
 use hearth_protocol::sync::digest::Digest;
 use hearth_protocol::time::Timestamp;
 use hearth_protocol::wire::message::Outline;
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension as _, params};
 use tokio::sync::Notify;
 
-use super::documents::{self, ScopeRow};
+use super::documents::{self, ScopeRow, TailChange};
 use super::intake::Taking;
-use super::{Records, grounds, heads, intake, read, row};
+use super::{Records, Site, grounds, heads, intake, read, row};
 use crate::records::IntakeError;
 use crate::store::StoreError;
 
@@ -234,15 +234,36 @@ fn evict(tx: &Connection, key: &[u8]) -> Result<bool, StoreError> {
         tx.prepare_cached(sql)?.execute([row.id])?;
     }
     tx.prepare_cached("DELETE FROM blob WHERE id NOT IN (SELECT blob FROM blob_use)")?.execute([])?;
-    note(tx, row.id, row.sequence)?;
+    note(tx, &row)?;
     Ok(true)
 }
 
-fn note(tx: &Connection, scope_id: i64, sequence: u64) -> Result<(), StoreError> {
-    let sql = "INSERT INTO evicted (scope, sequence) VALUES (?1, ?2)
-               ON CONFLICT (scope) DO UPDATE SET sequence = ?2";
-    tx.prepare_cached(sql)?.execute(params![scope_id, row::int(sequence)])?;
+/// Notes up to where a document's content is let go of, with the tip of that.
+fn note(tx: &Connection, row: &ScopeRow) -> Result<(), StoreError> {
+    let sql = "INSERT INTO evicted (scope, sequence, heads, max_op) VALUES (?1, ?2, ?3, ?4)
+               ON CONFLICT (scope) DO UPDATE SET sequence = ?2, heads = ?3, max_op = ?4";
+    let (heads, max_op) = (row::heads_to_bytes(&row.tip.heads), row::int(row.tip.max_op));
+    tx.prepare_cached(sql)?.execute(params![row.id, row::int(row.sequence), heads, max_op])?;
     Ok(())
+}
+
+/// What must be known of the content of a document that was let go of.
+pub(super) struct LetGo {
+    /// Its tip.
+    pub(super) tip: Tip,
+    /// The number of its changes.
+    pub(super) changes: u64,
+}
+
+/// What was let go of a document; none where nothing was, or where earlier software did not note its tip.
+pub(super) fn let_go(connection: &Connection, scope_id: i64) -> Result<Option<LetGo>, StoreError> {
+    let sql = "SELECT sequence, heads, max_op FROM evicted WHERE scope = ?1 AND heads IS NOT NULL";
+    let found = connection
+        .prepare_cached(sql)?
+        .query_row([scope_id], |row| Ok((row.get(0)?, row.get::<_, Vec<u8>>(1)?, row.get(2)?)));
+    let Some((changes, heads, max_op)) = found.optional()? else { return Ok(None) };
+    let tip = Tip { heads: row::heads(&heads)?, max_op: row::count(max_op), own_changes: 0 };
+    Ok(Some(LetGo { tip, changes: row::count(changes) }))
 }
 
 /// A document has come from the hub whole: if it had been let go of, it is here again for a while.
@@ -257,13 +278,23 @@ pub(super) fn came_back(tx: &Connection, scope: Scope, now: Timestamp) -> Result
     Ok(())
 }
 
-/// Whether something of a document that was at the hub is here. A site that is enrolled anew over what is on its disk is
+/// Whether something of a document is here that came from the hub. A site that is enrolled anew over what is on its disk is
 /// sent outlines of months that it holds.
-fn is_held(tx: &Connection, row: &ScopeRow) -> Result<bool, StoreError> {
-    let sql = "SELECT EXISTS (SELECT 1 FROM snapshot WHERE scope = ?1) OR
-               (EXISTS (SELECT 1 FROM change WHERE scope = ?1 AND sequence IS NOT NULL)
-                AND NOT EXISTS (SELECT 1 FROM evicted WHERE scope = ?1))";
-    Ok(tx.prepare_cached(sql)?.query_row([row.id], |row| row.get(0))?)
+fn is_held(tx: &Connection, site: &Site, row: &ScopeRow, tail: &[Tail]) -> Result<bool, StoreError> {
+    let is_own = |change: &CheckedChange| [site.install, InstallId::GENESIS].contains(&change.install);
+    let has_come = tail.iter().any(|(place, change)| place.sequence.is_some() && !is_own(change));
+    Ok(documents::snapshot_sequence(tx, row.id)?.is_some()
+        || has_come && documents::evicted(tx, row.id)?.is_none())
+}
+
+type Tail = (TailChange, CheckedChange);
+
+fn checked_tail(tx: &Connection, row: &ScopeRow) -> Result<Vec<Tail>, StoreError> {
+    let check = |change: TailChange| {
+        let checked = document::check(row.scope.section(), change.stored.hash, &change.stored.bytes);
+        Ok((change, checked.map_err(|_| row::corrupt("change"))?))
+    };
+    documents::tail(tx, row.id)?.into_iter().map(check).collect()
 }
 
 /// Takes in what must be known of a month that is not kept. What was written here and is not at the hub stays.
@@ -274,7 +305,8 @@ pub(super) fn outline(tx: &Connection, taking: &Taking<'_>, outline: &Outline) -
         return Err(IntakeError::Refused { scope, code: "outline-without-month" });
     }
     let known = documents::find_or_make(tx, scope)?;
-    if is_held(tx, &known)? {
+    let tail = checked_tail(tx, &known)?;
+    if is_held(tx, site, &known, &tail)? {
         // It stays, since the hub may have lost some of it. What the hub has besides comes when both are compared.
         return if known.digest == outline.digest { Ok(()) } else { Ok(grounds::note_behind(tx, scope)?) };
     }
@@ -285,14 +317,13 @@ pub(super) fn outline(tx: &Connection, taking: &Taking<'_>, outline: &Outline) -
         ..intake::empty(&known)
     };
     (row.tip.heads, row.tip.max_op) = (outline.heads.clone(), outline.max_op);
+    note(tx, &row)?;
     // A number of this installation is never used twice, whatever a hub that lost something says.
     row.tip.own_changes = outline.own_changes.max(known.tip.own_changes);
     for head in outline.signed.iter().filter(|head| head.scope == scope) {
         heads::keep_signed(tx, row.id, site, head, &taking.keys)?;
     }
-    for tail in documents::tail(tx, row.id)? {
-        let checked = document::check(scope.section(), tail.stored.hash, &tail.stored.bytes)
-            .map_err(|_| row::corrupt("change"))?;
+    for (tail, checked) in tail {
         let is_own = checked.install == site.install && checked.seq <= outline.own_changes;
         let is_first = checked.install == InstallId::GENESIS;
         if is_own || is_first || tail.sequence.is_some_and(|place| place <= outline.sequence.0) {
@@ -307,7 +338,6 @@ pub(super) fn outline(tx: &Connection, taking: &Taking<'_>, outline: &Outline) -
             row.digest = row.digest.plus(Digest::of(scope, checked.hash));
         }
     }
-    note(tx, row.id, outline.sequence.0)?;
     documents::save(tx, &row)?;
     Ok(())
 }

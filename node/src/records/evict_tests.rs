@@ -313,3 +313,55 @@ async fn a_month_comes_back_whole_where_its_newest_change_is_here_and_no_run_of_
     assert_eq!((notes(&b).await.len(), dump(&b.records, "unvouched").await.len()), (3, 0));
     b.records.rebuild_read_model().await.unwrap();
 }
+
+#[tokio::test]
+async fn an_outline_that_comes_after_the_hub_has_what_was_written_here_makes_the_rest_of_the_month_known() {
+    let (a, b) = (Sample::of_install(7).await, Sample::of_install(8).await);
+    let mut order = Order::default();
+    write(&a, 1, 1, "before").await;
+    order.pull(&a.records).await;
+    let outline = outline(&order, december(), InstallId(8));
+    write(&b, 2, 1, "apart").await;
+    order.pull(&b.records).await;
+    b.records.take_in(outline).await.unwrap();
+    assert_eq!((notes(&b).await.len(), is_here(&b).await[0].1), (1, false));
+    assert_eq!(b.records.held().await.unwrap().digest, order.digest());
+}
+
+#[tokio::test]
+async fn what_an_earlier_installation_had_not_sent_of_a_month_that_was_let_go_of_is_sent_anew() {
+    for has_outline in [false, true] {
+        let (mut b, mut order) = (Sample::of_install(8).await, Order::default());
+        let a = Sample::of_install(7).await;
+        assert_eq!(b.records.take_over().await, Ok(0));
+        write(&a, 1, 1, "let go of").await;
+        write(&a, 1, 2, "let go of").await;
+        order.pull(&a.records).await;
+        b.records.take_in(order.intake()).await.unwrap();
+        b.time.pass(DAY * 125);
+        assert_eq!(b.records.evict().await, Ok(1));
+        write(&b, 1, 3, "not at the hub").await;
+        write(&b, 1, 4, "nor this").await;
+        if has_outline {
+            write(&a, 1, 5, "only at the hub").await;
+            order.pull(&a.records).await;
+            b.records.take_in(outline(&order, december(), InstallId(8))).await.unwrap();
+        }
+        let site = Site { install: InstallId(9), ..b.records.site().clone() };
+        let (store, clock) = (b.records.store().clone(), b.records.clock().clone());
+        b = Sample { records: Records::new(store, clock, site), ..b };
+        assert_eq!(b.records.take_over().await, Ok(2));
+        order.pull(&b.records).await;
+        let changes = &order.0[&december()];
+        document::rebuild(Section::Notes, None, changes).unwrap();
+        let last = changes.last().unwrap();
+        let last = document::check(Section::Notes, last.hash, &last.bytes).unwrap();
+        let others = if has_outline { 3 } else { 2 };
+        assert_eq!((last.install, last.seq, changes.len()), (InstallId(9), 2, 1 + others + 2));
+        assert_eq!(last.start_op, changes.len() as u64, "operations go on from what the hub has");
+        b.records.take_in(whole(&order, december())).await.unwrap();
+        assert_eq!(b.records.held().await.unwrap().digest, order.digest());
+        assert_eq!(notes(&b).await.len(), others + 2);
+        b.records.rebuild_read_model().await.unwrap();
+    }
+}

@@ -12,6 +12,7 @@ use hearth_protocol::scope::Scope;
 use rusqlite::{Connection, params};
 
 use super::documents::{self, ScopeRow, TailChange};
+use super::evict::{self, LetGo};
 use super::{Records, Site, add, plan_texts, row, ship, trail, used};
 use crate::store::{Changed, StoreError, Tx};
 
@@ -72,8 +73,9 @@ fn carry(tx: &mut Tx<'_>, site: &Site, before: InstallId) -> Result<usize, Store
     let (mut unsent, mut passages): (Vec<Unsent>, BTreeMap<Scope, Passages>) = Default::default();
     for scope in waiting(tx)? {
         let Some(row) = documents::find(tx, scope)? else { continue };
-        // Onto a month that was let go nothing can be written by another: what waits for it is brought back as it is.
-        if documents::evicted(tx, row.id)?.is_some() {
+        // Upon a month that was let go of by earlier software nothing can be written by another: what waits for it is
+        // offered as it is.
+        if documents::evicted(tx, row.id)?.is_some() && evict::let_go(tx, row.id)?.is_none() {
             continue;
         }
         let taken = take_out(tx, site, row, before)?;
@@ -139,8 +141,10 @@ fn take_out(tx: &mut Tx<'_>, site: &Site, mut row: ScopeRow, before: InstallId) 
         tx.prepare_cached("DELETE FROM change WHERE id = ?1")?.execute([place.id])?;
         unsent.push(Unsent { scope: row.scope, group, change });
     }
-    let rest: Vec<document::StoredChange> = rest.into_iter().map(|(place, _)| place.stored).collect();
-    (row.tip, row.changes) = tip_of(tx, site, &row, &rest)?;
+    (row.tip, row.changes) = match evict::let_go(tx, row.id)? {
+        Some(let_go) => tip_upon(site, let_go, &rest),
+        None => tip_of(tx, site, &row, rest)?,
+    };
     documents::save(tx, &row)?;
     tx.changed.push(Changed { subject: row.scope.subject(), section: Some(row.scope.section()) });
     Ok(Taken { unsent, passages })
@@ -163,16 +167,28 @@ fn going(tail: &[(TailChange, CheckedChange)], before: InstallId) -> BTreeSet<Ch
     }
 }
 
+/// The tip of what is left of a document whose content was let go of, and the number of its changes.
+fn tip_upon(site: &Site, let_go: LetGo, rest: &[(TailChange, CheckedChange)]) -> (Tip, u64) {
+    let LetGo { mut tip, changes } = let_go;
+    let mut rest: Vec<&CheckedChange> = rest.iter().map(|(_, change)| change).collect();
+    rest.sort_by_key(|change| change.start_op);
+    for change in &rest {
+        tip.advance(site.install, change);
+    }
+    (tip, changes + rest.len() as u64)
+}
+
 /// The tip of what is left of a document, and the number of its changes.
 fn tip_of(
     tx: &Connection,
     site: &Site,
     row: &ScopeRow,
-    rest: &[document::StoredChange],
+    rest: Vec<(TailChange, CheckedChange)>,
 ) -> Result<(Tip, u64), StoreError> {
+    let rest: Vec<document::StoredChange> = rest.into_iter().map(|(place, _)| place.stored).collect();
     let snapshot = documents::snapshot(tx, row.id)?.map(|(snapshot, _)| snapshot);
     metrics::counter!("hearth_documents_opened_total").increment(1);
-    let document = document::rebuild(row.scope.section(), snapshot.as_ref(), rest)
+    let document = document::rebuild(row.scope.section(), snapshot.as_ref(), &rest)
         .map_err(|fault| StoreError::Corrupt(format!("{}: {fault}", row.scope)))?;
     let (mut tip, changes) = (Tip::default(), document::changes(&document));
     for stored in &changes {

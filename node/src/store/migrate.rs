@@ -13,6 +13,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("schema/0005_heads.sql"),
     include_str!("schema/0006_read_model.sql"),
     include_str!("schema/0007_used.sql"),
+    include_str!("schema/0008_evicted_tip.sql"),
 ];
 
 /// Makes sure that the database is the newest version already.
