@@ -95,7 +95,12 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let report = whole(&report);
     write(&report, folder.as_deref())?;
     anstream::println!("{}", report.summary());
-    Ok(if report.failed().is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    let failed: Vec<String> = report.failed().iter().map(|(seed, _)| seed.to_string()).collect();
+    if failed.is_empty() {
+        return Ok(ExitCode::SUCCESS);
+    }
+    anstream::println!("failed: {}", failed.join(" "));
+    Ok(ExitCode::FAILURE)
 }
 
 fn one_by_one(arguments: &Arguments) -> ExitCode {
