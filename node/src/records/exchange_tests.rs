@@ -834,3 +834,18 @@ async fn what_newer_software_wrote_is_counted_kept_and_carried_on() {
     restored.pull(&sample.records).await;
     assert!(theirs.iter().all(|change| restored.0[&scope].contains(change)));
 }
+
+#[tokio::test]
+async fn a_change_under_a_number_of_which_another_is_held_is_kept_aside_and_the_document_can_be_read() {
+    let (first, copy) = (Sample::of_install(7).await, Sample::of_install(7).await);
+    let reader = Sample::of_install(9).await;
+    for (sample, text) in [(&first, "a"), (&copy, "another")] {
+        let mut order = Order::default();
+        write(sample, 1, 1, text).await;
+        order.pull(&sample.records).await;
+        reader.records.take_in(order.intake()).await.unwrap();
+    }
+    assert_eq!(dump(&reader.records, "unvouched").await.len(), 1);
+    assert_eq!(dump(&reader.records, "change").await.len(), 2);
+    reader.records.rebuild_read_model().await.unwrap();
+}

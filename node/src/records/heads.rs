@@ -267,6 +267,19 @@ fn by_number(
     Ok(by_number)
 }
 
+/// Whether one of these changes has the number of another that is held of the document.
+pub(super) fn is_rivalled<'c>(
+    connection: &Connection,
+    row: &ScopeRow,
+    mut came: impl Iterator<Item = &'c Arrived>,
+) -> Result<bool, StoreError> {
+    let held = by_number(connection, row)?;
+    Ok(came.any(|one| {
+        let known = held.get(&one.change.install).and_then(|changes| changes.get(&one.change.seq));
+        known.is_some_and(|hash| *hash != one.change.hash)
+    }))
+}
+
 /// Takes the runs of these installations back to before a number, by what is held of the document.
 pub(super) fn rewind(
     connection: &Connection,

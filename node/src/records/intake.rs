@@ -254,7 +254,8 @@ fn verdicts(
     let again = came.iter().zip(&sifted.verdicts).filter(|(one, verdict)| out_of_place(one, verdict));
     let again: BTreeMap<InstallId, u64> =
         again.rev().map(|(one, _)| (one.change.install, one.change.seq)).collect();
-    if !again.is_empty() {
+    // Two changes under one number cannot be read in one document: the one that is here stays.
+    if !again.is_empty() && !heads::is_rivalled(tx, row, came.iter().filter(|one| is_new(one)))? {
         // A change under a number that was used, or one that was lost here and comes again, or a run that was not noted:
         // what is held of the document says which.
         heads::rewind(tx, row, &again, &mut runs)?;
