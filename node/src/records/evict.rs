@@ -19,7 +19,7 @@ use tokio::sync::Notify;
 
 use super::documents::{self, ScopeRow, TailChange};
 use super::intake::Taking;
-use super::{Records, Site, grounds, heads, intake, read, row};
+use super::{Records, Site, grounds, heads, intake, read, repair, row};
 use crate::records::IntakeError;
 use crate::store::StoreError;
 
@@ -297,6 +297,28 @@ fn checked_tail(tx: &Connection, row: &ScopeRow) -> Result<Vec<Tail>, StoreError
     documents::tail(tx, row.id)?.into_iter().map(check).collect()
 }
 
+/// Whether all that was saved of a document here was written here and reached the hub after the outline was made, or is
+/// its first change.
+fn is_written_meanwhile(
+    tx: &Connection,
+    row: &ScopeRow,
+    own: InstallId,
+    outline: &Outline,
+) -> Result<bool, StoreError> {
+    if documents::evicted(tx, row.id)?.is_some() || row.tip.own_changes <= outline.own_changes {
+        return Ok(false);
+    }
+    for stored in repair::saved(tx, row)? {
+        let change = document::check(row.scope.section(), stored.hash, &stored.bytes)
+            .map_err(|_| row::corrupt("change"))?;
+        let is_own = change.install == own && change.seq > outline.own_changes;
+        if !is_own && change.install != InstallId::GENESIS {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
 /// Takes in what must be known of a month that is not kept. What was written here and is not at the hub stays.
 pub(super) fn outline(tx: &Connection, taking: &Taking<'_>, outline: &Outline) -> Result<(), IntakeError> {
     let (scope, site) = (outline.scope, taking.site);
@@ -305,6 +327,9 @@ pub(super) fn outline(tx: &Connection, taking: &Taking<'_>, outline: &Outline) -
         return Err(IntakeError::Refused { scope, code: "outline-without-month" });
     }
     let known = documents::find_or_make(tx, scope)?;
+    if is_written_meanwhile(tx, &known, site.install, outline)? {
+        repair::take_apart(tx, &known)?;
+    }
     let tail = checked_tail(tx, &known)?;
     if is_held(tx, site, &known, &tail)? {
         // It stays, since the hub may have lost some of it. What the hub has besides comes when both are compared.

@@ -225,6 +225,26 @@ async fn an_outline_makes_a_month_known_and_keeps_what_waits_here() {
 }
 
 #[tokio::test]
+async fn what_reached_the_hub_while_the_outline_was_on_its_way_stays_and_the_rest_is_fetched() {
+    let (a, b) = (Sample::of_install(7).await, Sample::of_install(8).await);
+    let mut order = Order::default();
+    write(&a, 1, 1, "a").await;
+    order.pull(&a.records).await;
+    let before = outline(&order, december(), InstallId(8));
+    let own = write(&b, 2, 1, "late").await;
+    order.pull(&b.records).await;
+    b.time.pass(DAY * 125);
+    // The first change of the document, which stands at the first place.
+    assert_eq!(b.records.compact().await, Ok(1));
+    b.records.take_in(before).await.unwrap();
+    assert_eq!((notes(&b).await, is_here(&b).await.len()), (vec![own], 1));
+    assert!(!is_here(&b).await[0].1, "what others wrote is not here, and that is known");
+    assert_eq!(b.records.held().await.unwrap().digest, order.digest());
+    b.records.take_in(whole(&order, december())).await.unwrap();
+    assert_eq!(notes(&b).await.len(), 2);
+}
+
+#[tokio::test]
 async fn what_a_person_has_to_look_at_and_what_may_not_be_fetched_again_stays() {
     let sample = Sample::new().await;
     let mut order = Order::default();
