@@ -38,6 +38,7 @@ use crate::sites::{self, Install, InstallState};
 use crate::store::StoreError;
 use documents::Documents;
 use judge::Verdict;
+use numbers::Numbers;
 use rules::Grants;
 
 /// Changes of one installation that may wait for others. More are put into the quarantine.
@@ -144,6 +145,7 @@ struct Intake<'t> {
     documents: Documents,
     grants: Grants,
     owing: Owing,
+    numbers: Numbers,
     added: BTreeMap<Scope, Added>,
     /// Changes of this transaction for which a signed head vouches.
     vouched: BTreeSet<(Scope, ChangeHash)>,
@@ -155,9 +157,9 @@ struct Intake<'t> {
 
 impl<'t> Intake<'t> {
     fn new(transaction: &'t Transaction<'t>, now: Timestamp) -> Self {
-        let (documents, grants, owing, added) = Default::default();
+        let (documents, grants, owing, numbers, added) = Default::default();
         let (vouched, faults, ahead) = Default::default();
-        Self { transaction, now, documents, grants, owing, added, vouched, faults, ahead }
+        Self { transaction, now, documents, grants, owing, numbers, added, vouched, faults, ahead }
     }
 
     /// Compares the heads of a push with its changes, before any is judged.
@@ -313,6 +315,7 @@ impl Intake<'_> {
     /// Writes what has changed in the documents' rows, and moves the feeds of those who are to hear of it.
     fn finish(&mut self) -> Result<(), StoreError> {
         self.documents.save(self.transaction)?;
+        self.numbers.save(self.transaction)?;
         scopes::publish(self.transaction, &self.added)
     }
 }

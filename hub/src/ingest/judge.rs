@@ -10,8 +10,7 @@ use rusqlite::{Connection, Transaction};
 
 use super::documents::Document;
 use super::{
-    Intake, Item, PENDING_PER_INSTALL_MAX, SCOPE_CHANGES_MAX, blobs, brought_back, dates, numbers,
-    quarantine, rules,
+    Intake, Item, PENDING_PER_INSTALL_MAX, SCOPE_CHANGES_MAX, blobs, brought_back, dates, quarantine, rules,
 };
 use crate::sites::Install;
 use crate::store::{StoreError, columns};
@@ -66,7 +65,7 @@ impl Intake<'_> {
         let document = self.documents.of(self.transaction, item.scope)?;
         let mut standing = standing(self.transaction, document, change)?;
         let is_signed_next = matches!(standing, Standing::Next) && fault.is_none();
-        if is_signed_next && numbers::is_used(self.transaction, &change.entries)? {
+        if is_signed_next && self.numbers.are_used(self.transaction, &change.entries)? {
             standing = Standing::Cloned;
         }
         match standing {
@@ -185,7 +184,7 @@ impl Intake<'_> {
         added.writers.insert(writer);
         blobs::note(self.transaction, scope, &change.entries)?;
         dates::note(self.transaction, scope, change, self.now)?;
-        numbers::note(self.transaction, &change.entries)?;
+        self.numbers.note(self.transaction, &change.entries)?;
         for entry in &change.entries {
             self.owing.owe(self.transaction, scope, entry, self.now)?;
         }
