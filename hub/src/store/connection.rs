@@ -22,6 +22,10 @@ pub(super) fn check_sqlite_version() -> Result<(), StoreError> {
     Ok(())
 }
 
+/// Pages that the writer keeps, in KiB. With SQLite's own 2 MiB a week that a site brings back goes to the log and is read
+/// again page by page before its commit: sampled, half of the writer's time was the kernel's.
+const WRITER_CACHE_KIB: i32 = 64 * 1024;
+
 /// Opens the one connection that writes: acknowledged means on disk, so every commit is synced.
 pub(super) fn open_writer(path: &Path, options: &StoreOptions) -> Result<Connection, StoreError> {
     let connection = match &options.work {
@@ -36,6 +40,7 @@ pub(super) fn open_writer(path: &Path, options: &StoreOptions) -> Result<Connect
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "secure_delete", "ON")?;
     connection.pragma_update(None, "temp_store", "MEMORY")?;
+    connection.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)?;
     connection.pragma_update_and_check(None, "journal_size_limit", options.log_bytes_kept, |_| Ok(()))?;
     if let Some(pages) = options.pages_max {
         connection.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()))?;
