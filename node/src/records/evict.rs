@@ -348,6 +348,7 @@ pub(super) fn outline(tx: &Connection, taking: &Taking<'_>, outline: &Outline) -
     for head in outline.signed.iter().filter(|head| head.scope == scope) {
         heads::keep_signed(tx, row.id, site, head, &taking.keys)?;
     }
+    heads::release_let_go(tx, &row)?;
     for (tail, checked) in tail {
         let is_own = checked.install == site.install && checked.seq <= outline.own_changes;
         let is_first = checked.install == InstallId::GENESIS;

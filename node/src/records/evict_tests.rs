@@ -385,3 +385,29 @@ async fn what_an_earlier_installation_had_not_sent_of_a_month_that_was_let_go_of
         b.records.rebuild_read_model().await.unwrap();
     }
 }
+
+#[tokio::test]
+async fn what_was_kept_aside_of_a_month_that_is_not_kept_waits_no_more_once_the_month_is_known_beyond_it() {
+    let (a, b) = (Sample::of_install(7).await, Sample::of_install(8).await);
+    let mut order = Order::default();
+    write(&a, 1, 1, "let go of").await;
+    order.pull(&a.records).await;
+    b.records.take_in(order.intake()).await.unwrap();
+    b.time.pass(DAY * 125);
+    assert_eq!(b.records.evict().await, Ok(1));
+    write(&a, 1, 2, "taken for held").await;
+    write(&a, 1, 3, "late").await;
+    order.pull(&a.records).await;
+    let mut gap = order.intake();
+    if let Some(IntakeItem::Feed(feed)) = gap.items.first_mut() {
+        feed.changes.drain(..3);
+    }
+    b.records.take_in(gap).await.unwrap();
+    assert_eq!(dump(&b.records, "unvouched").await.len(), 1);
+    b.records.take_in(outline(&order, december(), InstallId(8))).await.unwrap();
+    assert_eq!(dump(&b.records, "unvouched").await.len(), 0);
+    assert_eq!(b.records.held().await.unwrap().digest, order.digest());
+    b.records.take_in(whole(&order, december())).await.unwrap();
+    assert_eq!((notes(&b).await.len(), dump(&b.records, "unvouched").await.len()), (3, 0));
+    b.records.rebuild_read_model().await.unwrap();
+}

@@ -252,6 +252,15 @@ pub(super) fn release(tx: &Connection, row: &mut ScopeRow, arrived: &Arrived) ->
     Ok(())
 }
 
+/// Takes out of what is kept aside what only lacked changes before it, and is part of what is let go of: it comes with them
+/// and their heads when somebody opens the month.
+pub(super) fn release_let_go(tx: &Connection, row: &ScopeRow) -> Result<(), StoreError> {
+    let sql = "DELETE FROM unvouched WHERE scope = ?1 AND sequence <= ?2 AND code IN (?3, ?4)";
+    let (gap, on_unvouched) = (HeadFault::Gap.code(), HeadFault::OnUnvouched.code());
+    tx.prepare_cached(sql)?.execute(params![row.id, row::int(row.sequence), gap, on_unvouched])?;
+    Ok(())
+}
+
 /// The changes of a document by installation and number, whoever made them.
 fn by_number(
     connection: &Connection,
