@@ -110,7 +110,7 @@ pub fn read(connection: &Connection, query: &FeedQuery) -> Result<FeedRead, Stor
             FeedItem::Tail { vouchers, .. } | FeedItem::Document { vouchers, .. } => {
                 vouching.extend(vouchers.iter().map(|voucher| voucher.install));
             }
-            FeedItem::Outline { signed, .. } => vouching.extend(signed.iter().map(|head| head.install)),
+            FeedItem::Outline { signed, .. } => vouching.extend(signed.iter().map(|run| run.voucher.install)),
             FeedItem::Grant { .. } | FeedItem::Revoke { .. } => {}
         }
     }

@@ -18,7 +18,7 @@ pub(crate) use ahead::note_ahead;
 pub use own::{HeadKeys, note_signer, settle_own};
 pub(crate) use own::{note_own, prepare, sign_own};
 pub(crate) use proof::{Carrier, Proof, carrier};
-pub(crate) use read::{Sent, keys, signed_heads, signers, vouchers};
+pub(crate) use read::{Sent, keys, proven, signers, vouchers};
 
 use crate::store::{StoreError, columns};
 
@@ -57,7 +57,7 @@ pub(crate) fn vouch(
     let mut continued = follow(base, &came);
     if continued.is_none() {
         // A database from before heads were signed holds changes that none of them reaches.
-        came.extend(stored_after(transaction, head, base.seq)?);
+        came.extend(stored_after(transaction, (head.scope, head.install), base.seq)?);
         came.sort_unstable();
         came.dedup();
         continued = follow(base, &came);
@@ -84,7 +84,7 @@ pub(crate) fn vouch_anew(
     mut came: Vec<(u64, ChangeHash)>,
     now: Timestamp,
 ) -> Result<Option<BTreeSet<ChangeHash>>, StoreError> {
-    let stored = stored_after(transaction, head, 0)?;
+    let stored = stored_after(transaction, (head.scope, head.install), 0)?;
     let Some(stored) = follow(Run::default(), &stored) else { return Ok(None) };
     came.retain(|(seq, _)| *seq > stored.seq);
     came.sort_unstable();
@@ -128,15 +128,14 @@ fn follow(base: Run, changes: &[(u64, ChangeHash)]) -> Option<Run> {
 
 fn stored_after(
     connection: &Connection,
-    head: &SignedHead,
+    (scope, install): (Scope, InstallId),
     seq: u64,
 ) -> Result<Vec<(u64, ChangeHash)>, StoreError> {
     let sql = "SELECT actor_seq, hash FROM change WHERE scope = ?1 AND install = ?2 AND actor_seq > ?3
                ORDER BY actor_seq";
     let mut select = connection.prepare_cached(sql)?;
-    let rows = select.query_map((head.scope.to_key(), head.install.0, seq), |row| {
-        Ok((row.get(0)?, columns::hash(row, 1)?))
-    })?;
+    let rows = select
+        .query_map((scope.to_key(), install.0, seq), |row| Ok((row.get(0)?, columns::hash(row, 1)?)))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 

@@ -209,5 +209,26 @@ impl Voucher {
     }
 }
 
+/// How far the changes of an installation in a document go that do not come, and what proves it.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct ProvenRun {
+    /// The running hash up to the last of them. Behind it is what the head vouches for and the document has not got.
+    #[n(0)]
+    pub hash: RunHash,
+    /// What proves it.
+    #[n(1)]
+    pub voucher: Voucher,
+}
+
+impl ProvenRun {
+    /// How far the run goes, if the holder of this key said so.
+    pub fn verify(&self, region: RegionId, scope: Scope, key: &VerifyingKey) -> Result<Run, HeadFault> {
+        let seq = self.voucher.proves_to().ok_or(HeadFault::BadSignature)?;
+        let (run, install) = (Run { seq, hash: self.hash }, self.voucher.install);
+        self.voucher.verify(&Writer { region, scope, install }, run, key)?;
+        Ok(run)
+    }
+}
+
 #[cfg(test)]
 mod tests;

@@ -297,7 +297,7 @@ fn signers(intake: &Intake) -> Vec<SignerKey> {
     let installs = intake.items.iter().flat_map(|item| match item {
         IntakeItem::Feed(feed) => feed.vouchers.iter().map(|voucher| voucher.install).collect(),
         IntakeItem::Snapshot(part) => part.vouchers.iter().map(|voucher| voucher.install).collect(),
-        IntakeItem::Outline(outline) => outline.signed.iter().map(|head| head.install).collect(),
+        IntakeItem::Outline(outline) => outline.signed.iter().map(|run| run.voucher.install).collect(),
         IntakeItem::Grant(_) | IntakeItem::Revoke(_) => Vec::new(),
     });
     installs.map(|install| SignerKey { install, site: None, key: key(install).verifying_key() }).collect()

@@ -68,7 +68,8 @@ fn outline(connection: &Connection, scope: Scope, own_changes: u64) -> Result<Pa
     let state = scopes::get(connection, scope)?;
     let state = state.ok_or_else(|| StoreError::logic(format!("no scope {scope}")))?;
     let tip = Tip { own_changes, ..state.tip };
-    let (sequence, digest, signed) = (state.head, state.digest, heads::signed_heads(connection, scope)?);
+    let (sequence, digest, signed) =
+        (state.head, state.digest, heads::proven(connection, scope, state.head)?);
     let item = FeedItem::Outline { scope, sequence, tip, digest, signed };
     Ok(Part { items: vec![item], bytes: 2 * ITEM_BYTES, is_whole: true })
 }

@@ -356,7 +356,7 @@ async fn a_month_that_is_not_kept_goes_as_an_outline_and_whole_once_it_is_wanted
     let state = hub.store.read(move |c| scopes::get(c, april)).await.unwrap().unwrap();
     let [FeedItem::Grant { .. }, outline] = &first.items[..] else { panic!("{:?}", first.items) };
     let (tip, digest) = (state.tip, state.digest);
-    let signed = hub.store.read(move |c| crate::heads::signed_heads(c, april)).await.unwrap();
+    let signed = hub.store.read(move |c| crate::heads::proven(c, april, Sequence(4))).await.unwrap();
     assert!(!signed.is_empty());
     assert_eq!(*outline, FeedItem::Outline { scope: april, sequence: Sequence(4), tip, digest, signed });
     told(4, first.read_to).await;

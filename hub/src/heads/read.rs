@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 
 use ed25519_dalek::VerifyingKey;
-use hearth_protocol::head::{SignedHead, Signer, Voucher};
+use hearth_protocol::head::{ProvenRun, Run, Signer, Voucher};
 use hearth_protocol::id::InstallId;
 use hearth_protocol::scope::Scope;
 use hearth_protocol::wire::message::{CertificateBytes, Sequence};
 use hearth_provisioning::authority::certified_key;
 use rusqlite::{Connection, OptionalExtension};
 
-use super::signed;
+use super::{follow, signed, stored_after};
 use crate::store::{StoreError, columns};
 
 /// Which changes of a scope are sent.
@@ -43,16 +43,24 @@ pub(crate) fn vouchers(
     Ok(vouchers)
 }
 
-/// The newest head of every writer of a scope, for who does not get the changes.
-pub(crate) fn signed_heads(connection: &Connection, scope: Scope) -> Result<Vec<SignedHead>, StoreError> {
-    let mut heads = Vec::new();
+/// How far every writer of a scope goes in what stands up to a place, for who does not get the changes.
+pub(crate) fn proven(
+    connection: &Connection,
+    scope: Scope,
+    upto: Sequence,
+) -> Result<Vec<ProvenRun>, StoreError> {
+    let mut runs = Vec::new();
     for install in signing(connection, scope)? {
-        if let Some((run, signature)) = signed(connection, scope, install)? {
-            let (seq, hash, after) = (run.seq, run.hash, Vec::new());
-            heads.push(SignedHead { scope, install, seq, hash, signature, after });
-        }
+        let Some(voucher) = voucher(connection, scope, install, upto)? else { continue };
+        let head = signed(connection, scope, install)?.map(|(run, _)| run).unwrap_or_default();
+        // The head goes beyond what is stored where something was refused or waits.
+        let run = match voucher.after.as_slice() {
+            [] => Some(head),
+            _ => follow(Run::default(), &stored_after(connection, (scope, install), 0)?),
+        };
+        runs.extend(run.map(|run| ProvenRun { hash: run.hash, voucher }));
     }
-    Ok(heads)
+    Ok(runs)
 }
 
 fn signing(connection: &Connection, scope: Scope) -> Result<Vec<InstallId>, StoreError> {

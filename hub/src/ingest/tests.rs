@@ -747,3 +747,15 @@ async fn a_number_is_given_anew_by_its_own_installation_alone_and_only_where_the
     assert_eq!(judged(&hub, changes, foreign).await, rejected("bad-signature"));
     assert_eq!(hub.count("vouched").await, 2);
 }
+
+#[tokio::test]
+async fn who_gets_no_changes_is_told_how_far_what_is_stored_goes_and_not_what_was_refused() {
+    let hub = region().await;
+    let notes = scope(1, Section::Notes);
+    written_and_erased(&hub, &mut Pen::new(1), notes).await;
+    let proven = hub.store.read(move |c| crate::heads::proven(c, notes, Sequence(2))).await.unwrap();
+    let run = Run::default().then(stored(&hub, notes).await[1].hash);
+    let key = signing_key(1).verifying_key();
+    assert_eq!(proven[0].verify(RegionId(crate::testing::REGION), notes, &key), Ok(run));
+    assert_eq!((proven.len(), proven[0].voucher.seq), (1, 3));
+}

@@ -345,8 +345,8 @@ pub(super) fn outline(tx: &Connection, taking: &Taking<'_>, outline: &Outline) -
     note(tx, &row)?;
     // A number of this installation is never used twice, whatever a hub that lost something says.
     row.tip.own_changes = outline.own_changes.max(known.tip.own_changes);
-    for head in outline.signed.iter().filter(|head| head.scope == scope) {
-        heads::keep_signed(tx, row.id, site, head, &taking.keys)?;
+    for proven in &outline.signed {
+        heads::keep_proven(tx, &row, site, proven, &taking.keys)?;
     }
     heads::release_let_go(tx, &row)?;
     for (tail, checked) in tail {

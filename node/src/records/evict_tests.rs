@@ -67,7 +67,7 @@ fn outline(order: &Order, scope: Scope, own: InstallId) -> Intake {
         max_op: tip.max_op,
         own_changes: tip.own_changes,
         digest: digests.fold(Digest::default(), Digest::plus),
-        signed: order.signed(scope),
+        signed: order.proven(scope),
         signers: Vec::new(),
     };
     Intake { items: vec![IntakeItem::Outline(outline)], ..Intake::default() }
@@ -410,4 +410,29 @@ async fn what_was_kept_aside_of_a_month_that_is_not_kept_waits_no_more_once_the_
     b.records.take_in(whole(&order, december())).await.unwrap();
     assert_eq!((notes(&b).await.len(), dump(&b.records, "unvouched").await.len()), (3, 0));
     b.records.rebuild_read_model().await.unwrap();
+}
+
+#[tokio::test]
+async fn what_was_refused_when_a_month_was_outlined_is_believed_when_it_is_released() {
+    let (a, b) = (Sample::of_install(7).await, Sample::of_install(8).await);
+    let mut order = Order::default();
+    write(&a, 1, 1, "taken").await;
+    write(&a, 1, 2, "refused at first").await;
+    order.pull(&a.records).await;
+    b.time.pass(DAY * 125);
+    let released = order.0.get_mut(&december()).unwrap().pop().unwrap();
+    let mut outline = outline(&order, december(), InstallId(8));
+    if let Some(IntakeItem::Outline(outline)) = outline.items.first_mut() {
+        let mut head = order.vouchers(december()).remove(0);
+        head.after.push(released.hash);
+        outline.signed[0].voucher = head;
+    }
+    b.records.take_in(outline).await.unwrap();
+    order.0.get_mut(&december()).unwrap().push(released);
+    let mut feed = order.intake();
+    if let Some(IntakeItem::Feed(feed)) = feed.items.first_mut() {
+        feed.changes.drain(..2);
+    }
+    assert_eq!(b.records.take_in(feed).await, Ok(Some(true)));
+    assert_eq!((notes(&b).await.len(), dump(&b.records, "unvouched").await.len()), (1, 0));
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use hearth_protocol::document::{self, StoredChange};
-use hearth_protocol::head::{Run, SignedHead, Voucher, Writer};
+use hearth_protocol::head::{ProvenRun, Run, Voucher, Writer};
 use hearth_protocol::id::{ChangeHash, ResidentId};
 use hearth_protocol::record::mar::Outcome;
 use hearth_protocol::record::{Body, Entry, Role};
@@ -116,12 +116,11 @@ impl Order {
     }
 
     /// How far each writer of a scope goes, signed.
-    pub(super) fn signed(&self, scope: Scope) -> Vec<SignedHead> {
-        let signed = runs_of(scope, &self.0[&scope]).into_iter().map(|(install, run)| {
-            let Voucher { signature, after, .. } = voucher(scope, install, run);
-            SignedHead { scope, install, seq: run.seq, hash: run.hash, signature, after }
-        });
-        signed.collect()
+    pub(super) fn proven(&self, scope: Scope) -> Vec<ProvenRun> {
+        let proven = runs_of(scope, &self.0[&scope])
+            .into_iter()
+            .map(|(install, run)| ProvenRun { hash: run.hash, voucher: voucher(scope, install, run) });
+        proven.collect()
     }
 
     pub(super) fn vouchers(&self, scope: Scope) -> Vec<Voucher> {

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use ed25519_dalek::VerifyingKey;
 use hearth_protocol::audit::{Action, Code, Outcome, What, Who};
 use hearth_protocol::document::{self, CheckedChange};
-use hearth_protocol::head::{HeadFault, Run, RunHash, SignedHead, SignerKey, Voucher};
+use hearth_protocol::head::{HeadFault, ProvenRun, Run, RunHash, SignedHead, SignerKey, Voucher};
 use hearth_protocol::id::{ChangeHash, InstallId};
 use hearth_protocol::scope::Scope;
 use hearth_protocol::sync::digest::Digest;
@@ -114,27 +114,21 @@ pub(super) fn keep_runs(connection: &Connection, scope_id: i64, reached: &Reache
     })
 }
 
-/// Notes how far a run goes by a head that comes without its changes, if its signature holds.
-pub(super) fn keep_signed(
+/// Notes how far a run goes whose changes do not come, if its head holds.
+pub(super) fn keep_proven(
     connection: &Connection,
-    scope_id: i64,
+    row: &ScopeRow,
     site: &Site,
-    head: &SignedHead,
+    proven: &ProvenRun,
     keys: &BTreeMap<InstallId, VerifyingKey>,
 ) -> Result<(), StoreError> {
-    let verified = keys.get(&head.install).map(|key| head.verify(RegionId(site.region), key));
+    let install = proven.voucher.install;
+    let verified = keys.get(&install).map(|key| proven.verify(RegionId(site.region), row.scope, key));
     let Some(Ok(run)) = verified else {
-        tracing::error!(writer = %head.install, "the head of a month that is not kept does not hold");
+        tracing::error!(writer = %install, "the head of a month that is not kept does not hold");
         return Ok(());
     };
-    let (install, seq, signature) = (head.install, head.seq, head.signature);
-    keep_run(
-        connection,
-        scope_id,
-        install,
-        run,
-        Some(&Voucher { install, seq, signature, after: Vec::new() }),
-    )
+    keep_run(connection, row.id, install, run, Some(&proven.voucher))
 }
 
 /// Adds a change made here to this installation's run in its document; none for the first change of a document.

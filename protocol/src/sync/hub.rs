@@ -9,7 +9,7 @@ use repair::Repair;
 use super::digest::Digest;
 use super::{GREETING_MS, VERSIONS, Violation};
 use crate::document::{Snapshot, Tip};
-use crate::head::{SignedHead, Signer, Voucher};
+use crate::head::{ProvenRun, SignedHead, Signer, Voucher};
 use crate::id::{InstallId, ResidentId, SiteId};
 use crate::scope::Scope;
 use crate::time::{Moment, Timestamp};
@@ -99,7 +99,7 @@ pub enum FeedItem {
         /// Digest over its changes.
         digest: Digest,
         /// How far each of its writers goes, signed.
-        signed: Vec<SignedHead>,
+        signed: Vec<ProvenRun>,
     },
 }
 
@@ -511,7 +511,7 @@ impl HubSession {
                 let channel = self.channel_of(scope).unwrap_or(Channel::Feed);
                 let item = self.note(Some((scope, sequence, channel)), OUTLINE_BYTES);
                 let Tip { heads, max_op, own_changes } = tip;
-                let signers = self.introduce(channel, signed.iter().map(|head| head.install));
+                let signers = self.introduce(channel, signed.iter().map(|run| run.voucher.install));
                 let outline =
                     Outline { item, scope, sequence, heads, max_op, own_changes, digest, signed, signers };
                 self.send(channel, Message::Outline(outline));

@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::frame::FrameError;
 use crate::audit::SignedCheckpoint;
 use crate::document::StoredChange;
-use crate::head::{SignedHead, Signer, Voucher};
+use crate::head::{ProvenRun, SignedHead, Signer, Voucher};
 use crate::id::{BlobId, ChangeHash, InstallId, ResidentId, SiteId};
 use crate::scope::{Scope, Section};
 use crate::sync::digest::Digest;
@@ -601,7 +601,7 @@ pub struct Outline {
     pub digest: Digest,
     /// How far each of its writers goes, signed: what comes later is proven from there on.
     #[n(7)]
-    pub signed: Vec<SignedHead>,
+    pub signed: Vec<ProvenRun>,
     /// Who signs, where the node may not know it yet.
     #[n(8)]
     pub signers: Vec<Signer>,
