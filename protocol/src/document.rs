@@ -9,6 +9,7 @@
 //! by itself: neither a site's own entry nor one that arrives needs the document to be loaded.
 
 mod compact;
+mod listed;
 
 use std::collections::BTreeSet;
 use std::num::NonZeroU64;
@@ -18,6 +19,7 @@ use automerge::legacy::{Key, ObjectId, Op, OpType, SortedVec};
 use automerge::{ActorId, Automerge, Change, ExpandedChange, ObjType, ReadDoc, ScalarValue};
 
 pub use compact::{Compacted, compact, read_back};
+pub use listed::listed;
 
 use crate::id::{ChangeHash, EntryId, InstallId};
 use crate::record::plan::HEADINGS;

@@ -114,7 +114,7 @@ fn take_in(
         match item {
             IntakeItem::Grant(grant) => granted(tx, grant.resident, now)?,
             IntakeItem::Feed(feed) => feed_item(tx, &taking, &feed)?,
-            IntakeItem::Snapshot(part) => snapshot_part(tx, &taking, &part)?,
+            IntakeItem::Snapshot(part) => snapshot_part(tx, &taking, part)?,
             IntakeItem::Outline(outline) => evict::outline(tx, &taking, &outline)?,
             IntakeItem::Revoke(revoke) => revoked(tx, now, revoke)?,
         }
@@ -303,7 +303,7 @@ fn keep(
     Ok(())
 }
 
-fn snapshot_part(tx: &mut Tx<'_>, taking: &Taking<'_>, part: &SnapshotPart) -> Result<(), IntakeError> {
+fn snapshot_part(tx: &mut Tx<'_>, taking: &Taking<'_>, mut part: SnapshotPart) -> Result<(), IntakeError> {
     check_scope(taking.site, part.scope)?;
     let refused = |code| IntakeError::Refused { scope: part.scope, code };
     let length = usize::try_from(part.length).unwrap_or(usize::MAX);
@@ -311,23 +311,26 @@ fn snapshot_part(tx: &mut Tx<'_>, taking: &Taking<'_>, part: &SnapshotPart) -> R
     if length > limits::SNAPSHOT_BYTES_MAX || end > part.length || part.bytes.is_empty() {
         return Err(refused("snapshot-too-long"));
     }
-    let sql = "INSERT OR REPLACE INTO part (scope, blake3, \"offset\", bytes) VALUES (?1, ?2, ?3, ?4)";
-    let key = part.scope.to_key();
-    tx.prepare_cached(sql)?.execute(params![key, part.blake3, row::int(part.offset), part.bytes])?;
-    let Some(bytes) = whole(tx, part, length)? else { return Ok(()) };
-    tx.prepare_cached("DELETE FROM part WHERE scope = ?1")?.execute([key])?;
+    let Some(bytes) = whole(tx, &mut part, length)? else { return Ok(()) };
+    tx.prepare_cached("DELETE FROM part WHERE scope = ?1")?.execute([part.scope.to_key()])?;
     let snapshot = Snapshot { bytes, blake3: part.blake3, heads: part.heads.clone(), changes: part.changes };
-    take_snapshot(tx, taking, part, snapshot)?;
+    take_snapshot(tx, taking, &part, snapshot)?;
     evict::came_back(tx, part.scope, taking.now)?;
     tx.changed.push(Changed { subject: part.scope.subject(), section: Some(part.scope.section()) });
     Ok(())
 }
 
-/// The whole document, once its parts cover it without a gap.
-fn whole(tx: &Connection, part: &SnapshotPart, length: usize) -> Result<Option<Vec<u8>>, StoreError> {
+/// The whole document, once its parts cover it without a gap. One that came in one piece is not written down before.
+fn whole(tx: &Connection, part: &mut SnapshotPart, length: usize) -> Result<Option<Vec<u8>>, StoreError> {
+    if part.bytes.len() == length {
+        return Ok(Some(std::mem::take(&mut part.bytes)));
+    }
+    let key = part.scope.to_key();
+    let sql = "INSERT OR REPLACE INTO part (scope, blake3, \"offset\", bytes) VALUES (?1, ?2, ?3, ?4)";
+    tx.prepare_cached(sql)?.execute(params![key, part.blake3, row::int(part.offset), part.bytes])?;
     let sql = "SELECT \"offset\", bytes FROM part WHERE scope = ?1 AND blake3 = ?2 ORDER BY \"offset\"";
     let mut statement = tx.prepare_cached(sql)?;
-    let mut rows = statement.query(params![part.scope.to_key(), part.blake3])?;
+    let mut rows = statement.query(params![key, part.blake3])?;
     let mut whole = Vec::new();
     while let Some(found) = rows.next()? {
         if row::count(found.get(0)?) != whole.len() as u64 {
@@ -419,6 +422,12 @@ fn believed(
     metrics::counter!("hearth_documents_opened_total").increment(1);
     let document = document::load(&whole).map_err(|_| refused("snapshot-damaged"))?;
     let mut held = heads::held_back(tx, row)?;
+    if held.is_empty()
+        && documents::tail(tx, row.id)?.is_empty()
+        && let Some(good) = believed_whole(tx, taking, row, part, &whole, &document)?
+    {
+        return Ok(Sorted { snapshot: whole, good, later: Vec::new(), bad: Vec::new() });
+    }
     let mut came = Vec::new();
     let changes = document::checked_changes(part.scope.section(), &document);
     for change in changes.map_err(|fault| refused(fault.code()))? {
@@ -457,6 +466,28 @@ fn believed(
         sorted.snapshot = rebuilt.map_err(|_| refused("snapshot-damaged"))?;
     }
     Ok(sorted)
+}
+
+/// The changes of a document of which nothing else is held, if it holds nothing but additions and all of them are vouched
+/// for: then their bytes need not be taken out of it. None, and nothing is noted, for any other.
+fn believed_whole(
+    tx: &Tx<'_>,
+    taking: &Taking<'_>,
+    row: &ScopeRow,
+    part: &SnapshotPart,
+    whole: &Snapshot,
+    document: &automerge::Automerge,
+) -> Result<Option<Vec<CheckedChange>>, StoreError> {
+    let Some(listed) = document::listed(part.scope.section(), whole, document) else { return Ok(None) };
+    let runs = heads::runs(tx, row.id)?;
+    let came: Vec<Came<'_>> = listed.iter().map(|change| Came { change, is_vouched: false }).collect();
+    let region = RegionId(taking.site.region);
+    let sifted = sift(region, row.scope, &runs, &came, &part.vouchers, &taking.keys);
+    if sifted.verdicts.iter().any(Result::is_err) {
+        return Ok(None);
+    }
+    heads::keep_runs(tx, row.id, &sifted.reached)?;
+    Ok(Some(listed))
 }
 
 pub(super) fn empty(row: &ScopeRow) -> ScopeRow {
