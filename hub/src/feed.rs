@@ -9,7 +9,7 @@ mod tail;
 use std::collections::{BTreeMap, BTreeSet};
 
 use hearth_protocol::id::{InstallId, ResidentId, SiteId};
-use hearth_protocol::scope::{Month, Scope, Section};
+use hearth_protocol::scope::{Month, Scope};
 use hearth_protocol::sync::hub::{FeedItem, FeedRead};
 use hearth_protocol::wire::message::{FeedNumber, Sequence};
 use rusqlite::types::ValueRef;
@@ -44,8 +44,6 @@ pub struct FeedQuery {
     pub knows: BTreeSet<InstallId>,
 }
 
-/// Sections without which no dose can be given safely.
-const URGENT: [Section; 2] = [Section::Safety, Section::Medicines];
 /// So few rows are read in an instant, and in their order.
 const FEW_ROWS: usize = 32;
 
@@ -132,7 +130,7 @@ fn read_urgent(
         return Ok(bytes);
     }
     let urgent = rows.iter().filter_map(|(_, row)| match row {
-        Dirty::Scope(scope) if URGENT.contains(&scope.section()) => Some(*scope),
+        Dirty::Scope(scope) if scope.section().is_urgent() => Some(*scope),
         Dirty::Scope(_) | Dirty::Grant { .. } => None,
     });
     for scope in urgent {

@@ -29,7 +29,7 @@ use tokio_util::task::TaskTracker;
 use dial::Target;
 pub use dial::{DialError, Ways};
 pub(crate) use errands::disk_free;
-use link::{Link, LinkEvent};
+use link::{EVENTS, Link, LinkEvent};
 pub use tcp::{Connect, Connector, Duplex};
 pub use tls::TlsError;
 
@@ -150,7 +150,7 @@ impl Sync {
                 () = records.month_wanted() => self.ask_for_months().await,
                 _ = errands.tick() => self.run_errands().await,
                 () = records.outbox_filled() => self.session.handle_local_change(),
-                event = next_event(&mut self.link) => self.handle_event(event),
+                event = next_event(&mut self.link) => self.handle_events(event),
             }
         }
         if let Some(link) = self.link.take() {
@@ -160,6 +160,15 @@ impl Sync {
         self.ways.endpoint.close(CLOSE_DONE.into(), b"stopping");
         self.tasks.close();
         self.tasks.wait().await;
+    }
+
+    /// Deals with what came, and with what else waits: it is stored in one transaction.
+    fn handle_events(&mut self, event: LinkEvent) {
+        self.handle_event(event);
+        for _ in 0..EVENTS {
+            let Some(event) = self.link.as_mut().and_then(Link::waiting) else { return };
+            self.handle_event(event);
+        }
     }
 
     fn handle_event(&mut self, event: LinkEvent) {

@@ -64,6 +64,11 @@ impl Section {
         Self::CdRegister,
     ];
 
+    /// Whether no dose can be given safely without it: it is sent and stored before the rest.
+    pub fn is_urgent(self) -> bool {
+        matches!(self, Self::Safety | Self::Medicines)
+    }
+
     /// The number by which the section goes on the wire and on disk.
     pub fn code(self) -> u8 {
         match self {

@@ -10,8 +10,10 @@ use tokio_util::task::TaskTracker;
 use super::CLOSE_DONE;
 use super::carrier::{Carrier, Receiver, Sender};
 
-/// Messages that have come and are not dealt with; beyond it the hub's streams wait.
-const EVENTS: usize = 64;
+/// Messages that have come and are not dealt with; beyond it the hub's streams wait. What has come while a transaction was
+/// written goes into the next one together: too few, and a first sync encrypts the same pages over and over. The hub's
+/// credit bounds their bytes.
+pub(super) const EVENTS: usize = 1024;
 /// Messages that wait to be written on one stream. A session has few under way, so a full queue is a dead line.
 const WRITES: usize = 256;
 
@@ -31,6 +33,8 @@ pub(crate) struct Link {
     control: mpsc::Sender<Message>,
     push: mpsc::Sender<Message>,
     events: mpsc::Receiver<LinkEvent>,
+    /// That the link is gone, which is told once all that came before it is dealt with.
+    lost: Option<LinkEvent>,
     has_answered: bool,
 }
 
@@ -52,7 +56,7 @@ impl Link {
         let told = (events_in.clone(), carrier.clone());
         tasks.spawn(async move { read(told.1, control_in, Channel::Control, told.0).await });
         tasks.spawn(accept(carrier.clone(), events_in, tasks.clone()));
-        Ok(Self { carrier, control, push, events, has_answered: false })
+        Ok(Self { carrier, control, push, events, lost: None, has_answered: false })
     }
 
     /// What carries the link.
@@ -81,9 +85,22 @@ impl Link {
 
     /// What came next. Cancel safe.
     pub(crate) async fn event(&mut self) -> LinkEvent {
-        let event = self.events.recv().await.unwrap_or(LinkEvent::Lost(None));
+        let event = match self.lost.take() {
+            Some(lost) => lost,
+            None => self.events.recv().await.unwrap_or(LinkEvent::Lost(None)),
+        };
         self.has_answered |= matches!(event, LinkEvent::Message(..) | LinkEvent::Lost(Some(1..)));
         event
+    }
+
+    /// A message that has come already.
+    pub(crate) fn waiting(&mut self) -> Option<LinkEvent> {
+        let event = self.events.try_recv().ok()?;
+        if matches!(event, LinkEvent::Lost(_)) {
+            self.lost = Some(event);
+            return None;
+        }
+        Some(event)
     }
 
     /// Closes the connection; its tasks end.

@@ -239,8 +239,12 @@ impl NodeSession {
         }
     }
 
-    /// The next thing to do.
+    /// The next thing to do. What has come is stored once nothing else is to be done, so that what is told at once goes
+    /// into one transaction.
     pub fn poll_effect(&mut self) -> Option<NodeEffect> {
+        if self.effects.is_empty() && self.state == State::Live {
+            self.store_more();
+        }
         self.effects.pop_front()
     }
 
@@ -364,7 +368,6 @@ impl NodeSession {
             (Channel::Feed, Message::CaughtUp(caught_up)) => {
                 let place = (caught_up.items, caught_up.cursor, caught_up.digest);
                 self.link.caught_up.push_back(place);
-                self.store_more();
                 Ok(())
             }
             (Channel::Control, Message::Ack(ack)) => self.acked(ack),
@@ -431,6 +434,9 @@ impl NodeSession {
     }
 
     fn hang_up(&mut self) {
+        if self.state == State::Live {
+            self.store_more();
+        }
         self.state = State::Closing;
         self.effects.push_back(NodeEffect::Hangup);
     }
@@ -441,7 +447,6 @@ impl NodeSession {
             return Err(Violation("an item's number twice"));
         }
         self.link.intake.push(item);
-        self.store_more();
         Ok(())
     }
 
@@ -450,7 +455,7 @@ impl NodeSession {
         if self.link.is_storing {
             return;
         }
-        let items = std::mem::take(&mut self.link.intake);
+        let items = self.next_items();
         self.link.storing = items.iter().map(item_number).collect();
         let (cursor, digest) = self.cursor_after_storing();
         if items.is_empty() && cursor.is_none() {
@@ -459,6 +464,23 @@ impl NodeSession {
         self.link.is_storing = true;
         self.link.storing_cursor = cursor;
         self.effects.push_back(NodeEffect::Store(Intake { items, cursor, digest }));
+    }
+
+    /// What is stored next: by what a dose can be given goes before the rest, in a transaction of its own.
+    fn next_items(&mut self) -> Vec<IntakeItem> {
+        let items = std::mem::take(&mut self.link.intake);
+        let is_urgent = |item: &IntakeItem| scope_of(item).is_none_or(|scope| scope.section().is_urgent());
+        if !items.iter().any(|item| scope_of(item).is_some() && is_urgent(item)) {
+            return items;
+        }
+        let (mut first, mut rest): (Vec<_>, Vec<_>) = items.into_iter().partition(is_urgent);
+        // Whose keys a stream has told once it does not tell again, so they are learnt in the order in which they came.
+        let signers: Vec<Signer> = rest.iter_mut().filter_map(signers_of).flat_map(std::mem::take).collect();
+        if let Some(told) = first.iter_mut().find_map(signers_of) {
+            told.extend(signers);
+        }
+        self.link.intake = rest;
+        first
     }
 
     /// The newest cursor all of whose items are on disk once the store call under way has committed.
@@ -492,7 +514,6 @@ impl NodeSession {
         if self.state == State::Live {
             let message = Message::Stored(Stored { items: stored, cursor });
             self.effects.push_back(NodeEffect::Send(Channel::Control, message));
-            self.store_more();
         }
     }
 
@@ -600,6 +621,26 @@ fn item_number(item: &IntakeItem) -> u64 {
         IntakeItem::Snapshot(part) => part.item,
         IntakeItem::Outline(outline) => outline.item,
         IntakeItem::Revoke(revoke) => revoke.item,
+    }
+}
+
+/// The document that an item is of; none for grants and orders, which go before documents.
+fn scope_of(item: &IntakeItem) -> Option<Scope> {
+    match item {
+        IntakeItem::Grant(_) | IntakeItem::Revoke(_) => None,
+        IntakeItem::Feed(feed) => Some(feed.scope),
+        IntakeItem::Snapshot(part) => Some(part.scope),
+        IntakeItem::Outline(outline) => Some(outline.scope),
+    }
+}
+
+/// The certificates that an item brings.
+fn signers_of(item: &mut IntakeItem) -> Option<&mut Vec<Signer>> {
+    match item {
+        IntakeItem::Grant(_) | IntakeItem::Revoke(_) => None,
+        IntakeItem::Feed(feed) => Some(&mut feed.signers),
+        IntakeItem::Snapshot(part) => Some(&mut part.signers),
+        IntakeItem::Outline(outline) => Some(&mut outline.signers),
     }
 }
 

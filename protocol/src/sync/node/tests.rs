@@ -47,10 +47,14 @@ fn scope() -> Scope {
 }
 
 fn feed(item: u64) -> Message {
-    let change = document::genesis(Section::Safety).to_stored();
+    feed_of(item, scope())
+}
+
+fn feed_of(item: u64, scope: Scope) -> Message {
+    let change = document::genesis(scope.section()).to_stored();
     Message::Feed(Feed {
         item,
-        scope: scope(),
+        scope,
         changes: vec![SequencedChange { sequence: Sequence(item), change }],
         vouchers: Vec::new(),
         signers: Vec::new(),
@@ -95,6 +99,60 @@ fn a_cursor_moves_only_when_every_item_before_it_is_on_disk() {
     session.handle_stored();
     let stored = Stored { items: 2, cursor: Some(FeedNumber(5)) };
     assert_eq!(effects(&mut session), [NodeEffect::Send(Channel::Control, Message::Stored(stored))]);
+}
+
+fn stored_next(session: &mut NodeSession) -> Vec<u64> {
+    let store = effects(session).into_iter().find_map(|effect| {
+        let NodeEffect::Store(intake) = effect else { return None };
+        Some(intake.items.iter().map(item_number).collect())
+    });
+    store.unwrap_or_default()
+}
+
+#[test]
+fn what_comes_at_once_is_stored_in_one_transaction() {
+    let mut session = live();
+    for item in 1..=5 {
+        session.handle_message(Channel::Feed, feed(item)).unwrap();
+    }
+    assert_eq!(stored_next(&mut session), [1, 2, 3, 4, 5]);
+    for item in 6..=8 {
+        session.handle_message(Channel::Feed, feed(item)).unwrap();
+    }
+    assert_eq!(stored_next(&mut session), [0; 0], "one transaction after the other");
+    session.handle_stored();
+    assert_eq!(stored_next(&mut session), [6, 7, 8]);
+}
+
+#[test]
+fn what_a_dose_can_be_given_by_is_stored_before_the_rest() {
+    let mut session = live();
+    let notes = Scope::of_resident(ResidentId(Uuid::nil()), Section::Notes, Timestamp(0)).unwrap();
+    session.handle_message(Channel::Feed, feed_of(1, notes)).unwrap();
+    session.handle_message(Channel::Backfill(0), feed(2)).unwrap();
+    session.handle_message(Channel::Feed, feed_of(3, notes)).unwrap();
+    session.handle_message(Channel::Feed, caught_up(9, 3)).unwrap();
+    assert_eq!(stored_next(&mut session), [2]);
+    session.handle_stored();
+    let rest = effects(&mut session);
+    let told = NodeEffect::Send(Channel::Control, Message::Stored(Stored { items: 0, cursor: None }));
+    assert_eq!(rest[0], told);
+    let NodeEffect::Store(intake) = &rest[1] else { panic!() };
+    assert_eq!((intake.items.len(), intake.cursor), (2, Some(FeedNumber(9))));
+}
+
+#[test]
+fn keys_that_came_with_what_waits_are_learnt_with_what_goes_before_it() {
+    let mut session = live();
+    let notes = Scope::of_resident(ResidentId(Uuid::nil()), Section::Notes, Timestamp(0)).unwrap();
+    let Message::Feed(mut introducing) = feed_of(1, notes) else { panic!() };
+    let signer = Signer { install: InstallId(9), chain: Vec::new() };
+    introducing.signers.push(signer.clone());
+    session.handle_message(Channel::Feed, Message::Feed(introducing)).unwrap();
+    session.handle_message(Channel::Feed, feed(2)).unwrap();
+    let Some(NodeEffect::Store(first)) = session.poll_effect() else { panic!() };
+    let IntakeItem::Feed(first) = &first.items[0] else { panic!() };
+    assert_eq!((first.item, &first.signers), (2, &vec![signer]));
 }
 
 #[test]
