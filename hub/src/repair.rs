@@ -58,7 +58,11 @@ pub fn reconcile(
         if !is_entitled {
             continue;
         }
-        let sent_again = repair.send_missing(there, &here, held.outlines.contains(&there.scope))?;
+        let is_outline = held.outlines.contains(&there.scope);
+        if is_outline && here.is_empty() {
+            lacks.lost.push(there.scope);
+        }
+        let sent_again = repair.send_missing(there, &here, is_outline)?;
         let Some(sent_again) = sent_again else { return repair.expel() };
         lacks.sent_again += sent_again;
     }
@@ -165,11 +169,12 @@ impl Repair<'_> {
 fn tell(install: Install, lacks: &Lacks) {
     let lacked: usize = lacks.scopes.iter().map(|scope| scope.hashes.len()).sum();
     let (sent_again, not_granted) = (lacks.sent_again, lacks.not_granted.len());
+    let lost = lacks.lost.len();
     let lacked_count = u64::try_from(lacked).unwrap_or(u64::MAX);
     metrics::counter!("hearth_hub_repaired_total", "lacked_by" => "hub").increment(lacked_count);
     metrics::counter!("hearth_hub_repaired_total", "lacked_by" => "node").increment(sent_again);
     tracing::warn!(
-        site = %install.site, install = %install.id, lacked, sent_again, not_granted,
+        site = %install.site, install = %install.id, lacked, sent_again, not_granted, lost,
         "hub and node did not hold the same"
     );
 }

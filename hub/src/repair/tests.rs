@@ -149,6 +149,22 @@ async fn a_document_that_the_hub_has_never_seen_is_asked_for_if_the_site_may_hol
 }
 
 #[tokio::test]
+async fn a_month_that_a_node_knows_by_its_outline_alone_is_told_to_be_lost_while_the_hub_holds_nothing_of_it()
+{
+    let hub = hub().await;
+    let month = scope(1, Section::Notes);
+    let outline = |hashes| HeldScopes { outlines: vec![month], ..held(month, hashes) };
+    let nothing_else = Lacks { lost: vec![month], ..Lacks::default() };
+    assert_eq!(reconcile(&hub, 2, outline(Vec::new())).await, nothing_else);
+    let late = ChangeHash([7; 32]);
+    let lacks = reconcile(&hub, 2, outline(vec![late])).await;
+    assert_eq!((lacks.lost, lacks.scopes.len()), (vec![month], 1));
+    assert_eq!(reconcile(&hub, 2, held(month, vec![late])).await.lost, []);
+    hub.push(1, Pen::new(1).write(month)).await;
+    assert_eq!(reconcile(&hub, 2, outline(Vec::new())).await, Lacks { sent_again: 1, ..Lacks::default() });
+}
+
+#[tokio::test]
 async fn an_installation_that_lacks_what_it_wrote_itself_is_held_unless_it_was_told_to_erase_it() {
     let hub = hub().await;
     let (notes, safety) = (scope(1, Section::Notes), scope(1, Section::Safety));

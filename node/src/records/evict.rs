@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use hearth_protocol::audit::{Action, Code, Outcome, What, Who};
 use hearth_protocol::document::{self, CheckedChange, Tip};
 use hearth_protocol::id::{InstallId, ResidentId};
 use hearth_protocol::record::Entry;
@@ -19,7 +20,7 @@ use tokio::sync::Notify;
 
 use super::documents::{self, ScopeRow, TailChange};
 use super::intake::Taking;
-use super::{Records, Site, grounds, heads, intake, read, repair, row};
+use super::{Records, Site, grounds, heads, intake, read, repair, row, trail, used};
 use crate::records::IntakeError;
 use crate::store::StoreError;
 
@@ -285,6 +286,37 @@ fn is_held(tx: &Connection, site: &Site, row: &ScopeRow, tail: &[Tail]) -> Resul
     let has_come = tail.iter().any(|(place, change)| place.sequence.is_some() && !is_own(change));
     Ok(documents::snapshot_sequence(tx, row.id)?.is_some()
         || has_come && documents::evicted(tx, row.id)?.is_none())
+}
+
+/// The hub has lost a month of which no content is kept here: its outline is of nothing, and would differ for ever. A site
+/// that holds the month gives it back, and the outline comes anew.
+pub(super) fn lost(
+    tx: &Connection,
+    scope: Scope,
+    install: InstallId,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let Some(mut row) = documents::find(tx, scope)? else { return Ok(()) };
+    if documents::evicted(tx, row.id)?.is_none() || row.digest == Digest::default() {
+        return Ok(());
+    }
+    tracing::error!(%scope, changes = row.digest.count(), "the hub has lost a month that is not kept here");
+    let what = What::done(Who::System, Action::MonthLost).with_outcome(Outcome::Failed);
+    let what = what.about(scope.subject()).in_section(scope.section());
+    trail::append(tx, install, now, what.with_detail(month_code(scope)))?;
+    if documents::tail(tx, row.id)?.is_empty() && heads::held_back(tx, &row)?.is_empty() {
+        used::lost_at_hub(tx, &row, now)?;
+        tx.prepare_cached("DELETE FROM part WHERE scope = ?1")?.execute([scope.to_key()])?;
+        tx.prepare_cached("DELETE FROM scope WHERE id = ?1")?.execute([row.id])?;
+        return Ok(());
+    }
+    // What was written upon the month stays, and waits at the hub for a person.
+    row.digest = Digest::default();
+    documents::save(tx, &row)
+}
+
+fn month_code(scope: Scope) -> Code {
+    Code::near(&scope.month().map(|month| month.to_string()).unwrap_or_default())
 }
 
 type Tail = (TailChange, CheckedChange);

@@ -436,3 +436,61 @@ async fn what_was_refused_when_a_month_was_outlined_is_believed_when_it_is_relea
     assert_eq!(b.records.take_in(feed).await, Ok(Some(true)));
     assert_eq!((notes(&b).await.len(), dump(&b.records, "unvouched").await.len()), (1, 0));
 }
+
+#[tokio::test]
+async fn a_month_that_the_hub_has_lost_is_known_no_more_where_its_outline_alone_is_kept_and_that_is_in_the_audit()
+ {
+    let (a, b) = (Sample::of_install(7).await, Sample::of_install(8).await);
+    let mut order = Order::default();
+    write(&a, 1, 1, "before").await;
+    order.pull(&a.records).await;
+    b.records.take_in(outline(&order, december(), InstallId(8))).await.unwrap();
+    a.records.compact().await.unwrap();
+    let audited = dump(&b.records, "audit").await.len();
+    for sample in [&a, &b, &b] {
+        sample.records.push_back(Lacks { lost: vec![december()], ..Lacks::default() }).await.unwrap();
+    }
+    assert_eq!(dump(&b.records, "audit").await.len(), audited + 1, "people are told once");
+    for table in ["scope", "evicted", "run", "used"] {
+        assert!(dump(&b.records, table).await.is_empty(), "{table}");
+    }
+    assert_eq!(notes(&a).await.len(), 1, "what is here is not let go of");
+    // A site that holds the month gave it back.
+    b.records.take_in(outline(&order, december(), InstallId(8))).await.unwrap();
+    assert_eq!(b.records.held().await.unwrap().digest, order.digest());
+}
+
+#[tokio::test]
+async fn numbers_used_in_a_month_that_the_hub_has_lost_are_not_given_again_while_another_may_bring_it_back() {
+    let sample = Sample::new().await;
+    let mut order = Order::default();
+    write(&sample, 1, 1, "in time").await;
+    order.pull(&sample.records).await;
+    sample.time.pass(DAY * 125);
+    assert_eq!(sample.records.evict().await, Ok(1));
+    let lost = Lacks { lost: vec![december()], ..Lacks::default() };
+    sample.records.push_back(lost).await.unwrap();
+    let written = sample.records.add(&requester(Role::Nurse, 1), key(2), vec![sample.note("late")]).await;
+    assert_eq!(written, Err(AddError::Arriving));
+    sample.time.pass(DAY);
+    write(&sample, 1, 3, "late").await;
+}
+
+#[tokio::test]
+async fn what_was_written_upon_a_month_that_the_hub_has_lost_stays_and_nothing_of_the_month_counts_as_at_the_hub()
+ {
+    let sample = Sample::new().await;
+    let mut order = Order::default();
+    write(&sample, 1, 1, "in time").await;
+    order.pull(&sample.records).await;
+    sample.time.pass(DAY * 125);
+    assert_eq!(sample.records.evict().await, Ok(1));
+    let late = write(&sample, 1, 2, "late").await;
+    order.pull(&sample.records).await;
+    let held = sample.records.hashes(vec![december()]).await.unwrap();
+    let lacks = Lacks { scopes: held.scopes, lost: vec![december()], ..Lacks::default() };
+    sample.records.push_back(lacks).await.unwrap();
+    assert_eq!(notes(&sample).await, [late]);
+    assert_eq!(sample.records.held().await.unwrap().digest, Digest::default());
+    assert_eq!(sample.records.outbox(0, usize::MAX).await.unwrap().groups.len(), 1);
+}

@@ -8,7 +8,7 @@ use hearth_protocol::wire::message::{HeldScopes, Lacks, ScopeChanges};
 use rusqlite::{Connection, params};
 
 use super::documents::{self, ScopeRow};
-use super::{Records, heads, outbox, row};
+use super::{Records, evict, heads, outbox, row};
 use crate::store::{Changed, StoreError, Tx};
 
 impl Records {
@@ -50,7 +50,8 @@ impl Records {
             .await
     }
 
-    /// Puts changes that the hub has lost into the outbox, whoever made them, each after those on which it depends.
+    /// Puts changes that the hub has lost into the outbox, whoever made them, each after those on which it depends; lets go
+    /// of what is known of months that it has lost whole.
     pub async fn push_back(&self, lacks: Lacks) -> Result<(), StoreError> {
         for scope in &lacks.not_granted {
             tracing::warn!(%scope, "the hub does not know that this site holds a document; it stays here");
@@ -65,6 +66,10 @@ impl Records {
                 }
                 done => done?,
             }
+        }
+        let (install, now) = (self.0.site.install, self.0.clock.now());
+        for scope in lacks.lost {
+            self.0.store.write(move |tx| evict::lost(tx, scope, install, now)).await?;
         }
         self.count_waiting().await;
         Ok(())

@@ -1,4 +1,4 @@
-//! The numbers of changes in documents that were erased: none is given a second time while another site may still hold
+//! The numbers of changes in documents that were erased, or that the hub lost with nothing kept here: none is given a second time while another site may still hold
 //! the change that has it.
 //!
 //! A hub that was restored sends a record back without what it lost. Whoever writes on from there gives numbers again, and
@@ -10,7 +10,8 @@ use hearth_protocol::scope::{Scope, Subject};
 use hearth_protocol::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use super::{documents, row};
+use super::documents::{self, ScopeRow};
+use super::row;
 use crate::store::StoreError;
 
 /// How long a document waits for what a hub lost of it, in milliseconds: sites that can be reached have given it back by
@@ -27,6 +28,18 @@ pub(super) fn note(tx: &Connection, subject: Subject) -> Result<(), StoreError> 
                  FROM scope WHERE subject = ?1) WHERE own > 0
                ON CONFLICT (scope) DO UPDATE SET own_changes = max(own_changes, excluded.own_changes)";
     tx.prepare_cached(sql)?.execute([row::subject_key(subject)])?;
+    Ok(())
+}
+
+/// Notes how far this installation has numbered its changes in a month that the hub has lost and that is not kept here.
+pub(super) fn lost_at_hub(tx: &Connection, row: &ScopeRow, now: Timestamp) -> Result<(), StoreError> {
+    if row.tip.own_changes == 0 {
+        return Ok(());
+    }
+    let sql = "INSERT INTO used (scope, own_changes, back) VALUES (?1, ?2, ?3)
+               ON CONFLICT (scope) DO UPDATE SET own_changes = max(own_changes, excluded.own_changes), back = ?3";
+    let own = row::int(row.tip.own_changes);
+    tx.prepare_cached(sql)?.execute(params![row.scope.to_key(), own, now.0])?;
     Ok(())
 }
 

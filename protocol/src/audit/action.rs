@@ -113,6 +113,8 @@ actions! {
     68 HeadFault "head-fault",
     /// An entry came whose times say that its node's clock is wrong.
     69 Misdated "misdated",
+    /// The hub was found to have lost a month of which only an outline is kept here.
+    70 MonthLost "month-lost",
 
     /// A site was added.
     80 SiteAdd "site-add",

@@ -547,6 +547,9 @@ pub struct Lacks {
     /// Of how many scopes the hub holds what the node does not: they come again in the feed.
     #[n(2)]
     pub sent_again: u64,
+    /// Months of which the node keeps only an outline and the hub holds nothing: it has lost them.
+    #[n(3)]
+    pub lost: Vec<Scope>,
 }
 
 /// An order to freeze or forget has been carried out.
