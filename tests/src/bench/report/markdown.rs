@@ -125,7 +125,8 @@ fn grouped(digits: &str) -> String {
 const ABOUT: &str = "# Sync, measured\n\n\
 `cargo bench-sync` measures, and writes this file, `sync.json` and the plots. Median, [smallest..largest] of the runs (their \
 number stands behind the system), and how many times the floor's. Systems take turns within one run. CPU seconds and \
-bytes are what to trust on a machine that others use too (the load says how much they did); times compare within a run only.\n\n\
+bytes are what to trust on a machine that others use too (the load says how much they did); times compare within a run only. \
+`limits.md` says what stands in the way of the goals that are missed.\n\n\
 All ends are processes of their own on one machine's loopback. The work is the same for all: 60 residents, each with 4 \
 notes, 3 sets of observations and 12 administrations a day, base records, and plans as text that people edit together.\n\n\
 The **floor** is the least that carries the work: compact binary records, zstd, SQLite with a write-ahead log and every \
