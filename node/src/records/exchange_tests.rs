@@ -134,7 +134,12 @@ impl Order {
     }
 
     pub(super) fn intake(&self) -> Intake {
-        Intake { items: self.feed(), cursor: Some(FeedNumber(9)), digest: Some(self.digest()) }
+        Intake {
+            items: self.feed(),
+            cursor: Some(FeedNumber(9)),
+            digest: Some(self.digest()),
+            ..Intake::default()
+        }
     }
 }
 
@@ -318,7 +323,7 @@ async fn a_document_comes_in_parts_and_its_tail_goes_on() {
     assert_eq!(dump(&b.records, "entry").await.len(), 1);
     let second = part(2, middle, &snapshot.bytes[middle..]);
     let (cursor, digest) = (Some(FeedNumber(9)), Some(order.digest()));
-    let taken = b.records.take_in(Intake { items: vec![second], cursor, digest }).await;
+    let taken = b.records.take_in(Intake { items: vec![second], cursor, digest, ..Intake::default() }).await;
     assert_eq!(taken, Ok(Some(true)));
     assert_eq!(dump(&b.records, "entry").await.len(), 31);
     assert_eq!(b.records.entry_states(&[own]).await.unwrap()[&own], EntryState::Saved);

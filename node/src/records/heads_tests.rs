@@ -117,7 +117,7 @@ async fn a_document_with_a_change_put_in_is_taken_without_it() {
         signers: Vec::new(),
     };
     let (cursor, digest) = (Some(FeedNumber(9)), Some(tampered.digest()));
-    let intake = Intake { items: vec![IntakeItem::Snapshot(part)], cursor, digest };
+    let intake = Intake { items: vec![IntakeItem::Snapshot(part)], cursor, digest, ..Intake::default() };
     assert_eq!(b.records.take_in(intake).await, Ok(Some(true)));
     assert_eq!(
         (unvouched(&b).await, dump(&b.records, "entry").await.len()),

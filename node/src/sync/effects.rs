@@ -94,7 +94,7 @@ impl Sync {
         tracing::info!(epoch, digest_ok, transport = transport.name(), "admitted by the hub");
         if self.records.note_epoch(welcome.epoch).await? {
             tracing::warn!(epoch = welcome.epoch, "the hub has lost something: what it lacks is sent again");
-            self.session.handle_mismatch(super::moment(&self.clock));
+            self.session.handle_mismatch(moment(&self.clock));
         }
         if welcome.digest_ok == Some(false) {
             self.diverged();
@@ -108,7 +108,7 @@ impl Sync {
     fn diverged(&mut self) {
         tracing::info!("node and hub do not hold the same: they are compared");
         self.records.update_link(|link| link.is_diverged = true);
-        self.session.handle_mismatch(super::moment(&self.clock));
+        self.session.handle_mismatch(moment(&self.clock));
     }
 
     /// Signs how far the own changes go in each document of what is sent. Without a key nothing is signed, and the hub
@@ -125,7 +125,7 @@ impl Sync {
     async fn keep_signers(&self, intake: &Intake) -> Result<(), StoreError> {
         let (region, roots) = (self.records.site().region, self.install.borrow().roots());
         let mut keys = Vec::new();
-        for signer in intake.signers() {
+        for signer in &intake.signers {
             match signer.key(region, &roots) {
                 Ok(key) => keys.push(key),
                 Err(reason) => {

@@ -68,24 +68,14 @@ pub enum IntakeItem {
 /// What is to be stored in one transaction.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct Intake {
+    /// Certificates that came, with these items or with some that are stored later: a stream tells whose key it is once.
+    pub signers: Vec<Signer>,
     /// The items, in the order in which they came on each stream.
     pub items: Vec<IntakeItem>,
     /// The cursor to take, when everything before it is in this intake or stored already.
     pub cursor: Option<FeedNumber>,
     /// The hub's digest at that cursor, to compare with the node's own after the commit.
     pub digest: Option<Digest>,
-}
-
-impl Intake {
-    /// The certificates that came with it.
-    pub fn signers(&self) -> impl Iterator<Item = &Signer> {
-        self.items.iter().flat_map(|item| match item {
-            IntakeItem::Feed(feed) => feed.signers.as_slice(),
-            IntakeItem::Snapshot(part) => part.signers.as_slice(),
-            IntakeItem::Outline(outline) => outline.signers.as_slice(),
-            IntakeItem::Grant(_) | IntakeItem::Revoke(_) => &[],
-        })
-    }
 }
 
 /// A group of changes that waits to be sent.
@@ -191,6 +181,8 @@ struct Link {
     is_storing: bool,
     /// Items that wait for it.
     intake: Vec<IntakeItem>,
+    /// Certificates that came and are not told yet.
+    signers: Vec<Signer>,
     /// Numbers of all items that have come, on disk without a gap those aside.
     came: BTreeSet<u64>,
     /// Cursors that wait for their items.
@@ -441,11 +433,12 @@ impl NodeSession {
         self.effects.push_back(NodeEffect::Hangup);
     }
 
-    fn take_in(&mut self, item: IntakeItem) -> Result<(), Violation> {
+    fn take_in(&mut self, mut item: IntakeItem) -> Result<(), Violation> {
         let number = item_number(&item);
         if number <= self.link.stored || !self.link.came.insert(number) {
             return Err(Violation("an item's number twice"));
         }
+        self.link.signers.append(&mut signers_of(&mut item));
         self.link.intake.push(item);
         Ok(())
     }
@@ -463,7 +456,8 @@ impl NodeSession {
         }
         self.link.is_storing = true;
         self.link.storing_cursor = cursor;
-        self.effects.push_back(NodeEffect::Store(Intake { items, cursor, digest }));
+        let signers = std::mem::take(&mut self.link.signers);
+        self.effects.push_back(NodeEffect::Store(Intake { signers, items, cursor, digest }));
     }
 
     /// What is stored next: by what a dose can be given goes before the rest, in a transaction of its own.
@@ -473,12 +467,7 @@ impl NodeSession {
         if !items.iter().any(|item| scope_of(item).is_some() && is_urgent(item)) {
             return items;
         }
-        let (mut first, mut rest): (Vec<_>, Vec<_>) = items.into_iter().partition(is_urgent);
-        // Whose keys a stream has told once it does not tell again, so they are learnt in the order in which they came.
-        let signers: Vec<Signer> = rest.iter_mut().filter_map(signers_of).flat_map(std::mem::take).collect();
-        if let Some(told) = first.iter_mut().find_map(signers_of) {
-            told.extend(signers);
-        }
+        let (first, rest) = items.into_iter().partition(is_urgent);
         self.link.intake = rest;
         first
     }
@@ -634,13 +623,13 @@ fn scope_of(item: &IntakeItem) -> Option<Scope> {
     }
 }
 
-/// The certificates that an item brings.
-fn signers_of(item: &mut IntakeItem) -> Option<&mut Vec<Signer>> {
+/// Takes the certificates that an item brings out of it.
+fn signers_of(item: &mut IntakeItem) -> Vec<Signer> {
     match item {
-        IntakeItem::Grant(_) | IntakeItem::Revoke(_) => None,
-        IntakeItem::Feed(feed) => Some(&mut feed.signers),
-        IntakeItem::Snapshot(part) => Some(&mut part.signers),
-        IntakeItem::Outline(outline) => Some(&mut outline.signers),
+        IntakeItem::Grant(_) | IntakeItem::Revoke(_) => Vec::new(),
+        IntakeItem::Feed(feed) => std::mem::take(&mut feed.signers),
+        IntakeItem::Snapshot(part) => std::mem::take(&mut part.signers),
+        IntakeItem::Outline(outline) => std::mem::take(&mut outline.signers),
     }
 }
 

@@ -106,11 +106,7 @@ pub fn decode(frame: &Frame) -> Result<Option<Message>, FrameError> {
     let (compression, body) = frame.body.split_first().ok_or(FrameError::Malformed)?;
     match *compression {
         PLAIN => Message::from_cbor(frame.kind, body),
-        ZSTD => {
-            // The bound is on what comes out, so a small frame cannot fill the memory.
-            let unpacked = zstd::bulk::decompress(body, limits::FRAME_BYTES_MAX);
-            Message::from_cbor(frame.kind, &unpacked.map_err(|_| FrameError::Malformed)?)
-        }
+        ZSTD => Message::from_cbor(frame.kind, &decompressed(body)?),
         _ => Err(FrameError::Malformed),
     }
 }
@@ -168,14 +164,17 @@ impl FrameDecoder {
     }
 }
 
-/// The frames of a pack. The bound is on what comes out, so a small pack cannot fill the memory.
+/// The frames of a pack.
 fn unpack(frame: &Frame) -> Result<Vec<u8>, FrameError> {
     match frame.body.split_first() {
-        Some((&ZSTD, packed)) => {
-            zstd::bulk::decompress(packed, limits::FRAME_BYTES_MAX).map_err(|_| FrameError::Malformed)
-        }
+        Some((&ZSTD, packed)) => decompressed(packed),
         Some(_) | None => Err(FrameError::Malformed),
     }
+}
+
+/// The bound is on what comes out, so a small frame cannot fill the memory.
+fn decompressed(packed: &[u8]) -> Result<Vec<u8>, FrameError> {
+    zstd::bulk::decompress(packed, limits::FRAME_BYTES_MAX).map_err(|_| FrameError::Malformed)
 }
 
 /// Cuts bytes into frames.

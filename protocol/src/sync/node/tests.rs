@@ -151,8 +151,7 @@ fn keys_that_came_with_what_waits_are_learnt_with_what_goes_before_it() {
     session.handle_message(Channel::Feed, Message::Feed(introducing)).unwrap();
     session.handle_message(Channel::Feed, feed(2)).unwrap();
     let Some(NodeEffect::Store(first)) = session.poll_effect() else { panic!() };
-    let IntakeItem::Feed(first) = &first.items[0] else { panic!() };
-    assert_eq!((first.item, &first.signers), (2, &vec![signer]));
+    assert_eq!((item_number(&first.items[0]), &first.signers), (2, &vec![signer]));
 }
 
 #[test]
