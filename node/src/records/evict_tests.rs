@@ -34,6 +34,22 @@ async fn is_here(sample: &Sample) -> Vec<(Month, bool)> {
     months.into_iter().map(|held| (held.month, held.is_here)).collect()
 }
 
+/// Two sites that hold the same resident, and the hub between them.
+async fn two_sites() -> (Sample, Sample, Order) {
+    (Sample::of_install(7).await, Sample::of_install(8).await, Order::default())
+}
+
+/// Time passes until December is not kept any more, and the site lets go of it.
+async fn let_go(sample: &Sample) {
+    sample.time.pass(DAY * 125);
+    assert_eq!(sample.records.evict().await, Ok(1));
+}
+
+/// How many notes are shown, and how many changes are kept aside.
+async fn shown_and_aside(sample: &Sample) -> (usize, usize) {
+    (notes(sample).await.len(), dump(&sample.records, "unvouched").await.len())
+}
+
 /// The hub's document of a scope, as it comes when it is wanted.
 fn whole(order: &Order, scope: Scope) -> Intake {
     let snapshot = document::compact(scope.section(), None, &order.0[&scope]).unwrap().snapshot;
@@ -100,14 +116,12 @@ async fn a_month_older_than_those_kept_leaves_no_byte_and_stays_in_the_digest() 
 
 #[tokio::test]
 async fn a_month_that_was_let_go_of_is_written_to_fetched_and_let_go_of_again() {
-    let (a, b) = (Sample::of_install(7).await, Sample::of_install(8).await);
-    let mut order = Order::default();
+    let (a, b, mut order) = two_sites().await;
     for n in 0..5 {
         write(&a, 1, n, "a").await;
     }
     order.pull(&a.records).await;
-    a.time.pass(DAY * 125);
-    assert_eq!(a.records.evict().await, Ok(1));
+    let_go(&a).await;
     // A late entry builds on the tip; another comes from a site that was away.
     let late = write(&a, 1, 50, "late").await;
     b.records.take_in(order.intake()).await.unwrap();
@@ -144,8 +158,7 @@ async fn what_a_hub_lost_of_a_month_that_was_let_go_of_is_given_back_with_a_head
         write(&a, 1, n, "a").await;
     }
     order.pull(&a.records).await;
-    a.time.pass(DAY * 125);
-    assert_eq!(a.records.evict().await, Ok(1));
+    let_go(&a).await;
     let kept = order.0[&december()].clone();
     for n in 3..6 {
         write(&a, 1, n, "late").await;
@@ -176,8 +189,7 @@ async fn what_was_written_late_stays_until_no_restored_hub_can_lack_it() {
     let mut order = Order::default();
     write(&sample, 1, 1, "in time").await;
     order.pull(&sample.records).await;
-    sample.time.pass(DAY * 125);
-    assert_eq!(sample.records.evict().await, Ok(1));
+    let_go(&sample).await;
     let late = write(&sample, 1, 50, "late").await;
     order.pull(&sample.records).await;
     assert_eq!(
@@ -192,8 +204,7 @@ async fn what_was_written_late_stays_until_no_restored_hub_can_lack_it() {
 
 #[tokio::test]
 async fn an_outline_makes_a_month_known_and_keeps_what_waits_here() {
-    let (a, b) = (Sample::of_install(7).await, Sample::of_install(8).await);
-    let mut order = Order::default();
+    let (a, b, mut order) = two_sites().await;
     for n in 0..5 {
         write(&a, 1, n, "a").await;
     }
@@ -226,8 +237,7 @@ async fn an_outline_makes_a_month_known_and_keeps_what_waits_here() {
 
 #[tokio::test]
 async fn what_reached_the_hub_while_the_outline_was_on_its_way_stays_and_the_rest_is_fetched() {
-    let (a, b) = (Sample::of_install(7).await, Sample::of_install(8).await);
-    let mut order = Order::default();
+    let (a, b, mut order) = two_sites().await;
     write(&a, 1, 1, "a").await;
     order.pull(&a.records).await;
     let before = outline(&order, december(), InstallId(8));
@@ -286,8 +296,7 @@ async fn what_stands_in_sections_without_months_is_never_let_go_of() {
 
 #[tokio::test]
 async fn an_outline_takes_nothing_away_of_a_month_that_is_held_and_what_it_lacks_comes_without_an_alarm() {
-    let (a, b) = (Sample::of_install(7).await, Sample::of_install(8).await);
-    let mut order = Order::default();
+    let (a, b, mut order) = two_sites().await;
     write(&a, 1, 1, "held at both").await;
     order.pull(&a.records).await;
     b.records.take_in(order.intake()).await.unwrap();
@@ -306,7 +315,7 @@ async fn an_outline_takes_nothing_away_of_a_month_that_is_held_and_what_it_lacks
             feed.changes.drain(..feed.changes.len() - 1);
         }
         assert_eq!(b.records.take_in(live).await, Ok(Some(false)));
-        assert_eq!((notes(&b).await.len(), dump(&b.records, "unvouched").await.len()), (held, 0));
+        assert_eq!(shown_and_aside(&b).await, (held, 0));
         b.records.rebuild_read_model().await.unwrap();
         assert_eq!(b.records.take_in(order.intake()).await, Ok(Some(true)));
         assert_eq!(notes(&b).await.len(), held + 2);
@@ -316,28 +325,25 @@ async fn an_outline_takes_nothing_away_of_a_month_that_is_held_and_what_it_lacks
 
 #[tokio::test]
 async fn a_month_comes_back_whole_where_its_newest_change_is_here_and_no_run_of_its_writer_was_noted() {
-    let (a, b) = (Sample::of_install(7).await, Sample::of_install(8).await);
-    let mut order = Order::default();
+    let (a, b, mut order) = two_sites().await;
     write(&a, 1, 1, "let go of").await;
     write(&a, 1, 2, "let go of").await;
     order.pull(&a.records).await;
     b.records.take_in(order.intake()).await.unwrap();
-    b.time.pass(DAY * 125);
-    assert_eq!(b.records.evict().await, Ok(1));
+    let_go(&b).await;
     write(&a, 1, 3, "late").await;
     order.pull(&a.records).await;
     b.records.take_in(order.intake()).await.unwrap();
     assert_eq!(notes(&b).await.len(), 1);
     b.records.store().write(|tx| Ok::<_, StoreError>(tx.execute("DELETE FROM run", [])?)).await.unwrap();
     assert_eq!(b.records.take_in(whole(&order, december())).await, Ok(None));
-    assert_eq!((notes(&b).await.len(), dump(&b.records, "unvouched").await.len()), (3, 0));
+    assert_eq!(shown_and_aside(&b).await, (3, 0));
     b.records.rebuild_read_model().await.unwrap();
 }
 
 #[tokio::test]
 async fn an_outline_that_comes_after_the_hub_has_what_was_written_here_makes_the_rest_of_the_month_known() {
-    let (a, b) = (Sample::of_install(7).await, Sample::of_install(8).await);
-    let mut order = Order::default();
+    let (a, b, mut order) = two_sites().await;
     write(&a, 1, 1, "before").await;
     order.pull(&a.records).await;
     let outline = outline(&order, december(), InstallId(8));
@@ -358,8 +364,7 @@ async fn what_an_earlier_installation_had_not_sent_of_a_month_that_was_let_go_of
         write(&a, 1, 2, "let go of").await;
         order.pull(&a.records).await;
         b.records.take_in(order.intake()).await.unwrap();
-        b.time.pass(DAY * 125);
-        assert_eq!(b.records.evict().await, Ok(1));
+        let_go(&b).await;
         write(&b, 1, 3, "not at the hub").await;
         write(&b, 1, 4, "nor this").await;
         if has_outline {
@@ -388,13 +393,11 @@ async fn what_an_earlier_installation_had_not_sent_of_a_month_that_was_let_go_of
 
 #[tokio::test]
 async fn what_was_kept_aside_of_a_month_that_is_not_kept_waits_no_more_once_the_month_is_known_beyond_it() {
-    let (a, b) = (Sample::of_install(7).await, Sample::of_install(8).await);
-    let mut order = Order::default();
+    let (a, b, mut order) = two_sites().await;
     write(&a, 1, 1, "let go of").await;
     order.pull(&a.records).await;
     b.records.take_in(order.intake()).await.unwrap();
-    b.time.pass(DAY * 125);
-    assert_eq!(b.records.evict().await, Ok(1));
+    let_go(&b).await;
     write(&a, 1, 2, "taken for held").await;
     write(&a, 1, 3, "late").await;
     order.pull(&a.records).await;
@@ -408,14 +411,13 @@ async fn what_was_kept_aside_of_a_month_that_is_not_kept_waits_no_more_once_the_
     assert_eq!(dump(&b.records, "unvouched").await.len(), 0);
     assert_eq!(b.records.held().await.unwrap().digest, order.digest());
     b.records.take_in(whole(&order, december())).await.unwrap();
-    assert_eq!((notes(&b).await.len(), dump(&b.records, "unvouched").await.len()), (3, 0));
+    assert_eq!(shown_and_aside(&b).await, (3, 0));
     b.records.rebuild_read_model().await.unwrap();
 }
 
 #[tokio::test]
 async fn what_was_refused_when_a_month_was_outlined_is_believed_when_it_is_released() {
-    let (a, b) = (Sample::of_install(7).await, Sample::of_install(8).await);
-    let mut order = Order::default();
+    let (a, b, mut order) = two_sites().await;
     write(&a, 1, 1, "taken").await;
     write(&a, 1, 2, "refused at first").await;
     order.pull(&a.records).await;
@@ -434,14 +436,13 @@ async fn what_was_refused_when_a_month_was_outlined_is_believed_when_it_is_relea
         feed.changes.drain(..2);
     }
     assert_eq!(b.records.take_in(feed).await, Ok(Some(true)));
-    assert_eq!((notes(&b).await.len(), dump(&b.records, "unvouched").await.len()), (1, 0));
+    assert_eq!(shown_and_aside(&b).await, (1, 0));
 }
 
 #[tokio::test]
 async fn a_month_that_the_hub_has_lost_is_known_no_more_where_its_outline_alone_is_kept_and_that_is_in_the_audit()
  {
-    let (a, b) = (Sample::of_install(7).await, Sample::of_install(8).await);
-    let mut order = Order::default();
+    let (a, b, mut order) = two_sites().await;
     write(&a, 1, 1, "before").await;
     order.pull(&a.records).await;
     b.records.take_in(outline(&order, december(), InstallId(8))).await.unwrap();
@@ -466,8 +467,7 @@ async fn numbers_used_in_a_month_that_the_hub_has_lost_are_not_given_again_while
     let mut order = Order::default();
     write(&sample, 1, 1, "in time").await;
     order.pull(&sample.records).await;
-    sample.time.pass(DAY * 125);
-    assert_eq!(sample.records.evict().await, Ok(1));
+    let_go(&sample).await;
     let lost = Lacks { lost: vec![december()], ..Lacks::default() };
     sample.records.push_back(lost).await.unwrap();
     let written = sample.records.add(&requester(Role::Nurse, 1), key(2), vec![sample.note("late")]).await;
@@ -483,8 +483,7 @@ async fn what_was_written_upon_a_month_that_the_hub_has_lost_stays_and_nothing_o
     let mut order = Order::default();
     write(&sample, 1, 1, "in time").await;
     order.pull(&sample.records).await;
-    sample.time.pass(DAY * 125);
-    assert_eq!(sample.records.evict().await, Ok(1));
+    let_go(&sample).await;
     let late = write(&sample, 1, 2, "late").await;
     order.pull(&sample.records).await;
     let held = sample.records.hashes(vec![december()]).await.unwrap();
