@@ -159,6 +159,20 @@ pub(crate) fn tail(connection: &Connection, scope_id: i64) -> Result<Vec<TailCha
     Ok(tail)
 }
 
+/// A stored change, read.
+pub(crate) fn checked(row: &ScopeRow, stored: &StoredChange) -> Result<CheckedChange, StoreError> {
+    document::check(row.scope.section(), stored.hash, &stored.bytes).map_err(|_| corrupt("change"))
+}
+
+/// The changes after the snapshot, read, each as it is stored beside it.
+pub(crate) fn checked_tail(
+    connection: &Connection,
+    row: &ScopeRow,
+) -> Result<Vec<(TailChange, CheckedChange)>, StoreError> {
+    let read = |change: TailChange| checked(row, &change.stored).map(|checked| (change, checked));
+    tail(connection, row.id)?.into_iter().map(read).collect()
+}
+
 /// Up to which place in the hub's order a document's content is not in the tail; 0 where all of it is.
 pub(crate) fn base_sequence(connection: &Connection, scope_id: i64) -> Result<u64, StoreError> {
     let sql = "SELECT max(sequence) FROM (SELECT sequence FROM snapshot WHERE scope = ?1

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use hearth_protocol::audit::{Action, Code, Outcome, What, Who};
-use hearth_protocol::document::{self, CheckedChange, Tip};
+use hearth_protocol::document::{CheckedChange, Tip};
 use hearth_protocol::id::{InstallId, ResidentId};
 use hearth_protocol::record::Entry;
 use hearth_protocol::scope::{Month, Scope, Section, Subject};
@@ -281,7 +281,12 @@ pub(super) fn came_back(tx: &Connection, scope: Scope, now: Timestamp) -> Result
 
 /// Whether something of a document is here that came from the hub. A site that is enrolled anew over what is on its disk is
 /// sent outlines of months that it holds.
-fn is_held(tx: &Connection, site: &Site, row: &ScopeRow, tail: &[Tail]) -> Result<bool, StoreError> {
+fn is_held(
+    tx: &Connection,
+    site: &Site,
+    row: &ScopeRow,
+    tail: &[(TailChange, CheckedChange)],
+) -> Result<bool, StoreError> {
     let is_own = |change: &CheckedChange| [site.install, InstallId::GENESIS].contains(&change.install);
     let has_come = tail.iter().any(|(place, change)| place.sequence.is_some() && !is_own(change));
     Ok(documents::snapshot_sequence(tx, row.id)?.is_some()
@@ -319,16 +324,6 @@ fn month_code(scope: Scope) -> Code {
     Code::near(&scope.month().map(|month| month.to_string()).unwrap_or_default())
 }
 
-type Tail = (TailChange, CheckedChange);
-
-fn checked_tail(tx: &Connection, row: &ScopeRow) -> Result<Vec<Tail>, StoreError> {
-    let check = |change: TailChange| {
-        let checked = document::check(row.scope.section(), change.stored.hash, &change.stored.bytes);
-        Ok((change, checked.map_err(|_| row::corrupt("change"))?))
-    };
-    documents::tail(tx, row.id)?.into_iter().map(check).collect()
-}
-
 /// Whether all that was saved of a document here was written here and reached the hub after the outline was made, or is
 /// its first change.
 fn is_written_meanwhile(
@@ -341,8 +336,7 @@ fn is_written_meanwhile(
         return Ok(false);
     }
     for stored in repair::saved(tx, row)? {
-        let change = document::check(row.scope.section(), stored.hash, &stored.bytes)
-            .map_err(|_| row::corrupt("change"))?;
+        let change = documents::checked(row, &stored)?;
         let is_own = change.install == own && change.seq > outline.own_changes;
         if !is_own && change.install != InstallId::GENESIS {
             return Ok(false);
@@ -362,7 +356,7 @@ pub(super) fn outline(tx: &Connection, taking: &Taking<'_>, outline: &Outline) -
     if is_written_meanwhile(tx, &known, site.install, outline)? {
         repair::take_apart(tx, &known)?;
     }
-    let tail = checked_tail(tx, &known)?;
+    let tail = documents::checked_tail(tx, &known)?;
     if is_held(tx, site, &known, &tail)? {
         // It stays, since the hub may have lost some of it. What the hub has besides comes when both are compared.
         return if known.digest == outline.digest { Ok(()) } else { Ok(grounds::note_behind(tx, scope)?) };

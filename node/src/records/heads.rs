@@ -263,8 +263,7 @@ fn by_number(
     let tail = documents::tail(connection, row.id)?.into_iter().map(|change| change.stored);
     let mut by_number: BTreeMap<InstallId, BTreeMap<u64, ChangeHash>> = BTreeMap::new();
     for stored in repair::saved(connection, row)?.into_iter().chain(tail) {
-        let change = document::check(row.scope.section(), stored.hash, &stored.bytes)
-            .map_err(|_| row::corrupt("change"))?;
+        let change = documents::checked(row, &stored)?;
         by_number.entry(change.install).or_default().insert(change.seq, change.hash);
     }
     Ok(by_number)

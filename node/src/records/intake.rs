@@ -376,9 +376,7 @@ fn take_snapshot(
             tx.prepare_cached("DELETE FROM change WHERE id = ?1")?.execute([tail.id])?;
             continue;
         }
-        let checked = document::check(scope.section(), tail.stored.hash, &tail.stored.bytes)
-            .map_err(|_| row::corrupt("change"))?;
-        rest.push((tail.sequence, checked));
+        rest.push((tail.sequence, documents::checked(&row, &tail.stored)?));
     }
     // The places of two orders may be mixed, after a hub has lost something: a tip moves on over what is made upon it.
     rest.sort_by_key(|(_, checked)| checked.start_op);

@@ -150,8 +150,7 @@ fn push_back(tx: &mut Tx<'_>, lacking: &ScopeChanges) -> Result<(), StoreError> 
     let lost: Vec<StoredChange> = lost.collect();
     take_apart(tx, &row)?;
     for stored in lost {
-        let change = document::check(row.scope.section(), stored.hash, &stored.bytes)
-            .map_err(|_| row::corrupt("change"))?;
+        let change = documents::checked(&row, &stored)?;
         offer_again(tx, &mut row, &change)?;
     }
     documents::save(tx, &row)?;

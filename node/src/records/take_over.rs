@@ -121,12 +121,7 @@ struct Taken {
 
 /// Takes the changes that an installation had not sent out of a document, which is then as the hub knows it.
 fn take_out(tx: &mut Tx<'_>, site: &Site, mut row: ScopeRow, before: InstallId) -> Result<Taken, StoreError> {
-    let mut tail = Vec::new();
-    for change in documents::tail(tx, row.id)? {
-        let checked = document::check(row.scope.section(), change.stored.hash, &change.stored.bytes)
-            .map_err(|_| row::corrupt("change"))?;
-        tail.push((change, checked));
-    }
+    let tail = documents::checked_tail(tx, &row)?;
     let going = going(&tail, before);
     let edits_text = tail.iter().any(|(_, change)| change.edits_text && going.contains(&change.hash));
     let passages = edits_text.then(|| documents::load(tx, &row)).transpose()?;
@@ -192,9 +187,7 @@ fn tip_of(
         .map_err(|fault| StoreError::Corrupt(format!("{}: {fault}", row.scope)))?;
     let (mut tip, changes) = (Tip::default(), document::changes(&document));
     for stored in &changes {
-        let change = document::check(row.scope.section(), stored.hash, &stored.bytes)
-            .map_err(|_| row::corrupt("change"))?;
-        tip.advance(site.install, &change);
+        tip.advance(site.install, &documents::checked(row, stored)?);
     }
     Ok((tip, changes.len() as u64))
 }

@@ -1,5 +1,5 @@
-//! The numbers of changes in documents that were erased, or that the hub lost with nothing kept here: none is given a second time while another site may still hold
-//! the change that has it.
+//! The numbers of changes in documents that were erased, or that the hub lost with nothing kept here: none is given a
+//! second time while another site may still hold the change that has it.
 //!
 //! A hub that was restored sends a record back without what it lost. Whoever writes on from there gives numbers again, and
 //! a site that holds the changes of before could read the document no more. So it waits for them to be given back; only
