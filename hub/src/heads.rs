@@ -63,10 +63,7 @@ pub(crate) fn vouch(
         continued = follow(base, &came);
     }
     let Some(run) = continued else { return Ok(Err(HeadFault::Gap)) };
-    let run = head.after.iter().fold(run, |run, hash| run.then(*hash));
-    if run != (Run { seq: head.seq, hash: head.hash }) {
-        return Ok(Err(HeadFault::BadSignature));
-    }
+    let Some(run) = reached(head, run) else { return Ok(Err(HeadFault::BadSignature)) };
     keep(transaction, head.scope, head.install, (run, head.signature), now)?;
     note_after(transaction, head)?;
     ahead::catch_up(transaction, head.scope, head.install, run, now)?;
@@ -89,10 +86,8 @@ pub(crate) fn vouch_anew(
     came.retain(|(seq, _)| *seq > stored.seq);
     came.sort_unstable();
     came.dedup();
-    let Some(run) = follow(stored, &came) else { return Ok(None) };
-    let run = head.after.iter().fold(run, |run, hash| run.then(*hash));
-    let is_signed = run == Run { seq: head.seq, hash: head.hash };
-    if came.is_empty() || !is_signed || waits(transaction, head, stored.seq + 1)? {
+    let Some(run) = follow(stored, &came).and_then(|run| reached(head, run)) else { return Ok(None) };
+    if came.is_empty() || waits(transaction, head, stored.seq + 1)? {
         return Ok(None);
     }
     for table in ["signed_head", "vouched", "head_ahead", "change_ahead"] {
@@ -119,6 +114,12 @@ fn note_after(transaction: &Transaction<'_>, head: &SignedHead) -> Result<(), St
         note_vouched(transaction, head.scope, head.install, (seq, *hash))?;
     }
     Ok(())
+}
+
+/// The run that a head signs, if it is this one with what the head says comes later.
+fn reached(head: &SignedHead, run: Run) -> Option<Run> {
+    let run = head.after.iter().fold(run, |run, hash| run.then(*hash));
+    (run == Run { seq: head.seq, hash: head.hash }).then_some(run)
 }
 
 /// The run with these changes; none where one is missing.

@@ -7,7 +7,7 @@ use hearth_protocol::scope::Scope;
 use hearth_protocol::time::Timestamp;
 use rusqlite::{Connection, Transaction};
 
-use super::{keep, note_vouched};
+use super::{keep, note_vouched, reached};
 use crate::store::{StoreError, columns};
 
 /// Keeps a head whose signature holds, and a change that came under it and waits for others. What one installation
@@ -45,11 +45,10 @@ pub(super) fn catch_up(
     for (bringer, head) in waiting(transaction, scope, install)? {
         let last_came = head.seq.saturating_sub(u64::try_from(head.after.len()).unwrap_or(u64::MAX));
         let came = changes(transaction, &head, bringer, (run.seq, last_came))?;
-        let all = || came.iter().chain(&head.after);
-        let proven = all().fold(run, |run, hash| run.then(*hash));
-        if proven == (Run { seq: head.seq, hash: head.hash }) {
+        let signed = reached(&head, came.iter().fold(run, |run, hash| run.then(*hash)));
+        if let Some(proven) = signed {
             keep(transaction, scope, install, (proven, head.signature), now)?;
-            for (seq, hash) in (run.seq.saturating_add(1)..).zip(all()) {
+            for (seq, hash) in (run.seq.saturating_add(1)..).zip(came.iter().chain(&head.after)) {
                 note_vouched(transaction, scope, install, (seq, *hash))?;
             }
             run = proven;

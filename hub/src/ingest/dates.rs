@@ -29,6 +29,10 @@ const MONTHS_BACK_MAX: i16 = 120;
 const MONTHS_AHEAD_MAX: i16 = 1;
 /// How often what was dated into a month that had not come is looked at.
 const LOOK_EVERY: Duration = Duration::from_mins(10);
+/// Code of an entry that is dated too far ahead.
+const AHEAD: &str = "dated-in-the-future";
+/// Code of an entry that was recorded before there was anything to record it.
+const TOO_EARLY: &str = "recorded-too-early";
 /// Code of a change of a month that lies too far off.
 const OUT_OF_RANGE: &str = "month-out-of-range";
 
@@ -58,9 +62,9 @@ fn fits(month: Month, entry: &Entry) -> bool {
 pub(crate) fn fault(entry: &Entry, now: Timestamp) -> Option<&'static str> {
     let latest = now.plus_ms(limits::FUTURE_MS_MAX);
     if entry.recorded > latest || entry.happened > latest {
-        Some("dated-in-the-future")
+        Some(AHEAD)
     } else if entry.recorded < RECORDED_MIN {
-        Some("recorded-too-early")
+        Some(TOO_EARLY)
     } else {
         None
     }
@@ -113,10 +117,10 @@ pub(super) async fn judge_again(store: &Store, now: Timestamp) -> Result<(), Sto
 fn due(connection: &Connection, now: Timestamp) -> Result<Vec<i64>, StoreError> {
     let sql = "SELECT q.id, q.scope FROM quarantine q JOIN install i ON i.id = q.install
                WHERE q.settled_at IS NULL AND i.state = 'active'
-               AND q.code IN ('dated-in-the-future', 'recorded-too-early', ?1) ORDER BY q.id";
+               AND q.code IN (?1, ?2, ?3) ORDER BY q.id";
     let mut select = connection.prepare_cached(sql)?;
-    let rows =
-        select.query_map([OUT_OF_RANGE], |row| Ok((row.get::<_, i64>(0)?, columns::scope(row, 1)?)))?;
+    let codes = [AHEAD, TOO_EARLY, OUT_OF_RANGE];
+    let rows = select.query_map(codes, |row| Ok((row.get::<_, i64>(0)?, columns::scope(row, 1)?)))?;
     let rows: Vec<(i64, Scope)> = rows.collect::<Result<_, _>>()?;
     let is_due = |scope: &Scope| scope.month().is_none_or(|month| is_in_range(month, now));
     Ok(rows.into_iter().filter(|(_, scope)| is_due(scope)).map(|(id, _)| id).collect())
