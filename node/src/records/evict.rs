@@ -345,7 +345,8 @@ fn is_written_meanwhile(
     Ok(true)
 }
 
-/// Takes in what must be known of a month that is not kept. What was written here and is not at the hub stays.
+/// Takes in what must be known of a month that is not kept. What no run of the outline reaches stays: it is not at the hub,
+/// or a hub that was restored has lost it.
 pub(super) fn outline(tx: &Connection, taking: &Taking<'_>, outline: &Outline) -> Result<(), IntakeError> {
     let (scope, site) = (outline.scope, taking.site);
     intake::check_scope(site, scope)?;
@@ -371,18 +372,25 @@ pub(super) fn outline(tx: &Connection, taking: &Taking<'_>, outline: &Outline) -
     note(tx, &row)?;
     // A number of this installation is never used twice, whatever a hub that lost something says.
     row.tip.own_changes = outline.own_changes.max(known.tip.own_changes);
+    let mut reach = BTreeMap::from([(InstallId::GENESIS, 1)]);
     for proven in &outline.signed {
-        heads::keep_proven(tx, &row, site, proven, &taking.keys)?;
-    }
-    heads::release_let_go(tx, &row)?;
-    for (tail, checked) in tail {
-        let is_own = checked.install == site.install && checked.seq <= outline.own_changes;
-        let is_first = checked.install == InstallId::GENESIS;
-        if is_own || is_first || tail.sequence.is_some_and(|place| place <= outline.sequence.0) {
-            tx.prepare_cached("DELETE FROM entry WHERE change = ?1")?.execute([tail.id])?;
-            tx.prepare_cached("DELETE FROM change WHERE id = ?1")?.execute([tail.id])?;
-            continue;
+        if let Some(run) = heads::keep_proven(tx, &row, site, proven, &taking.keys)? {
+            reach.insert(proven.voucher.install, run.seq);
         }
+    }
+    reach.insert(site.install, outline.own_changes);
+    heads::release_let_go(tx, &row)?;
+    // Two orders of the hub may be mixed, and a place in one says nothing about the other.
+    let is_covered =
+        |change: &CheckedChange| reach.get(&change.install).is_some_and(|seq| change.seq <= *seq);
+    let (covered, mut rest): (Vec<_>, Vec<_>) =
+        tail.into_iter().partition(|(_, checked)| is_covered(checked));
+    for (tail, _) in covered {
+        tx.prepare_cached("DELETE FROM entry WHERE change = ?1")?.execute([tail.id])?;
+        tx.prepare_cached("DELETE FROM change WHERE id = ?1")?.execute([tail.id])?;
+    }
+    rest.sort_by_key(|(_, checked)| checked.start_op);
+    for (tail, checked) in rest {
         row.tip.advance(site.install, &checked);
         row.changes += 1;
         if let Some(place) = tail.sequence {

@@ -493,3 +493,58 @@ async fn what_was_written_upon_a_month_that_the_hub_has_lost_stays_and_nothing_o
     assert_eq!(sample.records.held().await.unwrap().digest, Digest::default());
     assert_eq!(sample.records.outbox(0, usize::MAX).await.unwrap().groups.len(), 1);
 }
+
+/// What a hub that was restored lacks of a month is given back, and both hold the same.
+async fn given_back(order: &mut Order, sample: &Sample) {
+    let held = sample.records.hashes(vec![december()]).await.unwrap();
+    let known: Vec<_> = order.0[&december()].iter().map(|change| change.hash).collect();
+    let [of_month] = held.scopes.as_slice() else { panic!("{held:?}") };
+    let hashes = of_month.hashes.iter().copied().filter(|hash| !known.contains(hash)).collect();
+    let lacking = ScopeChanges { scope: december(), hashes };
+    sample.records.push_back(Lacks { scopes: vec![lacking], ..Lacks::default() }).await.unwrap();
+    order.pull(&sample.records).await;
+    assert_eq!(sample.records.held().await.unwrap().digest, order.digest());
+    document::rebuild(Section::Notes, None, &order.0[&december()]).unwrap();
+}
+
+#[tokio::test]
+async fn what_a_restored_hub_has_lost_stays_where_an_outline_reaches_beyond_the_place_that_it_had() {
+    let (a, b) = (Sample::of_install(7).await, Sample::of_install(8).await);
+    let own = write(&b, 2, 1, "at the hub, after its backup").await;
+    Order::default().pull(&b.records).await;
+    // The hub is restored, and another site writes to the month.
+    let mut order = Order::default();
+    write(&a, 1, 1, "a").await;
+    write(&a, 1, 2, "a").await;
+    order.pull(&a.records).await;
+    b.records.take_in(outline(&order, december(), InstallId(8))).await.unwrap();
+    assert_eq!(notes(&b).await, [own]);
+    given_back(&mut order, &b).await;
+    assert_eq!(order.0[&december()].len(), 4);
+}
+
+#[tokio::test]
+async fn what_others_wrote_and_a_restored_hub_has_lost_stays_where_an_outline_reaches_beyond_its_place() {
+    let (a, b) = (Sample::of_install(7).await, Sample::of_install(8).await);
+    let mut order = Order::default();
+    write(&b, 2, 1, "let go of").await;
+    order.pull(&b.records).await;
+    let backup = order.0[&december()].clone();
+    a.time.pass(DAY * 125);
+    a.records.take_in(outline(&order, december(), InstallId(7))).await.unwrap();
+    let late = write(&b, 2, 2, "at the hub, after its backup").await;
+    order.pull(&b.records).await;
+    a.records.take_in(order.intake()).await.unwrap();
+    assert_eq!(notes(&a).await, [late]);
+    // The hub is restored; who wrote it is no more, and a third site writes to the month.
+    let mut order = Order::default();
+    order.restore(december(), &backup);
+    let c = Sample::of_install(9).await;
+    c.records.take_in(order.intake()).await.unwrap();
+    write(&c, 1, 1, "c").await;
+    order.pull(&c.records).await;
+    a.records.take_in(outline(&order, december(), InstallId(7))).await.unwrap();
+    assert_eq!(notes(&a).await, [late]);
+    given_back(&mut order, &a).await;
+    assert_eq!(order.0[&december()].len(), 4);
+}

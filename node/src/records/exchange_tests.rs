@@ -107,7 +107,7 @@ impl Order {
     }
 
     /// Begins with what a backup has of a scope.
-    fn restore(&mut self, scope: Scope, changes: &[StoredChange]) {
+    pub(super) fn restore(&mut self, scope: Scope, changes: &[StoredChange]) {
         let signed = runs_of(scope, changes)
             .into_iter()
             .map(|(install, run)| ((scope, install), voucher(scope, install, run)));

@@ -114,21 +114,22 @@ pub(super) fn keep_runs(connection: &Connection, scope_id: i64, reached: &Reache
     })
 }
 
-/// Notes how far a run goes whose changes do not come, if its head holds.
+/// Notes how far a run goes whose changes do not come, if its head holds; none where it does not.
 pub(super) fn keep_proven(
     connection: &Connection,
     row: &ScopeRow,
     site: &Site,
     proven: &ProvenRun,
     keys: &BTreeMap<InstallId, VerifyingKey>,
-) -> Result<(), StoreError> {
+) -> Result<Option<Run>, StoreError> {
     let install = proven.voucher.install;
     let verified = keys.get(&install).map(|key| proven.verify(RegionId(site.region), row.scope, key));
     let Some(Ok(run)) = verified else {
         tracing::error!(writer = %install, "the head of a month that is not kept does not hold");
-        return Ok(());
+        return Ok(None);
     };
-    keep_run(connection, row.id, install, run, Some(&proven.voucher))
+    keep_run(connection, row.id, install, run, Some(&proven.voucher))?;
+    Ok(Some(run))
 }
 
 /// Adds a change made here to this installation's run in its document; none for the first change of a document.
