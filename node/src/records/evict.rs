@@ -20,7 +20,7 @@ use tokio::sync::Notify;
 
 use super::documents::{self, ScopeRow, TailChange};
 use super::intake::Taking;
-use super::{Records, Site, grounds, heads, intake, read, repair, row, trail, used};
+use super::{Records, Site, grounds, heads, intake, model, read, repair, row, trail, used};
 use crate::records::IntakeError;
 use crate::store::StoreError;
 
@@ -56,7 +56,7 @@ impl Default for Months {
 pub struct MonthHeld {
     /// The month.
     pub month: Month,
-    /// Whether its entries are here; else they are at the hub.
+    /// Whether all that is known of it is here; else it is at the hub.
     pub is_here: bool,
 }
 
@@ -161,14 +161,17 @@ fn months(
     if !read::is_shown(connection, subject)? {
         return Ok(Vec::new());
     }
-    let sql = "SELECT month, NOT EXISTS (SELECT 1 FROM evicted WHERE evicted.scope = scope.id) FROM scope
+    let sql =
+        "SELECT month, key, NOT EXISTS (SELECT 1 FROM evicted WHERE evicted.scope = scope.id) FROM scope
                WHERE subject = ?1 AND section = ?2 AND month IS NOT NULL ORDER BY month DESC";
     let mut statement = connection.prepare_cached(sql)?;
     let values = params![row::subject_key(subject), row::section_code(section)];
-    let rows = statement.query_map(values, |row| Ok((row.get::<_, String>(0)?, row.get(1)?)))?;
+    let mut rows = statement.query(values)?;
     let mut months = Vec::new();
-    for found in rows {
-        let (month, is_here) = found?;
+    while let Some(found) = rows.next()? {
+        let month: String = found.get(0)?;
+        let is_behind = grounds::is_behind(connection, row::scope(&found.get::<_, Vec<u8>>(1)?)?)?;
+        let is_here = found.get(2)? && !is_behind;
         months.push(MonthHeld { month: month.parse().map_err(|_| row::corrupt("month"))?, is_here });
     }
     Ok(months)
@@ -385,8 +388,8 @@ pub(super) fn outline(tx: &Connection, taking: &Taking<'_>, outline: &Outline) -
         |change: &CheckedChange| reach.get(&change.install).is_some_and(|seq| change.seq <= *seq);
     let (covered, mut rest): (Vec<_>, Vec<_>) =
         tail.into_iter().partition(|(_, checked)| is_covered(checked));
-    for (tail, _) in covered {
-        tx.prepare_cached("DELETE FROM entry WHERE change = ?1")?.execute([tail.id])?;
+    for (tail, checked) in covered {
+        model::remove_all(tx, &checked)?;
         tx.prepare_cached("DELETE FROM change WHERE id = ?1")?.execute([tail.id])?;
     }
     rest.sort_by_key(|(_, checked)| checked.start_op);

@@ -316,8 +316,10 @@ async fn an_outline_takes_nothing_away_of_a_month_that_is_held_and_what_it_lacks
         }
         assert_eq!(b.records.take_in(live).await, Ok(Some(false)));
         assert_eq!(shown_and_aside(&b).await, (held, 0));
+        assert!(!is_here(&b).await[0].1, "what is not here is not hidden");
         b.records.rebuild_read_model().await.unwrap();
         assert_eq!(b.records.take_in(order.intake()).await, Ok(Some(true)));
+        assert!(is_here(&b).await[0].1);
         assert_eq!(notes(&b).await.len(), held + 2);
         b.records.rebuild_read_model().await.unwrap();
     }
@@ -547,4 +549,23 @@ async fn what_others_wrote_and_a_restored_hub_has_lost_stays_where_an_outline_re
     assert_eq!(notes(&a).await, [late]);
     given_back(&mut order, &a).await;
     assert_eq!(order.0[&december()].len(), 4);
+}
+
+#[tokio::test]
+async fn an_entry_goes_with_its_change_when_an_outline_takes_its_place() {
+    let (_, b, mut order) = two_sites().await;
+    write(&b, 2, 1, "at the hub").await;
+    order.pull(&b.records).await;
+    let backup = order.0[&december()].clone();
+    let late = write(&b, 2, 2, "at the hub, after its backup").await;
+    order.pull(&b.records).await;
+    b.time.pass(DAY * 125);
+    assert_eq!(b.records.compact().await, Ok(1));
+    order.restore(december(), &backup);
+    // The document is taken apart before the first of it goes.
+    let lacking = ScopeChanges { scope: december(), hashes: Vec::new() };
+    b.records.push_back(Lacks { scopes: vec![lacking], ..Lacks::default() }).await.unwrap();
+    b.records.take_in(outline(&order, december(), InstallId(8))).await.unwrap();
+    assert_eq!(notes(&b).await, [late]);
+    given_back(&mut order, &b).await;
 }

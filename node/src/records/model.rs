@@ -57,6 +57,17 @@ pub(crate) fn insert_all(
     change.unreadable.iter().try_for_each(|id| insert_unread(connection, row.id, *id))
 }
 
+/// Takes out all that a change brought, however it came in.
+pub(crate) fn remove_all(connection: &Connection, change: &CheckedChange) -> Result<(), StoreError> {
+    let entries = change.entries.iter().map(|entry| entry.id).chain(change.unreadable.iter().copied());
+    for id in entries {
+        for sql in ["DELETE FROM entry WHERE id = ?1", "DELETE FROM unread WHERE entry = ?1"] {
+            connection.prepare_cached(sql)?.execute([entry_key(id)])?;
+        }
+    }
+    Ok(())
+}
+
 /// Notes an entry that this software is too old for. It stays in its document, and is read once the software can.
 fn insert_unread(connection: &Connection, scope_id: i64, id: EntryId) -> Result<(), StoreError> {
     let sql = "INSERT INTO unread (entry, scope) VALUES (?1, ?2) ON CONFLICT DO NOTHING";

@@ -74,8 +74,8 @@ pub(super) fn between(model: &Model, site: SiteId, node: &NodeView, hub: &HubVie
         // What a site forgot and was given back is sent again once its receipt has come.
         let is_given_back =
             matches!(scope.subject(), Subject::Resident(r) if model.ever_forgotten.contains(&(site, r)));
-        // Of a month that was let go of the outline has come.
-        let is_let_go = node.evicted.contains(scope);
+        // Of a month that is not kept the outline has come; where some of it is here, its page says that not all is.
+        let is_let_go = node.evicted.contains(scope) || node.in_part.contains(scope);
         // A feed leaves out what its site wrote. What an earlier installation had sent without hearing of it, and the
         // present one has therefore written anew, comes when both are compared.
         let is_taken_over = model.taken_over.contains(&site);

@@ -31,6 +31,8 @@ pub(super) struct NodeView {
     pub(super) at_hub: BTreeSet<EntryId>,
     /// Months that were let go of: their entries are at the hub.
     pub(super) evicted: BTreeSet<Scope>,
+    /// Months of which its pages say that not all of them is here.
+    pub(super) in_part: BTreeSet<Scope>,
     pub(super) residents: BTreeMap<ResidentId, String>,
     pub(super) cursor: u64,
     pub(super) epoch: Option<u64>,
@@ -66,6 +68,13 @@ pub(super) fn of_node(records: &Records) -> anyhow::Result<NodeView> {
     let read = records.store().read(|c| Ok::<_, hearth_node::store::StoreError>(node(c)));
     let mut view = read.now_or_never().context("a read waited")???;
     (view.cursor, view.epoch, view.digest) = (held.cursor.0, held.epoch, held.digest);
+    for scope in view.documents.keys() {
+        let (Some(resident), Some(month)) = (scope.resident(), scope.month()) else { continue };
+        let months = records.months(resident, scope.section()).now_or_never().context("a read waited")??;
+        if months.iter().any(|held| held.month == month && !held.is_here) {
+            view.in_part.insert(*scope);
+        }
+    }
     Ok(view)
 }
 
