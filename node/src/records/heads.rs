@@ -18,7 +18,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::documents::{self, ScopeRow};
 use super::outbox::OwnRun;
-use super::{Records, Site, repair, row, trail};
+use super::{Records, Site, grounds, repair, row, trail};
 use crate::store::StoreError;
 
 impl Records {
@@ -253,6 +253,24 @@ pub(super) fn release_let_go(tx: &Connection, row: &ScopeRow) -> Result<(), Stor
     let sql = "DELETE FROM unvouched WHERE scope = ?1 AND sequence <= ?2 AND code IN (?3, ?4)";
     let (gap, on_unvouched) = (HeadFault::Gap.code(), HeadFault::OnUnvouched.code());
     tx.prepare_cached(sql)?.execute(params![row.id, row::int(row.sequence), gap, on_unvouched])?;
+    Ok(())
+}
+
+/// Lets go of all that is kept aside: what it was judged beside goes, so the hub is to send it again with what vouches for
+/// it.
+pub(super) fn judge_anew(tx: &Connection) -> Result<(), StoreError> {
+    let sql = "SELECT key FROM scope WHERE id IN (SELECT scope FROM unvouched) ORDER BY id";
+    let mut select = tx.prepare_cached(sql)?;
+    let keys: Result<Vec<Vec<u8>>, rusqlite::Error> = select.query_map([], |row| row.get(0))?.collect();
+    for key in keys? {
+        let scope = row::scope(&key)?;
+        let Some(mut row) = documents::find(tx, scope)? else { continue };
+        for arrived in held_back(tx, &row)? {
+            release(tx, &mut row, &arrived)?;
+        }
+        documents::save(tx, &row)?;
+        grounds::note_behind(tx, scope)?;
+    }
     Ok(())
 }
 

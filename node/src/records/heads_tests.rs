@@ -130,6 +130,30 @@ async fn a_document_with_a_change_put_in_is_taken_without_it() {
 }
 
 #[tokio::test]
+async fn what_was_kept_aside_for_what_an_earlier_installation_wrote_comes_again_after_the_next_has_written_that_anew()
+ {
+    let (disk, copy) = (Sample::of_install(8).await, Sample::of_install(8).await);
+    let mut order = Order::default();
+    assert_eq!(copy.records.take_over().await, Ok(0));
+    write(&disk, 2, 1, "after the disk was copied").await;
+    order.pull(&disk.records).await;
+    write(&copy, 2, 1, "under the same number, once the copy was put back").await;
+    copy.records.take_in(order.intake()).await.unwrap();
+    assert_eq!(unvouched(&copy).await, ["number-used-twice"]);
+    let site = Site { install: InstallId(9), ..copy.records.site().clone() };
+    let (store, clock) = (copy.records.store().clone(), copy.records.clock().clone());
+    let anew = Sample { records: Records::new(store, clock, site), ..copy };
+    assert_eq!(anew.records.take_over().await, Ok(1));
+    let (scope, changes) = order.0.iter().next().unwrap();
+    let held = anew.records.hashes(vec![*scope]).await.unwrap().scopes;
+    assert!(!held[0].hashes.contains(&changes.last().unwrap().hash), "the hub is to send it again");
+    order.pull(&anew.records).await;
+    assert_eq!(anew.records.take_in(order.intake()).await, Ok(Some(true)));
+    assert_eq!((unvouched(&anew).await.len(), dump(&anew.records, "entry").await.len()), (0, 2));
+    anew.records.rebuild_read_model().await.unwrap();
+}
+
+#[tokio::test]
 async fn the_first_key_of_an_installation_stays() {
     let sample = Sample::new().await;
     let key = signing_key(InstallId(99)).verifying_key();

@@ -13,7 +13,7 @@ use rusqlite::{Connection, params};
 
 use super::documents::{self, ScopeRow, TailChange};
 use super::evict::{self, LetGo};
-use super::{Records, Site, add, plan_texts, row, ship, trail, used};
+use super::{Records, Site, add, heads, plan_texts, row, ship, trail, used};
 use crate::store::{Changed, StoreError, Tx};
 
 /// Key of the installation whose database it is, in `meta`.
@@ -66,6 +66,7 @@ type Passages = Vec<(&'static str, String)>;
 fn carry(tx: &mut Tx<'_>, site: &Site, before: InstallId) -> Result<usize, StoreError> {
     tx.execute("UPDATE scope SET own_changes = 0", [])?;
     used::begin(tx)?;
+    heads::judge_anew(tx)?;
     // Its runs there went on with what was not sent, and is taken out now.
     let sql = "DELETE FROM run WHERE install = ?1 AND scope IN
                (SELECT change.scope FROM outbox JOIN change ON change.id = outbox.change)";
