@@ -39,7 +39,7 @@ pub use draft::{AddError, Added, CLAIM_MS, Claim, DRAFTS_MAX, Draft, HeldBy};
 pub use evict::{MONTHS_KEPT, MonthHeld};
 pub use intake::IntakeError;
 pub use link::{Line, LinkState};
-pub use outbox::Outbox;
+pub use outbox::{Outbox, OutboxOrder};
 pub use read::{EntryState, ResidentSummary};
 pub use requester::{IdempotencyKey, IdempotencyKeyError, Requester};
 pub use ship::AuditShipment;

@@ -37,7 +37,7 @@ use crate::clock::Clock;
 use crate::install::Install;
 use crate::keys::PlatformKey;
 use crate::random::Random;
-use crate::records::{Line, Records};
+use crate::records::{Line, OutboxOrder, Records};
 
 /// Name and version of this software, as the hub lists it.
 pub const SOFTWARE: &str = concat!("hearth-node ", env!("CARGO_PKG_VERSION"));
@@ -65,6 +65,8 @@ pub struct Sync {
     probe: Option<oneshot::Receiver<Option<Link>>>,
     /// The last link over QUIC was lost before the hub answered on it.
     is_quic_doubted: bool,
+    /// In which order what waited goes, since the outbox was last begun.
+    order: OutboxOrder,
     errands: Errands,
 }
 
@@ -127,6 +129,7 @@ impl Sync {
             link,
             probe,
             is_quic_doubted: false,
+            order: OutboxOrder::default(),
             errands,
         }
     }

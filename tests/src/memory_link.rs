@@ -14,7 +14,7 @@ use hearth_hub::{compact, grants, region, repair, sites};
 use hearth_node::clock::{Clock, ManualTime};
 use hearth_node::keys::DataKey;
 use hearth_node::random::Random;
-use hearth_node::records::{Records, Site};
+use hearth_node::records::{OutboxOrder, Records, Site};
 use hearth_node::store::Store as NodeStore;
 use hearth_protocol::access::SiteKind;
 use hearth_protocol::head::SignerKey;
@@ -134,6 +134,7 @@ impl MemoryHub {
             node,
             node_half,
             hub_half,
+            order: OutboxOrder::default(),
             to_hub: VecDeque::new(),
             to_node: VecDeque::new(),
         };
@@ -147,6 +148,7 @@ struct Meeting<'a> {
     node: &'a MemoryNode,
     node_half: NodeSession,
     hub_half: HubSession,
+    order: OutboxOrder,
     to_hub: VecDeque<(Channel, Message)>,
     to_node: VecDeque<(Channel, Message)>,
 }
@@ -185,7 +187,10 @@ impl Meeting<'_> {
                 }
             }
             NodeEffect::ReadOutbox { after, bytes_max } => {
-                let outbox = records.outbox(after, bytes_max).await?;
+                if after == 0 {
+                    self.order = records.outbox_order().await?;
+                }
+                let outbox = records.outbox(&self.order, after, bytes_max).await?;
                 let heads = outbox.signed(records.site(), &key(self.node.install));
                 self.node_half.handle_outbox(outbox.groups, heads);
             }

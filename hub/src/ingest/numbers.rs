@@ -3,28 +3,30 @@
 //! A node that came back from a copy of its disk gives numbers a second time. In one document its changes show it; in two
 //! documents both changes are sound by themselves, and nodes, which know an entry by its number, would show one of the two.
 
-use std::collections::btree_map::{self, BTreeMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use hearth_protocol::id::{EntryId, InstallId};
 use hearth_protocol::record::Entry;
-use rusqlite::{Connection, OptionalExtension, Transaction};
+use rusqlite::{Connection, Transaction};
 
 use crate::store::StoreError;
 
-/// The numbers that a transaction looks at: mostly those that follow what an installation has used, so where those
-/// stand is read once and written once.
+/// Numbers that are read together: what one installation gave its entries, mostly without a gap, and at worst with half as
+/// many.
+const BLOCK: u64 = 256;
+
+/// The numbers that a transaction looks at, and those around them: read once and written once. A long outbox comes document
+/// by document, so its numbers leave gaps until the last of it is there.
 #[derive(Debug, Default)]
-pub(super) struct Numbers(BTreeMap<InstallId, Place>);
+pub(super) struct Numbers(BTreeMap<InstallId, Ranges>);
 
-/// Numbers without a gap.
-type Range = (u64, u64);
-
-/// A place among the numbers of an installation: the last range that begins there or before it, and where the next begins.
-#[derive(Debug)]
-struct Place {
-    below: Option<Range>,
-    above: Option<u64>,
-    is_moved: bool,
+/// Numbers of one installation, as ranges without a gap: the last of each by its first.
+#[derive(Debug, Default)]
+struct Ranges {
+    now: BTreeMap<u64, u64>,
+    stored: BTreeMap<u64, u64>,
+    /// The blocks of which all is known.
+    read: BTreeSet<u64>,
 }
 
 impl Numbers {
@@ -35,7 +37,10 @@ impl Numbers {
         entries: &[Entry],
     ) -> Result<bool, StoreError> {
         for entry in entries {
-            if self.at(transaction, entry.id)?.has(entry.id.counter) {
+            let EntryId { install, counter } = entry.id;
+            let ranges = self.0.entry(install).or_default();
+            ranges.read(transaction, install, counter)?;
+            if ranges.with(counter).is_some() {
                 return Ok(true);
             }
         }
@@ -50,87 +55,72 @@ impl Numbers {
     ) -> Result<(), StoreError> {
         for entry in entries {
             let EntryId { install, counter } = entry.id;
-            self.at(transaction, entry.id)?.note(transaction, install, counter)?;
+            let ranges = self.0.entry(install).or_default();
+            for near in [counter.saturating_sub(1), counter, counter.saturating_add(1)] {
+                ranges.read(transaction, install, near)?;
+            }
+            ranges.add(counter);
         }
         Ok(())
     }
 
     /// Writes what was noted.
     pub(super) fn save(&mut self, transaction: &Transaction<'_>) -> Result<(), StoreError> {
-        self.0.iter_mut().try_for_each(|(install, place)| place.save(transaction, *install))
-    }
-
-    fn at(&mut self, transaction: &Transaction<'_>, id: EntryId) -> Result<&mut Place, StoreError> {
-        let EntryId { install, counter } = id;
-        if let Some(known) = self.0.get_mut(&install).filter(|known| !known.is_around(counter)) {
-            known.save(transaction, install)?;
-            self.0.remove(&install);
-        }
-        match self.0.entry(install) {
-            btree_map::Entry::Occupied(known) => Ok(known.into_mut()),
-            btree_map::Entry::Vacant(unknown) => {
-                Ok(unknown.insert(Place::read(transaction, install, counter)?))
-            }
-        }
+        self.0.iter_mut().try_for_each(|(install, ranges)| ranges.save(transaction, *install))
     }
 }
 
-impl Place {
-    fn read(connection: &Connection, install: InstallId, counter: u64) -> Result<Self, StoreError> {
-        let sql = "SELECT first, last FROM entry_numbers WHERE install = ?1 AND first <= ?2
-                   ORDER BY first DESC LIMIT 1";
+impl Ranges {
+    /// Reads the ranges that have to do with the block of a number, unless they are known.
+    fn read(&mut self, connection: &Connection, install: InstallId, counter: u64) -> Result<(), StoreError> {
+        let block = counter / BLOCK;
+        if !self.read.insert(block) {
+            return Ok(());
+        }
+        let first = block * BLOCK;
+        let sql =
+            "SELECT first, last FROM entry_numbers WHERE install = ?1 AND first <= ?3 AND first >= coalesce(
+                     (SELECT max(first) FROM entry_numbers WHERE install = ?1 AND first <= ?2), ?2)";
         let mut select = connection.prepare_cached(sql)?;
-        let below =
-            select.query_row((install.0, counter), |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
-        let sql = "SELECT min(first) FROM entry_numbers WHERE install = ?1 AND first > ?2";
-        let above = connection.prepare_cached(sql)?.query_row((install.0, counter), |row| row.get(0))?;
-        Ok(Self { below, above, is_moved: false })
-    }
-
-    /// Whether no other range than that below has to do with a number.
-    fn is_around(&self, counter: u64) -> bool {
-        self.below.is_none_or(|(first, _)| first <= counter) && self.above.is_none_or(|above| counter < above)
-    }
-
-    fn has(&self, counter: u64) -> bool {
-        self.below.is_some_and(|(_, last)| counter <= last)
-    }
-
-    fn note(
-        &mut self,
-        transaction: &Transaction<'_>,
-        install: InstallId,
-        counter: u64,
-    ) -> Result<(), StoreError> {
-        match self.below {
-            Some((_, last)) if counter <= last => return Ok(()),
-            Some((first, last)) if counter == last.saturating_add(1) => self.below = Some((first, counter)),
-            Some(_) | None => {
-                self.save(transaction, install)?;
-                self.below = Some((counter, counter));
+        let mut rows = select.query((install.0, first, first.saturating_add(BLOCK - 1)))?;
+        while let Some(found) = rows.next()? {
+            let (first, last) = (found.get(0)?, found.get(1)?);
+            // One that reaches here from a block that is known may have grown since.
+            if self.stored.insert(first, last).is_none() {
+                self.now.insert(first, last);
             }
         }
-        self.is_moved = true;
-        if self.above == Some(counter.saturating_add(1)) { self.join(transaction, install) } else { Ok(()) }
-    }
-
-    /// The gap is closed: both ranges are one.
-    fn join(&mut self, transaction: &Transaction<'_>, install: InstallId) -> Result<(), StoreError> {
-        let (Some((first, _)), Some(above)) = (self.below, self.above) else { return Ok(()) };
-        let sql = "DELETE FROM entry_numbers WHERE install = ?1 AND first = ?2 RETURNING last";
-        let last = transaction.prepare_cached(sql)?.query_row((install.0, above), |row| row.get(0))?;
-        let next = Self::read(transaction, install, above)?.above;
-        (self.below, self.above) = (Some((first, last)), next);
         Ok(())
     }
 
-    fn save(&mut self, transaction: &Transaction<'_>, install: InstallId) -> Result<(), StoreError> {
-        if let Some((first, last)) = self.below.filter(|_| self.is_moved) {
-            let sql = "INSERT INTO entry_numbers (install, first, last) VALUES (?1, ?2, ?3)
-                       ON CONFLICT (install, first) DO UPDATE SET last = excluded.last";
-            transaction.prepare_cached(sql)?.execute((install.0, first, last))?;
+    /// The range in which a number is.
+    fn with(&self, counter: u64) -> Option<(u64, u64)> {
+        let (first, last) = self.now.range(..=counter).next_back()?;
+        (counter <= *last).then_some((*first, *last))
+    }
+
+    fn add(&mut self, counter: u64) {
+        if self.with(counter).is_some() {
+            return;
         }
-        self.is_moved = false;
+        let below = counter.checked_sub(1).and_then(|before| self.with(before));
+        let above = counter.checked_add(1).and_then(|after| self.now.remove(&after));
+        self.now.insert(below.map_or(counter, |(first, _)| first), above.unwrap_or(counter));
+    }
+
+    fn save(&mut self, transaction: &Transaction<'_>, install: InstallId) -> Result<(), StoreError> {
+        let sql = "DELETE FROM entry_numbers WHERE install = ?1 AND first = ?2";
+        let mut delete = transaction.prepare_cached(sql)?;
+        for first in self.stored.keys().filter(|first| !self.now.contains_key(first)) {
+            delete.execute((install.0, first))?;
+        }
+        let sql = "INSERT INTO entry_numbers (install, first, last) VALUES (?1, ?2, ?3)
+                   ON CONFLICT (install, first) DO UPDATE SET last = excluded.last";
+        let mut put = transaction.prepare_cached(sql)?;
+        for (first, last) in self.now.iter().filter(|(first, last)| self.stored.get(first) != Some(last)) {
+            put.execute((install.0, first, last))?;
+        }
+        self.stored.clone_from(&self.now);
         Ok(())
     }
 }

@@ -170,7 +170,7 @@ async fn what_a_hub_lost_of_a_month_that_was_let_go_of_is_given_back_with_a_head
     let lacks =
         Lacks { scopes: vec![ScopeChanges { scope: december(), hashes: first_two }], ..Lacks::default() };
     a.records.push_back(lacks).await.unwrap();
-    let outbox = a.records.outbox(0, usize::MAX).await.unwrap();
+    let outbox = a.records.outbox(&OutboxOrder::default(), 0, usize::MAX).await.unwrap();
     let heads = outbox.signed(a.records.site(), &signing_key(InstallId(7)));
     let [head] = heads.as_slice() else { panic!("{heads:?}") };
     let key = signing_key(InstallId(7)).verifying_key();
@@ -493,7 +493,7 @@ async fn what_was_written_upon_a_month_that_the_hub_has_lost_stays_and_nothing_o
     sample.records.push_back(lacks).await.unwrap();
     assert_eq!(notes(&sample).await, [late]);
     assert_eq!(sample.records.held().await.unwrap().digest, Digest::default());
-    assert_eq!(sample.records.outbox(0, usize::MAX).await.unwrap().groups.len(), 1);
+    assert_eq!(sample.records.outbox(&OutboxOrder::default(), 0, usize::MAX).await.unwrap().groups.len(), 1);
 }
 
 /// What a hub that was restored lacks of a month is given back, and both hold the same.

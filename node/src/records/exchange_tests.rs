@@ -39,7 +39,7 @@ impl Order {
     /// Takes all that a site has and tells it so.
     pub(super) async fn pull(&mut self, records: &Records) {
         loop {
-            let outbox = records.outbox(0, usize::MAX).await.unwrap();
+            let outbox = records.outbox(&OutboxOrder::default(), 0, usize::MAX).await.unwrap();
             let install = records.site().install;
             for (scope, own) in &outbox.runs {
                 let signed = voucher(*scope, install, own.run);
@@ -68,7 +68,7 @@ impl Order {
 
     /// Takes the first changes that a site has and tells it so.
     async fn pull_some(&mut self, records: &Records, count: usize) {
-        let outbox = records.outbox(0, usize::MAX).await.unwrap();
+        let outbox = records.outbox(&OutboxOrder::default(), 0, usize::MAX).await.unwrap();
         let install = records.site().install;
         for (scope, own) in &outbox.runs {
             self.1.insert((*scope, install), voucher(*scope, install, own.run));
@@ -220,14 +220,14 @@ async fn an_entry_is_at_the_hub_only_after_the_hub_has_said_so() {
 async fn a_change_that_the_hub_refused_is_shown_and_not_sent_again() {
     let sample = Sample::new().await;
     let entry = write(&sample, 1, 1, "a").await;
-    let groups = sample.records.outbox(0, usize::MAX).await.unwrap().groups;
+    let groups = sample.records.outbox(&OutboxOrder::default(), 0, usize::MAX).await.unwrap().groups;
     let rejected = groups[0].group.changes.iter().map(|one| Settled {
         scope: one.scope,
         hash: one.change.hash,
         result: ChangeResult::Rejected("not-granted".to_owned()),
     });
     sample.records.settle(rejected.collect()).await.unwrap();
-    assert!(sample.records.outbox(0, usize::MAX).await.unwrap().groups.is_empty());
+    assert!(sample.records.outbox(&OutboxOrder::default(), 0, usize::MAX).await.unwrap().groups.is_empty());
     let states = sample.records.entry_states(&[entry]).await.unwrap();
     assert_eq!(states[&entry], EntryState::Refused("not-granted".to_owned()));
     assert_eq!(sample.records.link().borrow().refused, 2);
@@ -240,7 +240,9 @@ async fn what_the_hub_refused_and_took_in_later_is_asked_about_when_both_are_com
     write(&a, 1, 1, "one").await;
     order.pull(&a.records).await;
     write(&a, 1, 2, "two").await;
-    let one = a.records.outbox(0, usize::MAX).await.unwrap().groups[0].group.changes[0].clone();
+    let one = a.records.outbox(&OutboxOrder::default(), 0, usize::MAX).await.unwrap().groups[0].group.changes
+        [0]
+    .clone();
     let (scope, hash) = (one.scope, one.change.hash);
     let result = ChangeResult::Rejected("month-out-of-range".to_owned());
     a.records.settle(vec![Settled { scope, hash, result }]).await.unwrap();
@@ -256,7 +258,7 @@ async fn what_the_hub_refused_and_took_in_later_is_asked_about_when_both_are_com
 async fn what_was_refused_while_a_record_was_not_granted_goes_out_once_it_is() {
     let sample = Sample::new().await;
     let entry = write(&sample, 1, 1, "a").await;
-    let groups = sample.records.outbox(0, usize::MAX).await.unwrap().groups;
+    let groups = sample.records.outbox(&OutboxOrder::default(), 0, usize::MAX).await.unwrap().groups;
     let rejected = groups[0].group.changes.iter().map(|one| Settled {
         scope: one.scope,
         hash: one.change.hash,
@@ -265,7 +267,8 @@ async fn what_was_refused_while_a_record_was_not_granted_goes_out_once_it_is() {
     sample.records.settle(rejected.collect()).await.unwrap();
     let grant = IntakeItem::Grant(Grant { item: 1, feed: FeedNumber(9), resident: sample.resident });
     sample.records.take_in(Intake { items: vec![grant], ..Intake::default() }).await.unwrap();
-    let again = sample.records.outbox(groups[0].position, usize::MAX).await.unwrap().groups;
+    let again =
+        sample.records.outbox(&OutboxOrder::default(), groups[0].position, usize::MAX).await.unwrap().groups;
     assert_eq!(again.len(), 1);
     assert_eq!(again[0].group, groups[0].group);
     assert_eq!(sample.records.entry_states(&[entry]).await.unwrap()[&entry], EntryState::Saved);
@@ -696,7 +699,10 @@ async fn a_record_that_was_erased_and_comes_back_from_a_hub_that_lost_some_of_it
     order.pull(&sample.records).await;
     // What the hub never had is nobody's: its number may be given again.
     write(&sample, 1, 3, "refused").await;
-    let refused = sample.records.outbox(0, usize::MAX).await.unwrap().groups[0].group.changes[0].clone();
+    let refused = sample.records.outbox(&OutboxOrder::default(), 0, usize::MAX).await.unwrap().groups[0]
+        .group
+        .changes[0]
+        .clone();
     let result = ChangeResult::Rejected("not-granted".to_owned());
     let refused = Settled { scope: refused.scope, hash: refused.change.hash, result };
     let scope = refused.scope;

@@ -1,5 +1,7 @@
 //! What waits for the hub, and what became of it.
 
+mod order;
+
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,7 +16,9 @@ use hearth_protocol::wire::limits;
 use hearth_protocol::wire::message::{
     ChangeGroup, ChangeResult, Delivery, DeliveryState, RegionId, ScopedChange,
 };
-use rusqlite::{Connection, OptionalExtension as _, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
+
+pub use order::OutboxOrder;
 
 use super::documents::ScopeRow;
 use super::{Changed, PENDING, Records, Site, documents, erase, heads, read, row};
@@ -24,11 +28,16 @@ use crate::store::{StoreError, Tx};
 const NOT_GRANTED: &str = "not-granted";
 
 impl Records {
-    /// Groups of the outbox after this position, about so many bytes and no more changes than one push may have; at
-    /// least one group where there is one.
-    pub async fn outbox(&self, after: u64, bytes_max: usize) -> Result<Outbox, StoreError> {
-        let own = self.0.site.install;
-        self.0.store.read(move |connection| outbox(connection, own, after, bytes_max)).await
+    /// Groups of the outbox after this position of an order, about so many bytes and no more changes than one push may
+    /// have; at least one group where there is one.
+    pub async fn outbox(
+        &self,
+        order: &OutboxOrder,
+        after: u64,
+        bytes_max: usize,
+    ) -> Result<Outbox, StoreError> {
+        let (own, order) = (self.0.site.install, order.clone());
+        self.0.store.read(move |connection| outbox(connection, own, &order, after, bytes_max)).await
     }
 
     /// Notes what became of changes at the hub.
@@ -123,49 +132,104 @@ pub(super) fn put(tx: &Connection, change: i64, group: u64, run: Option<Run>) ->
 fn outbox(
     connection: &Connection,
     own: InstallId,
-    after: u64,
+    order: &OutboxOrder,
+    mut after: u64,
     bytes_max: usize,
 ) -> Result<Outbox, StoreError> {
-    let sql =
-        "SELECT outbox.\"group\", scope.key, change.hash, change.bytes, outbox.seq, outbox.run FROM outbox
-               JOIN change ON change.id = outbox.change JOIN scope ON scope.id = change.scope
-               WHERE outbox.\"group\" > ?1 AND (outbox.refused IS NULL OR outbox.refused = ?2)
-               ORDER BY outbox.\"group\", change.id";
-    let mut statement = connection.prepare_cached(sql)?;
-    let mut rows = statement.query(params![row::int(after), PENDING])?;
-    let (mut groups, mut bytes, mut changes): (Vec<OutboxGroup>, usize, usize) = (Vec::new(), 0, 0);
-    let mut signed = BTreeMap::new();
-    while let Some(found) = rows.next()? {
-        let position = row::count(found.get(0)?);
-        let is_new = groups.last().is_none_or(|group| group.position != position);
-        if is_new && bytes > bytes_max {
-            break;
+    let mut read = Read::default();
+    loop {
+        let ordered = order.after(after, bytes_max);
+        let Some((_, last)) = ordered.last() else { break };
+        after = *last;
+        read.ordered(connection, &ordered)?;
+        if !read.groups.is_empty() {
+            return vouched_for(connection, own, read.groups, &read.signed);
         }
+        // All of them were answered or erased since they were put in order.
+    }
+    read.from(connection, order, after, bytes_max)?;
+    vouched_for(connection, own, read.groups, &read.signed)
+}
+
+/// What was read of the outbox.
+#[derive(Default)]
+struct Read {
+    groups: Vec<OutboxGroup>,
+    /// This installation's runs up to its changes among them.
+    signed: BTreeMap<(Scope, ChangeHash), Run>,
+}
+
+impl Read {
+    /// Reads groups by number. They are read as they were written, so that each page is decrypted once, and then put in
+    /// order.
+    fn ordered(&mut self, connection: &Connection, ordered: &[(u64, u64)]) -> Result<(), StoreError> {
+        let sql = format!("{WAITING} AND outbox.\"group\" = ?2 ORDER BY change.id");
+        let mut statement = connection.prepare_cached(&sql)?;
+        let by_number: BTreeMap<u64, u64> = ordered.iter().copied().collect();
+        for (number, position) in by_number {
+            let mut rows = statement.query(params![PENDING, row::int(number)])?;
+            while let Some(found) = rows.next()? {
+                self.take(position, found)?;
+            }
+        }
+        self.groups.sort_unstable_by_key(|group| group.position);
+        Ok(())
+    }
+
+    /// Reads the groups that were not put in order, as they were written.
+    fn from(
+        &mut self,
+        connection: &Connection,
+        order: &OutboxOrder,
+        after: u64,
+        bytes_max: usize,
+    ) -> Result<(), StoreError> {
+        let sql = format!("{WAITING} AND outbox.\"group\" > ?2 ORDER BY outbox.\"group\", change.id");
+        let mut statement = connection.prepare_cached(&sql)?;
+        let mut rows = statement.query(params![PENDING, row::int(order.number(after))])?;
+        let (mut bytes, mut changes): (usize, usize) = (0, 0);
+        while let Some(found) = rows.next()? {
+            let position = order.position(row::count(found.get(0)?));
+            let is_new = self.groups.last().is_none_or(|group| group.position != position);
+            if is_new && bytes > bytes_max {
+                break;
+            }
+            changes += 1;
+            if changes > limits::CHANGES_PER_FRAME_MAX {
+                // A group goes whole or not at all. One alone has a change for each of at most 128 drafts, and their
+                // documents' first changes.
+                if !is_new {
+                    self.groups.pop();
+                }
+                break;
+            }
+            bytes += self.take(position, found)?;
+        }
+        Ok(())
+    }
+
+    /// Adds a change to the last group, or as the first of a new one, and returns its length in bytes.
+    fn take(&mut self, position: u64, found: &Row<'_>) -> Result<usize, StoreError> {
         let scope = row::scope(&found.get::<_, Vec<u8>>(1)?)?;
         let change = StoredChange { hash: row::hash(&found.get::<_, Vec<u8>>(2)?)?, bytes: found.get(3)? };
-        let change_hash = change.hash;
-        bytes += change.bytes.len();
-        changes += 1;
-        if changes > limits::CHANGES_PER_FRAME_MAX {
-            // A group goes whole or not at all. One alone has a change for each of at most 128 drafts, and their
-            // documents' first changes.
-            if !is_new {
-                groups.pop();
-            }
-            break;
-        }
-        if is_new {
-            groups.push(OutboxGroup { position, group: ChangeGroup { changes: Vec::new() } });
-        }
-        if let Some(group) = groups.last_mut() {
-            group.group.changes.push(ScopedChange { scope, change });
-        }
         if let (Some(seq), Some(hash)) = (found.get::<_, Option<i64>>(4)?, found.get(5)?) {
-            signed.insert((scope, change_hash), Run { seq: row::count(seq), hash: RunHash(hash) });
+            self.signed.insert((scope, change.hash), Run { seq: row::count(seq), hash: RunHash(hash) });
         }
+        let bytes = change.bytes.len();
+        let change = ScopedChange { scope, change };
+        match self.groups.last_mut().filter(|group| group.position == position) {
+            Some(last) => last.group.changes.push(change),
+            None => self.groups.push(OutboxGroup { position, group: ChangeGroup { changes: vec![change] } }),
+        }
+        Ok(bytes)
     }
-    vouched_for(connection, own, groups, &signed)
 }
+
+/// Changes that wait for the hub.
+const WAITING: &str =
+    "SELECT outbox.\"group\", scope.key, change.hash, change.bytes, outbox.seq, outbox.run FROM outbox
+    JOIN change ON change.id = outbox.change JOIN scope ON scope.id = change.scope
+    WHERE (outbox.refused IS NULL OR outbox.refused = ?1)";
 
 /// Adds what vouches for the groups. What is written here brings its run along; what goes again, whoever made it, needs
 /// the document to be read.

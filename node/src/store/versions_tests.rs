@@ -13,7 +13,7 @@ use super::*;
 use crate::clock::ManualTime;
 use crate::lease::LeaseTerms;
 use crate::records::sample::{self, NOON, dump, key, requester};
-use crate::records::{Draft, EntryState, Records, row};
+use crate::records::{Draft, EntryState, OutboxOrder, Records, row};
 
 const OWN: InstallId = InstallId(7);
 
@@ -108,7 +108,7 @@ async fn a_database_of_the_first_version_is_brought_up_to_date_and_goes_on() {
     };
     let added = records.add(&requester(Role::Nurse, 1), key(1), vec![draft]).await.unwrap();
     assert_eq!(added.ids, [EntryId { install: OWN, counter: 2 }]);
-    let waiting = records.outbox(0, usize::MAX).await.unwrap();
+    let waiting = records.outbox(&OutboxOrder::default(), 0, usize::MAX).await.unwrap();
     assert_eq!(waiting.groups.iter().map(|group| group.group.changes.len()).sum::<usize>(), 2);
     assert_eq!(waiting.runs[&notes()].run.seq, 2, "what was written before is signed with it");
     let states = records.entry_states(&[entry().id]).await.unwrap();

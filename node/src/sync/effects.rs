@@ -40,7 +40,10 @@ impl Sync {
             NodeEffect::Welcomed(welcome) => self.welcomed(&welcome).await?,
             NodeEffect::Store(intake) => self.store(intake).await?,
             NodeEffect::ReadOutbox { after, bytes_max } => {
-                let outbox = self.records.outbox(after, bytes_max).await?;
+                if after == 0 {
+                    self.order = self.records.outbox_order().await?;
+                }
+                let outbox = self.records.outbox(&self.order, after, bytes_max).await?;
                 let heads = self.sign(&outbox);
                 self.session.handle_outbox(outbox.groups, heads);
             }

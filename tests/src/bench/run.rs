@@ -17,7 +17,9 @@ const LOSS: f64 = 0.05;
 const DELAY: Duration = Duration::from_millis(75);
 
 /// What is done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, clap::ValueEnum,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Scenario {
     /// A: a node that knows nothing gets everything.

@@ -64,12 +64,19 @@ struct Compare {
     /// Seconds that one system may take for one scenario of one run
     #[arg(long, default_value_t = 300)]
     limit: u64,
+    /// Scenarios to measure; all of them otherwise
+    #[arg(long, value_delimiter = ',')]
+    only: Vec<Scenario>,
     /// Folder of the report; `tests/reports` otherwise
     #[arg(long)]
     report: Option<PathBuf>,
 }
 
 impl Compare {
+    fn asks_for(&self, scenario: Scenario) -> bool {
+        self.only.is_empty() || self.only.contains(&scenario)
+    }
+
     fn systems(&self) -> &[System] {
         if self.all { &System::ALL } else { &self.systems }
     }
@@ -155,9 +162,10 @@ fn measure(
     as_built: bool,
 ) -> anyhow::Result<()> {
     let is_report = size != Size::TINY;
+    let scenarios: Vec<_> = scenarios.iter().copied().filter(|one| asked.asks_for(*one)).collect();
     begin(is_report, as_built)?;
     let (machine, folder) = (Machine::this(), tempfile::tempdir()?);
-    let compared = compare(folder.path(), asked.systems(), scenarios, size, asked.terms(), tell);
+    let compared = compare(folder.path(), asked.systems(), &scenarios, size, asked.terms(), tell);
     let measured = tokio::runtime::Runtime::new()?.block_on(compared);
     let measurement = Measurement::new(name, machine, size.to_string(), measured);
     finish(measurement, asked.report.as_deref(), is_report)

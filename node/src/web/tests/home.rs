@@ -25,7 +25,7 @@ use uuid::Uuid;
 use crate::clock::Clock;
 use crate::keys::DataKey;
 use crate::random::Random;
-use crate::records::{Draft, Records, Requester, Site};
+use crate::records::{Draft, OutboxOrder, Records, Requester, Site};
 use crate::store::{Store, StoreError};
 use crate::web::session::SessionLimits;
 use crate::web::{Web, WebConfig};
@@ -123,7 +123,7 @@ impl Home {
 
     /// Everything that was written here has reached the hub.
     pub(super) async fn reach_hub(&self) {
-        let outbox = self.records.outbox(0, usize::MAX).await.unwrap();
+        let outbox = self.records.outbox(&OutboxOrder::default(), 0, usize::MAX).await.unwrap();
         let mut places = BTreeMap::new();
         let changes = outbox.groups.into_iter().flat_map(|group| group.group.changes);
         let settled = changes.map(|one| {
