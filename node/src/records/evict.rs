@@ -3,7 +3,7 @@
 //! **Invariant:** a month is let go of only when all of it is at the hub and the record is held, and its tip and digest
 //! stay: the node writes to it, compares it and hears of it as of every other document.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -239,6 +239,7 @@ fn evict(tx: &Connection, key: &[u8]) -> Result<bool, StoreError> {
     }
     tx.prepare_cached("DELETE FROM blob WHERE id NOT IN (SELECT blob FROM blob_use)")?.execute([])?;
     note(tx, &row)?;
+    heads::let_go(tx, row.id)?;
     Ok(true)
 }
 
@@ -277,6 +278,7 @@ pub(super) fn came_back(tx: &Connection, scope: Scope, now: Timestamp) -> Result
     let has_come = documents::snapshot_sequence(tx, row.id)?.is_some_and(|sequence| sequence >= upto);
     if has_come {
         tx.prepare_cached("DELETE FROM evicted WHERE scope = ?1")?.execute([row.id])?;
+        heads::forget_let_go(tx, row.id)?;
         tx.prepare_cached("UPDATE scope SET fetched = ?2 WHERE id = ?1")?.execute(params![row.id, now.0])?;
     }
     Ok(())
@@ -375,23 +377,23 @@ pub(super) fn outline(tx: &Connection, taking: &Taking<'_>, outline: &Outline) -
     note(tx, &row)?;
     // A number of this installation is never used twice, whatever a hub that lost something says.
     row.tip.own_changes = outline.own_changes.max(known.tip.own_changes);
-    let mut reach = BTreeMap::from([(InstallId::GENESIS, 1)]);
-    for proven in &outline.signed {
-        if let Some(run) = heads::keep_proven(tx, &row, site, proven, &taking.keys)? {
-            reach.insert(proven.voucher.install, run.seq);
-        }
-    }
-    reach.insert(site.install, outline.own_changes);
+    let proven = heads::proven(taking, scope, &outline.signed);
     heads::release_let_go(tx, &row)?;
     // Two orders of the hub may be mixed, and a place in one says nothing about the other.
-    let is_covered =
-        |change: &CheckedChange| reach.get(&change.install).is_some_and(|seq| change.seq <= *seq);
+    let is_covered = |change: &CheckedChange| match change.install {
+        InstallId::GENESIS => true,
+        own if own == site.install => change.seq <= outline.own_changes,
+        other => proven.get(&other).is_some_and(|(run, _)| change.seq <= run.seq),
+    };
     let (covered, mut rest): (Vec<_>, Vec<_>) =
         tail.into_iter().partition(|(_, checked)| is_covered(checked));
     for (tail, checked) in covered {
         model::remove_all(tx, &checked)?;
         tx.prepare_cached("DELETE FROM change WHERE id = ?1")?.execute([tail.id])?;
     }
+    let mut here: BTreeSet<InstallId> = rest.iter().map(|(_, checked)| checked.install).collect();
+    here.insert(site.install);
+    heads::begin_at(tx, row.id, &proven, &here)?;
     rest.sort_by_key(|(_, checked)| checked.start_op);
     for (tail, checked) in rest {
         row.tip.advance(site.install, &checked);

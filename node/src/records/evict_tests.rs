@@ -569,3 +569,40 @@ async fn an_entry_goes_with_its_change_when_an_outline_takes_its_place() {
     assert_eq!(notes(&b).await, [late]);
     given_back(&mut order, &b).await;
 }
+
+#[tokio::test]
+async fn what_a_restored_hub_lost_of_a_month_that_was_let_go_of_is_believed_when_others_give_it_back() {
+    for is_heard_beyond in [false, true] {
+        let (a, b, mut order) = two_sites().await;
+        write(&b, 2, 1, "in the backup").await;
+        order.pull(&b.records).await;
+        let backup = order.0[&december()].clone();
+        write(&b, 2, 2, "lost").await;
+        write(&b, 2, 3, "lost").await;
+        order.pull(&b.records).await;
+        a.time.pass(DAY * 125);
+        a.records.take_in(outline(&order, december(), InstallId(7))).await.unwrap();
+        if is_heard_beyond {
+            write(&b, 2, 4, "lost, and known to more than its writer").await;
+            order.pull(&b.records).await;
+            a.records.take_in(order.intake()).await.unwrap();
+        }
+        // The hub is restored; the site that keeps the month in part is there first.
+        let mut order = Order::default();
+        order.restore(december(), &backup);
+        a.records.take_in(outline(&order, december(), InstallId(7))).await.unwrap();
+        assert_eq!(shown_and_aside(&a).await, (usize::from(is_heard_beyond), 0));
+        given_back(&mut order, &b).await;
+        a.records.take_in(order.intake()).await.unwrap();
+        assert_eq!(shown_and_aside(&a).await, (2 + usize::from(is_heard_beyond), 0));
+        assert_eq!(a.records.held().await.unwrap().digest, order.digest());
+        // And lost once more: what is here is given back with a head that holds.
+        let mut order = Order::default();
+        order.restore(december(), &backup);
+        given_back(&mut order, &a).await;
+        assert_eq!(order.0[&december()].len(), 4 + usize::from(is_heard_beyond));
+        a.records.take_in(whole(&order, december())).await.unwrap();
+        assert_eq!(shown_and_aside(&a).await, (3 + usize::from(is_heard_beyond), 0));
+        a.records.rebuild_read_model().await.unwrap();
+    }
+}

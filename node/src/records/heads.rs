@@ -17,6 +17,7 @@ use hearth_protocol::wire::message::RegionId;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::documents::{self, ScopeRow};
+use super::intake::Taking;
 use super::outbox::OwnRun;
 use super::{Records, Site, grounds, repair, row, trail};
 use crate::store::StoreError;
@@ -114,22 +115,65 @@ pub(super) fn keep_runs(connection: &Connection, scope_id: i64, reached: &Reache
     })
 }
 
-/// Notes how far a run goes whose changes do not come, if its head holds; none where it does not.
-pub(super) fn keep_proven(
-    connection: &Connection,
-    row: &ScopeRow,
-    site: &Site,
-    proven: &ProvenRun,
-    keys: &BTreeMap<InstallId, VerifyingKey>,
-) -> Result<Option<Run>, StoreError> {
-    let install = proven.voucher.install;
-    let verified = keys.get(&install).map(|key| proven.verify(RegionId(site.region), row.scope, key));
-    let Some(Ok(run)) = verified else {
-        tracing::error!(writer = %install, "the head of a month that is not kept does not hold");
-        return Ok(None);
-    };
-    keep_run(connection, row.id, install, run, Some(&proven.voucher))?;
-    Ok(Some(run))
+/// How far the runs go whose changes do not come, of each whose head holds.
+pub(super) fn proven(taking: &Taking<'_>, scope: Scope, signed: &[ProvenRun]) -> Reached {
+    let mut reached = Reached::new();
+    for proven in signed {
+        let install = proven.voucher.install;
+        let region = RegionId(taking.site.region);
+        let verified = taking.keys.get(&install).map(|key| proven.verify(region, scope, key));
+        if let Some(Ok(run)) = verified {
+            reached.insert(install, (run, proven.voucher.clone()));
+        } else {
+            tracing::error!(writer = %install, "the head of a month that is not kept does not hold");
+        }
+    }
+    reached
+}
+
+/// The runs of a month of which nothing is here, or what these installations wrote later: each begins where the outline
+/// ends. One that went further is taken back to there, since the hub may have lost the rest, which then comes again.
+pub(super) fn begin_at(
+    tx: &Connection,
+    scope_id: i64,
+    outlined: &Reached,
+    here: &BTreeSet<InstallId>,
+) -> Result<(), StoreError> {
+    for install in runs(tx, scope_id)?.into_keys().filter(|install| !here.contains(install)) {
+        let sql = "DELETE FROM run WHERE scope = ?1 AND install = ?2";
+        tx.prepare_cached(sql)?.execute(params![scope_id, install.0])?;
+    }
+    keep_runs(tx, scope_id, outlined)?;
+    forget_let_go(tx, scope_id)?;
+    let sql = "UPDATE run SET let_go_seq = ?3, let_go_hash = ?4 WHERE scope = ?1 AND install = ?2";
+    for (install, (run, _)) in outlined {
+        tx.prepare_cached(sql)?.execute(params![scope_id, install.0, row::int(run.seq), run.hash.0])?;
+    }
+    Ok(())
+}
+
+/// All of a document is let go of: its runs go as far as what is let go of.
+pub(super) fn let_go(tx: &Connection, scope_id: i64) -> Result<(), StoreError> {
+    let sql = "UPDATE run SET let_go_seq = seq, let_go_hash = hash WHERE scope = ?1";
+    tx.prepare_cached(sql)?.execute([scope_id])?;
+    Ok(())
+}
+
+/// All of a document is here.
+pub(super) fn forget_let_go(tx: &Connection, scope_id: i64) -> Result<(), StoreError> {
+    let sql = "UPDATE run SET let_go_seq = NULL, let_go_hash = NULL WHERE scope = ?1";
+    tx.prepare_cached(sql)?.execute([scope_id])?;
+    Ok(())
+}
+
+/// How far the run of an installation goes in what was let go of.
+fn run_let_go(connection: &Connection, scope_id: i64, install: InstallId) -> Result<Run, StoreError> {
+    let sql = "SELECT let_go_seq, let_go_hash FROM run
+               WHERE scope = ?1 AND install = ?2 AND let_go_seq IS NOT NULL";
+    let found = connection.prepare_cached(sql)?.query_row(params![scope_id, install.0], |row| {
+        Ok(Run { seq: row::count(row.get(0)?), hash: RunHash(row.get(1)?) })
+    });
+    Ok(found.optional()?.unwrap_or_default())
 }
 
 /// Adds a change made here to this installation's run in its document; none for the first change of a document.
@@ -310,9 +354,11 @@ pub(super) fn rewind(
 ) -> Result<(), StoreError> {
     let held = by_number(connection, row)?;
     for (install, before) in before {
-        let changes = held.get(install).into_iter().flatten().zip(1..*before);
-        let gapless = changes.take_while(|((seq, _), due)| **seq == *due);
-        runs.insert(*install, gapless.fold(Run::default(), |run, ((_, hash), _)| run.then(*hash)));
+        let let_go = run_let_go(connection, row.id, *install)?;
+        let base = if let_go.seq < *before { let_go } else { Run::default() };
+        let later = held.get(install).into_iter().flatten().skip_while(|(seq, _)| **seq <= base.seq);
+        let gapless = later.zip(base.seq + 1..*before).take_while(|((seq, _), due)| **seq == *due);
+        runs.insert(*install, gapless.fold(base, |run, ((_, hash), _)| run.then(*hash)));
     }
     Ok(())
 }

@@ -14,6 +14,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("schema/0006_read_model.sql"),
     include_str!("schema/0007_used.sql"),
     include_str!("schema/0008_evicted_tip.sql"),
+    include_str!("schema/0009_let_go_runs.sql"),
 ];
 
 /// Makes sure that the database is the newest version already.
