@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use hearth_protocol::id::InstallId;
+use hearth_protocol::wire::Spoken;
 use hearth_protocol::wire::message::{RefusalCode, RegionId};
 use hearth_provisioning::authority::WebKey;
 use hearth_provisioning::file;
@@ -69,6 +70,7 @@ pub async fn run(folder: &RegionFolder, seams: Seams, stop: CancellationToken) -
         region: RegionId(config.region.id),
         certifier,
         links: Links::default(),
+        speaks: Spoken::default(),
     };
     let outcome = serve(&hub, &config, (seams.datagrams, seams.streams), stop).await;
     store.close().await;

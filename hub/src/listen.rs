@@ -19,6 +19,7 @@ mod tls;
 
 use std::sync::Arc;
 
+use hearth_protocol::wire::Spoken;
 use hearth_protocol::wire::message::{RefusalCode, RegionId};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -50,6 +51,8 @@ pub struct Hub {
     pub certifier: Arc<Certifier>,
     /// The live links.
     pub links: Links,
+    /// Versions of the protocol that it speaks.
+    pub speaks: Spoken,
 }
 
 /// Serves the sites at these doors until it is cancelled, then tells every node that the hub is stopping.

@@ -111,6 +111,7 @@ impl Sync {
             shard: 0,
             software: SOFTWARE.to_owned(),
             months_kept: Some(records.months_kept()),
+            speaks: ways.speaks,
         };
         let session = NodeSession::new(identity, moment(&clock));
         let (tasks, errands) = (TaskTracker::new(), Errands::default());
@@ -317,7 +318,7 @@ async fn open(
     tasks: &TaskTracker,
 ) -> anyhow::Result<Link> {
     let dialed = dial::dial(ways, &target?, first).await?;
-    Ok(Link::open(dialed.into_carrier(tasks), tasks).await?)
+    Ok(Link::open(dialed.into_carrier(tasks), ways.speaks, tasks).await?)
 }
 
 /// The next event of the link; never, while there is none.

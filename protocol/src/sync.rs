@@ -13,9 +13,6 @@ pub mod repair;
 
 use crate::wire::message::RefusalCode;
 
-/// Versions of the session that this software speaks, best first.
-pub const VERSIONS: [u16; 1] = [1];
-
 /// How long a greeting may take, in milliseconds, before the link is given up.
 pub const GREETING_MS: u64 = 15_000;
 

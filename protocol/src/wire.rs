@@ -11,7 +11,9 @@ pub mod mux;
 mod packed;
 mod receipt;
 pub mod stream;
+pub mod version;
 
 pub use frame::{Frame, FrameDecoder, FrameError};
 pub use message::{Channel, Message};
 pub use stream::Transport;
+pub use version::{Spoken, Version};

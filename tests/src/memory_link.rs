@@ -24,7 +24,7 @@ use hearth_protocol::sync::hub::{Admission, HubEffect, HubSession, Peer};
 use hearth_protocol::sync::node::{Intake, IntakeItem, NodeEffect, NodeIdentity, NodeSession};
 use hearth_protocol::time::{Moment, Timestamp};
 use hearth_protocol::wire::message::{RegionId, Welcome};
-use hearth_protocol::wire::{Channel, Message};
+use hearth_protocol::wire::{Channel, Message, Spoken};
 use tempfile::TempDir;
 use uuid::Uuid;
 
@@ -125,10 +125,12 @@ impl MemoryHub {
             shard: 0,
             software: "test".to_owned(),
             months_kept: Some(node.records.months_kept()),
+            speaks: Spoken::default(),
         };
         let mut node_half = NodeSession::new(identity, STILL);
         node_half.handle_timeout(STILL);
-        let hub_half = HubSession::new(Peer { site: node.site, install: node.install }, STILL);
+        let hub_half =
+            HubSession::new(Peer { site: node.site, install: node.install }, Spoken::default(), STILL);
         let mut meeting = Meeting {
             hub: self,
             node,

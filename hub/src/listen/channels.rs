@@ -6,8 +6,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use hearth_protocol::wire::frame::{self, FrameDecoder};
 use hearth_protocol::wire::stream::HEADER_BYTES;
-use hearth_protocol::wire::{Channel, Message};
-use tokio::sync::mpsc;
+use hearth_protocol::wire::{Channel, Message, Spoken, Version};
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use super::carrier::{Carrier, Receiver, Sender};
@@ -28,8 +28,8 @@ pub(super) enum Came {
 }
 
 /// Reads one stream to its end. Messages of types that this software does not know are passed over.
-pub(super) async fn read(mut stream: Receiver, channel: Channel, to: mpsc::Sender<Came>) {
-    let mut decoder = FrameDecoder::default();
+pub(super) async fn read(mut stream: Receiver, channel: Channel, speaks: Spoken, to: mpsc::Sender<Came>) {
+    let mut decoder = FrameDecoder::of(speaks);
     let ended = loop {
         match decoder.poll() {
             Ok(Some(found)) => match frame::decode(&found) {
@@ -54,13 +54,13 @@ pub(super) async fn read(mut stream: Receiver, channel: Channel, to: mpsc::Sende
 }
 
 /// Accepts the channels of one direction that a node begins: the push channel alone.
-pub(super) async fn accept(carrier: Carrier, to: mpsc::Sender<Came>) {
+pub(super) async fn accept(carrier: Carrier, speaks: Spoken, to: mpsc::Sender<Came>) {
     while let Ok(opened) = carrier.accept().await {
         let named = opened.named().await;
         count_bytes("received", HEADER_BYTES);
         let came = match named {
             Ok(Some((Channel::Push, receiver))) => {
-                read(receiver, Channel::Push, to.clone()).await;
+                read(receiver, Channel::Push, speaks, to.clone()).await;
                 continue;
             }
             Ok(_) => Came::Broken("a channel that a node may not begin"),
@@ -75,6 +75,7 @@ pub(super) async fn accept(carrier: Carrier, to: mpsc::Sender<Came>) {
 pub(super) struct Outlets {
     carrier: Carrier,
     queues: BTreeMap<Channel, mpsc::Sender<Bytes>>,
+    version: watch::Sender<Version>,
     tasks: JoinSet<()>,
 }
 
@@ -84,11 +85,17 @@ pub(super) struct Outlets {
 pub(super) struct NotSent;
 
 impl Outlets {
-    /// The outlets of a link whose control stream is this.
-    pub(super) fn new(carrier: Carrier, control: Sender) -> Self {
-        let mut outlets = Self { carrier, queues: BTreeMap::new(), tasks: JoinSet::new() };
+    /// The outlets of a link whose control stream is this, and on which this version is spoken first.
+    pub(super) fn new(carrier: Carrier, control: Sender, version: Version) -> Self {
+        let version = watch::Sender::new(version);
+        let mut outlets = Self { carrier, queues: BTreeMap::new(), version, tasks: JoinSet::new() };
         outlets.add(Channel::Control, control);
         outlets
+    }
+
+    /// This version is spoken from here on.
+    pub(super) fn speak(&self, version: Version) {
+        self.version.send_replace(version);
     }
 
     /// Queues a message on its stream, opening the stream when it is the first.
@@ -110,7 +117,7 @@ impl Outlets {
 
     fn add(&mut self, channel: Channel, sender: Sender) -> mpsc::Sender<Bytes> {
         let (queue, frames) = mpsc::channel(FRAMES_WAITING);
-        self.tasks.spawn(write(sender, frames));
+        self.tasks.spawn(write(sender, frames, self.version.subscribe()));
         self.queues.insert(channel, queue.clone());
         queue
     }
@@ -124,10 +131,10 @@ impl Outlets {
     }
 }
 
-async fn write(mut sender: Sender, mut frames: mpsc::Receiver<Bytes>) {
+async fn write(mut sender: Sender, mut frames: mpsc::Receiver<Bytes>, version: watch::Receiver<Version>) {
     let (mut waiting, mut bytes) = (Vec::new(), Vec::new());
     while frames.recv_many(&mut waiting, FRAMES_WAITING).await > 0 {
-        frame::pack(waiting.iter().map(AsRef::as_ref), &mut bytes);
+        frame::join(*version.borrow(), waiting.iter().map(AsRef::as_ref), &mut bytes);
         waiting.clear();
         if sender.send(&bytes).await.is_err() {
             return;

@@ -68,11 +68,11 @@ pub(super) async fn run(hub: Hub, carrier: Carrier, identified: Identified) {
     let registered = hub.links.register(install.id, install.site, carrier.transport(), identified.not_after);
     let (came, inbox) = mpsc::channel(MESSAGES_WAITING);
     let mut readers = JoinSet::new();
-    readers.spawn(channels::read(receive, Channel::Control, came.clone()));
-    readers.spawn(channels::accept(carrier.clone(), came));
+    readers.spawn(channels::read(receive, Channel::Control, hub.speaks, came.clone()));
+    readers.spawn(channels::accept(carrier.clone(), hub.speaks, came));
     let peer = Peer { site: install.site, install: install.id };
-    let session = HubSession::new(peer, moment(&hub));
-    let outlets = Outlets::new(carrier.clone(), send);
+    let session = HubSession::new(peer, hub.speaks, moment(&hub));
+    let outlets = Outlets::new(carrier.clone(), send, session.version());
     let background = JoinSet::new();
     let link =
         Link { hub, identified, session, outlets, background, states: States::default(), months_kept: None };
@@ -242,6 +242,7 @@ impl Link {
             Ok(admission) => {
                 tracing::info!(site = %install.site, install = %install.id, "a node is admitted");
                 self.session.handle_admitted(&admission);
+                self.outlets.speak(self.session.version());
                 self.begin_states().await;
             }
             Err(error) => self.unavailable(&error),

@@ -14,14 +14,13 @@ use hearth_protocol::access::SiteKind;
 use hearth_protocol::head::Run;
 use hearth_protocol::id::{BlobId, InstallId};
 use hearth_protocol::scope::{Month, Scope, Section, Subject};
-use hearth_protocol::sync::VERSIONS;
 use hearth_protocol::wire::frame::{self, FrameDecoder};
 use hearth_protocol::wire::message::{
     Ack, BlobWant, ChangeGroup, ChangeResult, Changes, DeliveryState, FeedNumber, Health, Hello, MonthWant,
     Receipt, RevokeMode, ScopedChange, Sequence, Stored,
 };
 use hearth_protocol::wire::stream::SESSION_ALPN;
-use hearth_protocol::wire::{Channel, Message, Transport};
+use hearth_protocol::wire::{Channel, Message, Spoken, Transport};
 use hearth_provisioning::authority::{IdentityKey, PeerIdentity};
 use hearth_provisioning::region::HubConfig;
 use quinn::crypto::rustls::QuicClientConfig;
@@ -77,7 +76,7 @@ impl Running {
         let certifier = Arc::new(certifier(&mut StdRng::seed_from_u64(1)));
         let (store, links) = (test.store.clone(), Links::default());
         let region = RegionId(REGION);
-        let hub = Hub { store, clock, random, region, certifier, links };
+        let hub = Hub { store, clock, random, region, certifier, links, speaks: Spoken::default() };
         let tls = tls_config(&hub.certifier, &hub.clock, &hub.random).unwrap();
         let doors = doors(&hub, &tls);
         let address = doors.address().unwrap();
@@ -176,7 +175,7 @@ impl Running {
 
 fn hello(code: &str, install: u32) -> Hello {
     Hello {
-        versions: VERSIONS.to_vec(),
+        versions: Spoken::default().offer(),
         site: site(code),
         install: InstallId(install),
         epoch: None,

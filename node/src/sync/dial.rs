@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::pin::pin;
 use std::time::Duration;
 
-use hearth_protocol::wire::Transport;
+use hearth_protocol::wire::{Spoken, Transport};
 use quinn::{Connection, Endpoint};
 use tokio_util::task::TaskTracker;
 
@@ -39,19 +39,21 @@ pub enum DialError {
     Silent,
 }
 
-/// The ways out of this machine. Cheap to clone.
+/// The ways out of this machine, and what is spoken on them. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Ways {
     /// Carries QUIC.
     pub endpoint: Endpoint,
     /// Opens TCP connections.
     pub connector: Connector,
+    /// Versions of the protocol.
+    pub speaks: Spoken,
 }
 
 impl Ways {
     /// QUIC from this endpoint, and the system's TCP.
     pub fn new(endpoint: Endpoint) -> Self {
-        Self { endpoint, connector: Connector::Tcp }
+        Self { endpoint, connector: Connector::Tcp, speaks: Spoken::default() }
     }
 }
 

@@ -4,7 +4,7 @@ use hearth_protocol::head::SignedHead;
 use hearth_protocol::sync::node::{Intake, NodeEffect};
 use hearth_protocol::time::Timestamp;
 use hearth_protocol::wire::message::{Refused, Welcome};
-use hearth_protocol::wire::{Channel, Message, Transport};
+use hearth_protocol::wire::{Channel, Message, Transport, Version};
 
 use super::link::Link;
 use super::{CLOSE_DONE, Sync, moment};
@@ -86,6 +86,9 @@ impl Sync {
         self.records.note_contact(now).await?;
         let offset = self.clock.offset_ms().filter(|offset| offset.abs() > CLOCK_OFF_MS);
         let transport = self.link.as_ref().map_or(Transport::Quic, Link::transport);
+        if let Some(link) = &self.link {
+            link.speak(Version(welcome.version));
+        }
         self.records.update_link(|link| {
             link.line = Line::Up { since: now, transport };
             link.clock_off_ms = offset;
@@ -93,8 +96,8 @@ impl Sync {
             // The feed sends nothing to a node that has everything, so nothing later would say it.
             link.has_caught_up |= welcome.digest_ok == Some(true);
         });
-        let (epoch, digest_ok) = (welcome.epoch, welcome.digest_ok);
-        tracing::info!(epoch, digest_ok, transport = transport.name(), "admitted by the hub");
+        let (version, epoch, digest_ok) = (welcome.version, welcome.epoch, welcome.digest_ok);
+        tracing::info!(version, epoch, digest_ok, transport = transport.name(), "admitted by the hub");
         if self.records.note_epoch(welcome.epoch).await? {
             tracing::warn!(epoch = welcome.epoch, "the hub has lost something: what it lacks is sent again");
             self.session.handle_mismatch(moment(&self.clock));

@@ -3,8 +3,8 @@
 use hearth_protocol::wire::message::RefusalCode;
 use hearth_protocol::wire::mux::{Closed, Gone};
 use hearth_protocol::wire::stream::HEADER_BYTES;
-use hearth_protocol::wire::{Channel, FrameDecoder, Message, Transport, frame};
-use tokio::sync::mpsc;
+use hearth_protocol::wire::{Channel, FrameDecoder, Message, Spoken, Transport, Version, frame};
+use tokio::sync::{mpsc, watch};
 use tokio_util::task::TaskTracker;
 
 use super::CLOSE_DONE;
@@ -32,6 +32,7 @@ pub(crate) struct Link {
     carrier: Carrier,
     control: mpsc::Sender<Message>,
     push: mpsc::Sender<Message>,
+    version: watch::Sender<Version>,
     events: mpsc::Receiver<LinkEvent>,
     /// That the link is gone, which is told once all that came before it is dealt with.
     lost: Option<LinkEvent>,
@@ -44,19 +45,20 @@ pub(crate) struct LinkDead;
 
 impl Link {
     /// Begins the control and push channels of a connection and begins to read what the hub begins.
-    pub(crate) async fn open(carrier: Carrier, tasks: &TaskTracker) -> Result<Self, Gone> {
+    pub(crate) async fn open(carrier: Carrier, speaks: Spoken, tasks: &TaskTracker) -> Result<Self, Gone> {
         let (events_in, events) = mpsc::channel(EVENTS);
         let (control_out, control_in) = carrier.open_control().await?;
         let push_out = carrier.open(Channel::Push).await?;
         count_bytes("sent", HEADER_BYTES);
         let (control, control_queue) = mpsc::channel(WRITES);
         let (push, push_queue) = mpsc::channel(WRITES);
-        tasks.spawn(write(control_out, control_queue));
-        tasks.spawn(write(push_out, push_queue));
-        let told = (events_in.clone(), carrier.clone());
-        tasks.spawn(async move { read(told.1, control_in, Channel::Control, told.0).await });
-        tasks.spawn(accept(carrier.clone(), events_in, tasks.clone()));
-        Ok(Self { carrier, control, push, events, lost: None, has_answered: false })
+        let (version, spoken) = watch::channel(speaks.oldest);
+        tasks.spawn(write(control_out, control_queue, spoken.clone()));
+        tasks.spawn(write(push_out, push_queue, spoken));
+        let reader = Reader { carrier: carrier.clone(), speaks, events: events_in };
+        tasks.spawn(reader.clone().read(control_in, Channel::Control));
+        tasks.spawn(reader.accept(tasks.clone()));
+        Ok(Self { carrier, control, push, version, events, lost: None, has_answered: false })
     }
 
     /// What carries the link.
@@ -72,6 +74,11 @@ impl Link {
     /// Whether anything came from the hub: the line carries both ways, whatever the hub said.
     pub(crate) fn has_answered(&self) -> bool {
         self.has_answered
+    }
+
+    /// The hub has said which version is spoken from here on.
+    pub(crate) fn speak(&self, version: Version) {
+        self.version.send_replace(version);
     }
 
     /// Queues a message.
@@ -116,14 +123,14 @@ impl Drop for Link {
     }
 }
 
-async fn write(mut sender: Sender, mut queue: mpsc::Receiver<Message>) {
+async fn write(mut sender: Sender, mut queue: mpsc::Receiver<Message>, version: watch::Receiver<Version>) {
     let (mut waiting, mut bytes) = (Vec::new(), Vec::new());
     while queue.recv_many(&mut waiting, WRITES).await > 0 {
         let Ok(frames) = waiting.iter().map(frame::encode_plain).collect::<Result<Vec<_>, _>>() else {
             tracing::error!("a message is longer than a frame");
             break;
         };
-        frame::pack(frames.iter().map(Vec::as_slice), &mut bytes);
+        frame::join(*version.borrow(), frames.iter().map(Vec::as_slice), &mut bytes);
         waiting.clear();
         if sender.send(&bytes).await.is_err() {
             break;
@@ -133,48 +140,58 @@ async fn write(mut sender: Sender, mut queue: mpsc::Receiver<Message>) {
     }
 }
 
-/// Reads the channels that the hub begins, until the connection ends. One of a later version is left alone.
-async fn accept(carrier: Carrier, events: mpsc::Sender<LinkEvent>, tasks: TaskTracker) {
-    let Closed(code) = loop {
-        match carrier.accept().await {
-            Ok(opened) => {
-                let (carrier, events) = (carrier.clone(), events.clone());
-                tasks.spawn(async move {
-                    if let Ok(Some((channel, receiver))) = opened.named().await {
-                        count_bytes("received", HEADER_BYTES);
-                        read(carrier, receiver, channel, events).await;
-                    }
-                });
-            }
-            Err(closed) => break closed,
-        }
-    };
-    tracing::debug!(code, transport = carrier.transport().name(), "the link to the hub has ended");
-    // Nobody listens once the link has been given up here.
-    drop(events.send(LinkEvent::Lost(code)).await);
+/// What the tasks that read a link share.
+#[derive(Clone)]
+struct Reader {
+    carrier: Carrier,
+    speaks: Spoken,
+    events: mpsc::Sender<LinkEvent>,
 }
 
-/// Reads frames and hands them on; a channel that cannot be understood closes the connection.
-async fn read(carrier: Carrier, mut receiver: Receiver, channel: Channel, events: mpsc::Sender<LinkEvent>) {
-    let mut decoder = FrameDecoder::default();
-    while let Some(bytes) = receiver.receive().await {
-        count_bytes("received", bytes.len());
-        decoder.feed(&bytes);
-        loop {
-            let polled = decoder.poll().and_then(|found| found.map(|f| frame::decode(&f)).transpose());
-            match polled {
-                Ok(None) => break,
-                // A message of a kind that this version does not know.
-                Ok(Some(None)) => {}
-                Ok(Some(Some(message))) => {
-                    if events.send(LinkEvent::Message(channel, message)).await.is_err() {
+impl Reader {
+    /// Reads the channels that the hub begins, until the connection ends. One of a later version is left alone.
+    async fn accept(self, tasks: TaskTracker) {
+        let Closed(code) = loop {
+            match self.carrier.accept().await {
+                Ok(opened) => {
+                    let reader = self.clone();
+                    tasks.spawn(async move {
+                        if let Ok(Some((channel, receiver))) = opened.named().await {
+                            count_bytes("received", HEADER_BYTES);
+                            reader.read(receiver, channel).await;
+                        }
+                    });
+                }
+                Err(closed) => break closed,
+            }
+        };
+        tracing::debug!(code, transport = self.carrier.transport().name(), "the link to the hub has ended");
+        // Nobody listens once the link has been given up here.
+        drop(self.events.send(LinkEvent::Lost(code)).await);
+    }
+
+    /// Reads frames and hands them on; a channel that cannot be understood closes the connection.
+    async fn read(self, mut receiver: Receiver, channel: Channel) {
+        let mut decoder = FrameDecoder::of(self.speaks);
+        while let Some(bytes) = receiver.receive().await {
+            count_bytes("received", bytes.len());
+            decoder.feed(&bytes);
+            loop {
+                let polled = decoder.poll().and_then(|found| found.map(|f| frame::decode(&f)).transpose());
+                match polled {
+                    Ok(None) => break,
+                    // A message of a kind that this version does not know.
+                    Ok(Some(None)) => {}
+                    Ok(Some(Some(message))) => {
+                        if self.events.send(LinkEvent::Message(channel, message)).await.is_err() {
+                            return;
+                        }
+                    }
+                    Err(fault) => {
+                        tracing::warn!(code = fault.code(), ?channel, "what the hub sent cannot be read");
+                        self.carrier.close(RefusalCode::Violation.close_code());
                         return;
                     }
-                }
-                Err(fault) => {
-                    tracing::warn!(code = fault.code(), ?channel, "what the hub sent cannot be read");
-                    carrier.close(RefusalCode::Violation.close_code());
-                    return;
                 }
             }
         }

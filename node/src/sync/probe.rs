@@ -52,7 +52,7 @@ pub(super) fn begin(
 
 async fn open(ways: &Ways, target: &Target, tasks: &TaskTracker) -> Option<Link> {
     let connection = dial::dial_quic(ways, target).await.ok()?;
-    Link::open(Carrier::Quic(connection), tasks).await.ok()
+    Link::open(Carrier::Quic(connection), ways.speaks, tasks).await.ok()
 }
 
 /// Between half the wait and all of it, so that the sites behind one firewall do not come back at once.

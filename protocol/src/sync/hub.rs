@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use repair::Repair;
 
 use super::digest::Digest;
-use super::{GREETING_MS, VERSIONS, Violation};
+use super::{GREETING_MS, Violation};
 use crate::document::{Snapshot, Tip};
 use crate::head::{ProvenRun, SignedHead, Signer, Voucher};
 use crate::id::{InstallId, ResidentId, SiteId};
@@ -19,7 +19,7 @@ use crate::wire::message::{
     RefusalCode, Refused, RegionId, Revoke, RevokeMode, Sequence, SequencedChange, SnapshotPart, Stored,
     Welcome,
 };
-use crate::wire::{Channel, Message};
+use crate::wire::{Channel, Message, Spoken, Version};
 
 /// The node at the other end, as its certificate says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -196,6 +196,8 @@ struct Sent {
 #[derive(Debug)]
 pub struct HubSession {
     peer: Peer,
+    speaks: Spoken,
+    version: Version,
     state: State,
     effects: VecDeque<HubEffect>,
     batches_in_flight: usize,
@@ -224,10 +226,12 @@ pub struct HubSession {
 }
 
 impl HubSession {
-    /// The half of a link that a node has just opened.
-    pub fn new(peer: Peer, now: Moment) -> Self {
+    /// The half, at a hub that speaks these versions, of a link that a node has just opened.
+    pub fn new(peer: Peer, speaks: Spoken, now: Moment) -> Self {
         Self {
             peer,
+            speaks,
+            version: speaks.oldest,
             state: State::Silent { deadline: now.plus_ms(GREETING_MS) },
             effects: VecDeque::new(),
             batches_in_flight: 0,
@@ -248,6 +252,11 @@ impl HubSession {
             signers: BTreeMap::new(),
             introduced: BTreeSet::new(),
         }
+    }
+
+    /// The version of the protocol that is spoken, the oldest until the node has greeted.
+    pub fn version(&self) -> Version {
+        self.version
     }
 
     /// The node at the other end.
@@ -355,11 +364,12 @@ impl HubSession {
         if hello.site != self.peer.site || hello.install != self.peer.install {
             return Err(Violation("a greeting that does not fit the certificate"));
         }
-        if !hello.versions.iter().any(|version| VERSIONS.contains(version)) {
+        let Some(version) = self.speaks.newest_of(&hello.versions) else {
             let message = "The hub speaks no version of the protocol that this node does. Update the node.";
             self.handle_refused(RefusalCode::Version, message, 0);
             return Ok(());
-        }
+        };
+        self.version = version;
         self.knows = hello.signers.iter().copied().take(limits::SIGNERS_LISTED_MAX).collect();
         self.state = State::Admitting { cursor: hello.cursor, epoch: hello.epoch, digest: hello.digest };
         self.effects.push_back(HubEffect::Admit(hello));
@@ -375,7 +385,7 @@ impl HubSession {
         self.read_to = if is_known { cursor } else { FeedNumber(0) };
         let is_level = is_known && cursor == admission.feed_head;
         let welcome = Welcome {
-            version: VERSIONS.first().copied().unwrap_or(1),
+            version: self.version.0,
             region: admission.region,
             epoch: admission.epoch,
             feed_head: admission.feed_head,

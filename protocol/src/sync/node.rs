@@ -8,7 +8,7 @@ use repair::Repair;
 
 use super::backoff::Backoff;
 use super::digest::Digest;
-use super::{GREETING_MS, VERSIONS, Violation};
+use super::{GREETING_MS, Violation};
 use crate::head::{SignedHead, Signer};
 use crate::id::{ChangeHash, InstallId, SiteId};
 use crate::scope::Scope;
@@ -18,7 +18,7 @@ use crate::wire::message::{
     Ack, ChangeGroup, ChangeResult, Changes, Feed, FeedNumber, Grant, Hello, Lacks, Outline, RefusalCode,
     Refused, Revoke, SnapshotPart, Stored, Welcome,
 };
-use crate::wire::{Channel, Message};
+use crate::wire::{Channel, Message, Spoken, Version};
 
 /// Who the node is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +33,8 @@ pub struct NodeIdentity {
     pub software: String,
     /// How many months before the present one it keeps; none for all.
     pub months_kept: Option<u16>,
+    /// Versions of the protocol that it speaks.
+    pub speaks: Spoken,
 }
 
 /// What the node holds, read from its store when a link opens.
@@ -301,7 +303,7 @@ impl NodeSession {
         let State::Reading { .. } = self.state else { return };
         self.state = State::Greeting { deadline: now.plus_ms(GREETING_MS), cursor: held.cursor };
         let hello = Hello {
-            versions: VERSIONS.to_vec(),
+            versions: self.identity.speaks.offer(),
             site: self.identity.site,
             install: self.identity.install,
             epoch: held.epoch,
@@ -408,7 +410,7 @@ impl NodeSession {
     }
 
     fn welcomed(&mut self, welcome: Welcome) -> Result<(), Violation> {
-        if !VERSIONS.contains(&welcome.version) {
+        if !self.identity.speaks.has(Version(welcome.version)) {
             return Err(Violation("a version that was not offered"));
         }
         self.state = State::Live;

@@ -2,6 +2,7 @@
 
 use super::limits;
 use super::message::Message;
+use super::version::{Spoken, Version};
 
 /// Bodies shorter than this go as they are: zstd makes them no smaller.
 const COMPRESS_FROM_BYTES: usize = 160;
@@ -54,15 +55,19 @@ pub fn encode(message: &Message, out: &mut Vec<u8>) -> Result<(), FrameError> {
     Ok(())
 }
 
-/// The frame of a message as it is, for [`pack`].
+/// The frame of a message as it is, for [`join`].
 pub fn encode_plain(message: &Message) -> Result<Vec<u8>, FrameError> {
     let (plain, mut frame) = (plain(message)?, Vec::new());
     put(message.kind(), PLAIN, &plain, &mut frame);
     Ok(frame)
 }
 
-/// Appends frames that wait for one stream to `out`, as few packs: what they have in common is said once.
-pub fn pack<'a>(frames: impl IntoIterator<Item = &'a [u8]>, out: &mut Vec<u8>) {
+/// Appends frames that wait for one stream to `out`. As few packs, where the version has them: what the frames have in
+/// common is said once.
+pub fn join<'a>(version: Version, frames: impl IntoIterator<Item = &'a [u8]>, out: &mut Vec<u8>) {
+    if !version.has_packs() {
+        return frames.into_iter().for_each(|frame| put_alone(frame, out));
+    }
     let mut together = Vec::new();
     for frame in frames {
         if !together.is_empty() && together.len() + frame.len() > limits::PACK_BYTES {
@@ -72,6 +77,17 @@ pub fn pack<'a>(frames: impl IntoIterator<Item = &'a [u8]>, out: &mut Vec<u8>) {
         together.extend_from_slice(frame);
     }
     put_pack(&together, out);
+}
+
+/// Appends one frame, compressed by itself where that makes it shorter.
+fn put_alone(frame: &[u8], out: &mut Vec<u8>) {
+    let mut whole = Cutter { buffer: frame.to_vec(), start: 0 };
+    let found = whole.poll().ok().flatten();
+    let body = found.as_ref().and_then(|frame| Some((frame.kind, frame.body.strip_prefix(&[PLAIN])?)));
+    match body.and_then(|(kind, plain)| Some((kind, compressed(plain)?))) {
+        Some((kind, packed)) => put(kind, ZSTD, &packed, out),
+        None => out.extend_from_slice(frame),
+    }
 }
 
 fn put_pack(frames: &[u8], out: &mut Vec<u8>) {
@@ -128,11 +144,17 @@ pub(super) fn put_length(length: usize, out: &mut Vec<u8>) {
 /// Cuts a stream of bytes into frames, however the bytes arrive, and takes them out of packs.
 #[derive(Debug, Default)]
 pub struct FrameDecoder {
+    speaks: Spoken,
     stream: Cutter,
     pack: Option<Cutter>,
 }
 
 impl FrameDecoder {
+    /// The decoder of a program that speaks these versions: what none of them has does not parse.
+    pub fn of(speaks: Spoken) -> Self {
+        Self { speaks, ..Self::default() }
+    }
+
     /// Takes in bytes as they came.
     pub fn feed(&mut self, bytes: &[u8]) {
         self.stream.feed(bytes);
@@ -151,6 +173,9 @@ impl FrameDecoder {
             }
             match self.stream.poll()? {
                 Some(frame) if frame.kind == PACK => {
+                    if !self.speaks.newest.has_packs() {
+                        return Err(FrameError::Malformed);
+                    }
                     self.pack = Some(Cutter { buffer: unpack(&frame)?, start: 0 });
                 }
                 other => return Ok(other),
@@ -224,4 +249,65 @@ fn read_length(bytes: &[u8]) -> Result<Option<(usize, usize)>, FrameError> {
         }
     }
     if bytes.len() < LENGTH_BYTES_MAX { Ok(None) } else { Err(FrameError::TooLong) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::{InstallId, SiteId};
+    use crate::sync::digest::Digest;
+    use crate::wire::message::{FeedNumber, Hello};
+
+    /// Greetings, of which every second is long enough to be compressed.
+    fn messages() -> Vec<Message> {
+        let site: SiteId = "VL1AB".parse().unwrap();
+        let greeting = |place: u32| Hello {
+            versions: vec![2, 1],
+            site,
+            install: InstallId(place),
+            epoch: None,
+            cursor: FeedNumber(0),
+            scopes: 0,
+            digest: Digest::default(),
+            shard: 0,
+            software: "s".repeat(if place % 2 == 0 { 400 } else { 4 }),
+            months_kept: None,
+            signers: Vec::new(),
+        };
+        (1..9).map(|place| Message::Hello(greeting(place))).collect()
+    }
+
+    fn joined(version: Version) -> Vec<u8> {
+        let frames: Vec<_> = messages().iter().map(|message| encode_plain(message).unwrap()).collect();
+        let mut bytes = Vec::new();
+        join(version, frames.iter().map(Vec::as_slice), &mut bytes);
+        bytes
+    }
+
+    fn read(speaks: Spoken, bytes: &[u8]) -> Result<Vec<Message>, FrameError> {
+        let (mut decoder, mut messages) = (FrameDecoder::of(speaks), Vec::new());
+        decoder.feed(bytes);
+        while let Some(frame) = decoder.poll()? {
+            messages.extend(decode(&frame)?);
+        }
+        assert!(!decoder.is_inside_frame());
+        Ok(messages)
+    }
+
+    #[test]
+    fn each_version_is_read_by_those_that_speak_it() {
+        let (old, new) = (joined(Version::FRAMES), joined(Version::PACKS));
+        let first = Spoken::only(Version::FRAMES);
+        assert_eq!(read(first, &old), Ok(messages()));
+        assert_eq!(read(Spoken::default(), &old), Ok(messages()));
+        assert_eq!(read(Spoken::default(), &new), Ok(messages()));
+        assert_eq!(read(first, &new), Err(FrameError::Malformed));
+    }
+
+    #[test]
+    fn frames_are_compressed_in_each_version_and_most_in_packs() {
+        let plain: usize = messages().iter().map(|message| encode_plain(message).unwrap().len()).sum();
+        let (old, new) = (joined(Version::FRAMES).len(), joined(Version::PACKS).len());
+        assert!(new < old && old < plain, "{new}, {old}, {plain} bytes");
+    }
 }

@@ -37,9 +37,11 @@ const DISK: [&str; 5] = [
     "I/O error",
 ];
 /// What the programs are to come to.
-const PROGRAM: [&str; 11] = [
+const PROGRAM: [&str; 13] = [
     "session over QUIC",
     "session over TCP",
+    "session in the version before the newest",
+    "session in the newest version",
     "session moved from TCP to QUIC",
     "session moved from QUIC to TCP",
     "certificate renewed",

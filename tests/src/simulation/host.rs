@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use hearth_protocol::time::Timestamp;
+use hearth_protocol::wire::{Spoken, Version};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -21,6 +22,9 @@ use crate::generate::dice::Dice;
 
 /// How long a program that could not start waits before it tries again.
 pub(super) const RESTART_AFTER: Duration = Duration::from_secs(2);
+
+/// In how many of a hundred seeds programs of two versions meet.
+const MIXED_VERSIONS_PERCENT: u64 = 15;
 
 /// What all hosts of a run share.
 pub(super) struct Shared {
@@ -87,6 +91,14 @@ impl<P: Clone> Host<P> {
     /// Chance for one use in one start of the program.
     pub(super) fn dice(&self, seed: u64, start: u64, what: &str) -> Dice {
         Dice::new(seed, &format!("{} start {start}: {what}", self.name))
+    }
+
+    /// The versions of the protocol that a start of the program speaks. In some seeds programs are updated, and put back,
+    /// as they are started: the software before this one spoke the first version alone.
+    pub(super) fn speaks(&self, seed: u64, start: u64) -> Spoken {
+        let are_mixed = Dice::new(seed, "versions").percent(MIXED_VERSIONS_PERCENT);
+        let is_older = are_mixed && self.dice(seed, start, "version").percent(50);
+        if is_older { Spoken::only(Version::FRAMES) } else { Spoken::default() }
     }
 
     /// The stream from which a start of the program draws.

@@ -74,6 +74,7 @@ async fn once(shared: &Shared, host: &Arc<HubHost>, certifier: &Arc<Certifier>) 
         region: RegionId(REGION),
         certifier: Arc::clone(certifier),
         links: Links::default(),
+        speaks: host.speaks(shared.seed, start),
     };
     let tls = listen::tls_config(&hub.certifier, &hub.clock, &hub.random)?;
     let socket = Socket::bind(shared, &host.name, host.at(PORT));

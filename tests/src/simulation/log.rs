@@ -20,10 +20,12 @@ const NEVER: [&str; 4] = [
 ];
 
 /// What the programs log when they have come to something that the runs are to reach.
-const GOALS: [(&str, &str); 7] = [
+const GOALS: [(&str, &str); 9] = [
     ("a session begins transport=\"quic\"", "session over QUIC"),
     ("a session begins transport=\"tcp\"", "session over TCP"),
     ("took over from an earlier installation", "installation took over from an earlier one"),
+    ("admitted by the hub version=1 ", "session in the version before the newest"),
+    ("admitted by the hub version=2 ", "session in the newest version"),
     ("a better link is through; the session moves over transport=\"quic\"", "session moved from TCP to QUIC"),
     ("a better link is through; the session moves over transport=\"tcp\"", "session moved from QUIC to TCP"),
     ("the certificates were renewed", "certificate renewed"),

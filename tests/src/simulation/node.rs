@@ -93,7 +93,8 @@ async fn once(shared: &Shared, node: &Arc<NodeHost>) -> anyhow::Result<()> {
     let endpoint =
         Endpoint::new_with_abstract_socket(crypto::endpoint(&stream), None, socket, Arc::new(TokioRuntime))?;
     let dialer = Dialer::new(shared, &host.name, host.ip);
-    let ways = Ways { endpoint, connector: Connector::Other(Arc::new(dialer)) };
+    let speaks = host.speaks(shared.seed, start);
+    let ways = Ways { endpoint, connector: Connector::Other(Arc::new(dialer)), speaks };
     let keeper = Keeper { data: node.files.path().to_owned(), platform: node.platform.clone() };
     let (installs, renewed) = watch::channel(install);
     let sync = Sync::new(records.clone(), installs, keeper, ways, Vec::new(), random);

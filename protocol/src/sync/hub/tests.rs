@@ -10,6 +10,7 @@ use crate::scope::{Section, Subject};
 use crate::sync::node::{Held, Intake, IntakeItem, NodeEffect, NodeIdentity, NodeSession, OutboxGroup};
 use crate::wire::frame::{self, FrameDecoder};
 use crate::wire::message::{Lacks, ScopeChanges, ScopedChange};
+use crate::wire::{Spoken, Version};
 use proptest::prelude::*;
 use uuid::Uuid;
 
@@ -241,8 +242,14 @@ struct World {
 
 impl World {
     fn new() -> Self {
-        let identity =
-            NodeIdentity { site: site(), install: OWN, shard: 0, software: "test".into(), months_kept: None };
+        let identity = NodeIdentity {
+            site: site(),
+            install: OWN,
+            shard: 0,
+            software: "test".into(),
+            months_kept: None,
+            speaks: Spoken::default(),
+        };
         Self {
             hub: HubStore::default(),
             node: NodeStore::default(),
@@ -324,7 +331,8 @@ impl World {
         let Some(effect) = self.session.poll_effect() else { return false };
         match effect {
             NodeEffect::Dial => {
-                self.link = Some(HubSession::new(Peer { site: site(), install: OWN }, self.now));
+                self.link =
+                    Some(HubSession::new(Peer { site: site(), install: OWN }, Spoken::default(), self.now));
                 self.session.handle_connected(self.now);
             }
             NodeEffect::ReadHeld => {
@@ -556,11 +564,9 @@ fn a_node_that_is_up_to_date_costs_one_exchange() {
     assert!(bytes < 300, "{bytes} bytes");
 }
 
-#[test]
-fn a_greeting_of_another_site_is_a_violation() {
-    let mut link = HubSession::new(Peer { site: "OTHER".parse().unwrap(), install: OWN }, Moment(0));
-    let hello = Hello {
-        versions: vec![1],
+fn greeting(versions: Vec<u16>) -> Message {
+    Message::Hello(Hello {
+        versions,
         site: site(),
         install: OWN,
         epoch: None,
@@ -571,30 +577,50 @@ fn a_greeting_of_another_site_is_a_violation() {
         software: String::new(),
         months_kept: None,
         signers: Vec::new(),
-    };
-    assert!(link.handle_message(Channel::Control, Message::Hello(hello)).is_err());
+    })
+}
+
+fn link_with(site: SiteId) -> HubSession {
+    HubSession::new(Peer { site, install: OWN }, Spoken::default(), Moment(0))
+}
+
+#[test]
+fn a_greeting_of_another_site_is_a_violation() {
+    let mut link = link_with("OTHER".parse().unwrap());
+    assert!(link.handle_message(Channel::Control, greeting(vec![1])).is_err());
 }
 
 #[test]
 fn a_node_of_no_known_version_is_refused_with_a_reason() {
-    let mut link = HubSession::new(Peer { site: site(), install: OWN }, Moment(0));
-    let hello = Hello {
-        versions: vec![99],
-        site: site(),
-        install: OWN,
-        epoch: None,
-        cursor: FeedNumber(0),
-        scopes: 0,
-        digest: Digest::default(),
-        shard: 0,
-        software: String::new(),
-        months_kept: None,
-        signers: Vec::new(),
-    };
-    link.handle_message(Channel::Control, Message::Hello(hello)).unwrap();
+    let mut link = link_with(site());
+    link.handle_message(Channel::Control, greeting(vec![99])).unwrap();
     let refusal = link.poll_effect();
     assert!(
         matches!(refusal, Some(HubEffect::Send(_, Message::Refused(r))) if r.code == RefusalCode::Version)
     );
     assert_eq!(link.poll_effect(), Some(HubEffect::Hangup(RefusalCode::Version)));
+}
+
+#[test]
+fn the_newest_version_that_both_know_is_spoken_and_said() {
+    let admission = Admission {
+        region: RegionId(uuid::Uuid::nil()),
+        epoch: 1,
+        feed_head: FeedNumber(0),
+        digest: Digest::default(),
+        time: Timestamp(0),
+        reconnect_spread_ms: 0,
+        certificate_until: Timestamp(0),
+    };
+    for (offer, spoken) in [(vec![1], 1), (vec![2, 1], 2), (vec![3, 2, 1], 2)] {
+        let mut link = link_with(site());
+        link.handle_message(Channel::Control, greeting(offer)).unwrap();
+        link.handle_admitted(&admission);
+        let effects: Vec<_> = std::iter::from_fn(|| link.poll_effect()).collect();
+        let said = effects.iter().find_map(|effect| match effect {
+            HubEffect::Send(_, Message::Welcome(welcome)) => Some(welcome.version),
+            _ => None,
+        });
+        assert_eq!((link.version(), said), (Version(spoken), Some(spoken)));
+    }
 }

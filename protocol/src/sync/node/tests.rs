@@ -11,6 +11,7 @@ fn identity() -> NodeIdentity {
         shard: 0,
         software: "test".into(),
         months_kept: None,
+        speaks: Spoken::default(),
     }
 }
 
@@ -268,4 +269,15 @@ fn a_difference_that_is_noticed_within_a_comparison_is_looked_at_after_it() {
     session.handle_message(Channel::Control, nothing).unwrap();
     assert!(effects(&mut session).iter().any(|effect| matches!(effect, NodeEffect::ReadOutbox { .. })));
     assert!(compared(&mut session));
+}
+
+#[test]
+fn a_version_that_was_not_offered_is_a_violation() {
+    let mut session = NodeSession::new(identity(), Moment(0));
+    session.handle_timeout(Moment(0));
+    session.handle_connected(Moment(0));
+    session.handle_held(&Held::default(), Moment(0));
+    let Message::Welcome(of_the_hub) = welcome() else { panic!() };
+    let welcome = Welcome { version: 3, ..of_the_hub };
+    assert!(session.handle_message(Channel::Control, Message::Welcome(welcome)).is_err());
 }

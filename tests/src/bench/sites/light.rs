@@ -19,6 +19,7 @@ use hearth_protocol::sync::node::{
     Held, Intake, IntakeItem, NodeEffect, NodeIdentity, NodeSession, OutboxGroup,
 };
 use hearth_protocol::time::Moment;
+use hearth_protocol::wire::Spoken;
 use hearth_protocol::wire::message::{ChangeGroup, ChangeResult, FeedNumber, RegionId, ScopedChange};
 use quinn::crypto::rustls::QuicClientConfig;
 use quinn::udp::{UdpSockRef, UdpSocketState};
@@ -109,6 +110,7 @@ impl Light {
             shard: 0,
             software: hearth_node::sync::SOFTWARE.to_owned(),
             months_kept: None,
+            speaks: Spoken::default(),
         };
         let session = NodeSession::new(identity.clone(), moment(&clock));
         Ok(Self {
