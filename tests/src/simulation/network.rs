@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use super::streams::Stream;
+use super::streams::{Ended, Stream};
 use super::{coverage::Coverage, lock, now};
 use crate::generate::dice::Dice;
 
@@ -55,6 +55,10 @@ struct State {
     inboxes: BTreeMap<SocketAddr, Inbox>,
     /// Who takes in TCP connections where, with the host's name.
     listeners: BTreeMap<SocketAddr, (String, mpsc::Sender<Stream>)>,
+    /// TCP connections opened so far.
+    connections: u64,
+    /// Their ends that programs have let go of since the last step.
+    ended: BTreeMap<u64, Ended>,
     sent: u64,
     trace: blake3::Hasher,
 }
@@ -86,6 +90,8 @@ impl Network {
             busy_until: BTreeMap::new(),
             inboxes: BTreeMap::new(),
             listeners: BTreeMap::new(),
+            connections: 0,
+            ended: BTreeMap::new(),
             sent: 0,
             trace: blake3::Hasher::new(),
         };
@@ -148,6 +154,25 @@ impl Network {
     /// When a TCP segment arrives that is sent now; one that is lost is sent again until it does.
     pub(super) fn segment(&self, from: IpAddr, to: IpAddr, bytes: &[u8]) -> Duration {
         lock(&self.0).segment(from, to, bytes)
+    }
+
+    /// The number of a TCP connection that is opened now.
+    pub(super) fn next_connection(&self) -> u64 {
+        let mut state = lock(&self.0);
+        state.connections += 1;
+        state.connections
+    }
+
+    /// A program has let go of this end of a TCP connection.
+    pub(super) fn let_go(&self, number: u64, ended: Ended) {
+        lock(&self.0).ended.insert(number, ended);
+    }
+
+    /// Tells the other ends of those let go of, in the order of their numbers: a killed program's tasks, and what they
+    /// hold, are dropped in an order that is the runtime's own.
+    pub(super) fn tell_ended(&self) {
+        let ended = std::mem::take(&mut lock(&self.0).ended);
+        ended.values().for_each(|end| end.tell(self));
     }
 
     /// What was reached.

@@ -383,6 +383,7 @@ impl Run {
     fn step(&mut self) -> Result<(), String> {
         self.sim.step().map_err(|error| format!("a program ended: {error}"))?;
         BETWEEN.set(self.sim.elapsed());
+        self.shared.network.tell_ended();
         self.notice_ends();
         self.orders.go_on(&self.hub, now())?;
         while let Some(first) = self.later.first_entry() {

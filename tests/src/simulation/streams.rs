@@ -77,6 +77,8 @@ impl Pipe {
 
 /// One end of a connection.
 pub(super) struct Stream {
+    /// Its number among all ends of the run.
+    number: u64,
     network: Network,
     disks: Disks,
     host: String,
@@ -180,13 +182,26 @@ impl AsyncWrite for Stream {
 impl Drop for Stream {
     fn drop(&mut self) {
         // Whoever has no power says nothing: the other end finds out by the silence.
-        if !self.has_power() {
-            return;
+        if self.has_power() {
+            let ended = Ended { inbound: Arc::clone(&self.inbound), outbound: Arc::clone(&self.outbound) };
+            self.network.let_go(self.number, ended);
         }
+    }
+}
+
+/// An end of a connection that its program has let go of.
+pub(super) struct Ended {
+    inbound: Arc<Mutex<Pipe>>,
+    outbound: Arc<Mutex<Pipe>>,
+}
+
+impl Ended {
+    /// Its machine says so to the other end.
+    pub(super) fn tell(&self, network: &Network) {
         let mut outbound = lock(&self.outbound);
         if !outbound.is_ended {
             outbound.is_ended = true;
-            outbound.send(&self.network, &[]);
+            outbound.send(network, &[]);
         }
         drop(outbound);
         let mut inbound = lock(&self.inbound);
@@ -224,7 +239,9 @@ impl Dialer {
             std::future::pending::<()>().await;
         }
         let (up, down) = (Pipe::new(self.from, to.ip()), Pipe::new(to.ip(), self.from));
-        let end = |host: &str, inbound: &Arc<Mutex<Pipe>>, outbound: &Arc<Mutex<Pipe>>| Stream {
+        let number = self.network.next_connection();
+        let end = |number: u64, host: &str, inbound: &Arc<Mutex<Pipe>>, outbound: &Arc<Mutex<Pipe>>| Stream {
+            number,
             network: self.network.clone(),
             disks: self.disks.clone(),
             host: host.to_owned(),
@@ -232,7 +249,7 @@ impl Dialer {
             outbound: Arc::clone(outbound),
             arrival: None,
         };
-        let (near, far) = (end(&self.host, &down, &up), end(&host, &up, &down));
+        let (near, far) = (end(2 * number, &self.host, &down, &up), end(2 * number + 1, &host, &up, &down));
         if listener.try_send(far).is_err() {
             return self.refused();
         }
