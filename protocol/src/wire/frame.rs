@@ -270,7 +270,7 @@ mod tests {
             scopes: 0,
             digest: Digest::default(),
             shard: 0,
-            software: "s".repeat(if place % 2 == 0 { 400 } else { 4 }),
+            software: "s".repeat(if place.is_multiple_of(2) { 400 } else { 4 }),
             months_kept: None,
             signers: Vec::new(),
         };

@@ -172,7 +172,9 @@ impl Network {
     /// hold, are dropped in an order that is the runtime's own.
     pub(super) fn tell_ended(&self) {
         let ended = std::mem::take(&mut lock(&self.0).ended);
-        ended.values().for_each(|end| end.tell(self));
+        for end in ended.values() {
+            end.tell(self);
+        }
     }
 
     /// What was reached.

@@ -617,9 +617,12 @@ fn the_newest_version_that_both_know_is_spoken_and_said() {
         link.handle_message(Channel::Control, greeting(offer)).unwrap();
         link.handle_admitted(&admission);
         let effects: Vec<_> = std::iter::from_fn(|| link.poll_effect()).collect();
-        let said = effects.iter().find_map(|effect| match effect {
-            HubEffect::Send(_, Message::Welcome(welcome)) => Some(welcome.version),
-            _ => None,
+        let said = effects.iter().find_map(|effect| {
+            if let HubEffect::Send(_, Message::Welcome(welcome)) = effect {
+                Some(welcome.version)
+            } else {
+                None
+            }
         });
         assert_eq!((link.version(), said), (Version(spoken), Some(spoken)));
     }
