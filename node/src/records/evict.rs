@@ -350,6 +350,28 @@ fn is_written_meanwhile(
     Ok(true)
 }
 
+/// Whether an outline is of what was let go of before and of what is here since. That stays: until a backup of the hub has
+/// what was written late, no other may have it.
+fn says_nothing_new(
+    tx: &Connection,
+    site: &Site,
+    known: &ScopeRow,
+    tail: &[(TailChange, CheckedChange)],
+    outline: &Outline,
+) -> Result<bool, StoreError> {
+    if documents::evicted(tx, known.id)?.is_none()
+        || known.tip.own_changes < outline.own_changes
+        || !heads::held_back(tx, known)?.is_empty()
+    {
+        return Ok(false);
+    }
+    let has_come_there =
+        |change: &CheckedChange| change.install == site.install && change.seq <= outline.own_changes;
+    let untold = tail.iter().filter(|(place, change)| place.sequence.is_none() && has_come_there(change));
+    let untold = untold.map(|(_, change)| Digest::of(known.scope, change.hash));
+    Ok(untold.fold(known.digest, Digest::plus) == outline.digest)
+}
+
 /// Takes in what must be known of a month that is not kept. What no run of the outline reaches stays: it is not at the hub,
 /// or a hub that was restored has lost it.
 pub(super) fn outline(tx: &Connection, taking: &Taking<'_>, outline: &Outline) -> Result<(), IntakeError> {
@@ -366,6 +388,9 @@ pub(super) fn outline(tx: &Connection, taking: &Taking<'_>, outline: &Outline) -
     if is_held(tx, site, &known, &tail)? {
         // It stays, since the hub may have lost some of it. What the hub has besides comes when both are compared.
         return if known.digest == outline.digest { Ok(()) } else { Ok(grounds::note_behind(tx, scope)?) };
+    }
+    if says_nothing_new(tx, site, &known, &tail, outline)? {
+        return Ok(());
     }
     let mut row = ScopeRow {
         changes: outline.sequence.0,

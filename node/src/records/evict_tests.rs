@@ -606,3 +606,30 @@ async fn what_a_restored_hub_lost_of_a_month_that_was_let_go_of_is_believed_when
         a.records.rebuild_read_model().await.unwrap();
     }
 }
+
+#[tokio::test]
+async fn what_was_written_late_stays_where_an_outline_says_nothing_new_whether_or_not_the_hub_had_answered() {
+    for is_answered in [true, false] {
+        let (a, b, mut order) = two_sites().await;
+        write(&a, 1, 1, "a").await;
+        order.pull(&a.records).await;
+        b.records.take_in(outline(&order, december(), InstallId(8))).await.unwrap();
+        let backup = order.0[&december()].clone();
+        let late = write(&b, 2, 1, "late").await;
+        if is_answered {
+            order.pull(&b.records).await;
+        } else {
+            let waiting = b.records.outbox(&OutboxOrder::default(), 0, usize::MAX).await.unwrap().groups;
+            let late = waiting[0].group.changes[0].change.clone();
+            order.0.get_mut(&december()).unwrap().push(late);
+        }
+        b.records.take_in(outline(&order, december(), InstallId(8))).await.unwrap();
+        assert_eq!(notes(&b).await, [late]);
+        // The hub is restored from a backup that has not got it.
+        order.restore(december(), &backup);
+        b.records.take_in(outline(&order, december(), InstallId(8))).await.unwrap();
+        given_back(&mut order, &b).await;
+        b.records.take_in(whole(&order, december())).await.unwrap();
+        assert_eq!(notes(&b).await.len(), 2);
+    }
+}
