@@ -4,6 +4,7 @@
 //! byte that names the compression, then CBOR with numbered fields, so that a newer peer may add fields. The same
 //! frames run over QUIC streams and over TLS on TCP.
 
+mod compress;
 pub mod frame;
 pub mod limits;
 pub mod message;

@@ -1,8 +1,8 @@
 //! Frames: how a message stands in a stream of bytes.
 
-use super::limits;
 use super::message::Message;
 use super::version::{Spoken, Version};
+use super::{compress, limits};
 
 /// Bodies shorter than this go as they are: zstd makes them no smaller.
 const COMPRESS_FROM_BYTES: usize = 160;
@@ -10,8 +10,6 @@ const COMPRESS_FROM_BYTES: usize = 160;
 const PACK: u8 = 0;
 const PLAIN: u8 = 0;
 const ZSTD: u8 = 1;
-/// Fastest level that still finds the repeats of names and directions in a tail of changes.
-const ZSTD_LEVEL: i32 = 3;
 /// A length of up to [`limits::FRAME_BYTES_MAX`] needs four bytes of seven bits.
 const LENGTH_BYTES_MAX: usize = 4;
 
@@ -105,7 +103,7 @@ fn plain(message: &Message) -> Result<Vec<u8>, FrameError> {
 }
 
 fn compressed(plain: &[u8]) -> Option<Vec<u8>> {
-    let packed = (plain.len() >= COMPRESS_FROM_BYTES).then(|| zstd::bulk::compress(plain, ZSTD_LEVEL).ok());
+    let packed = (plain.len() >= COMPRESS_FROM_BYTES).then(|| compress::compress(plain).ok());
     packed.flatten().filter(|packed| packed.len() < plain.len())
 }
 
@@ -199,7 +197,7 @@ fn unpack(frame: &Frame) -> Result<Vec<u8>, FrameError> {
 
 /// The bound is on what comes out, so a small frame cannot fill the memory.
 fn decompressed(packed: &[u8]) -> Result<Vec<u8>, FrameError> {
-    zstd::bulk::decompress(packed, limits::FRAME_BYTES_MAX).map_err(|_| FrameError::Malformed)
+    compress::decompress(packed, limits::FRAME_BYTES_MAX).map_err(|_| FrameError::Malformed)
 }
 
 /// Cuts bytes into frames.
