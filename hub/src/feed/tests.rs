@@ -267,6 +267,28 @@ async fn a_record_that_was_erased_and_comes_back_comes_back_whole_with_the_sites
 }
 
 #[tokio::test]
+async fn what_others_give_back_of_a_record_that_was_erased_goes_to_the_site_that_wrote_it() {
+    let hub = region().await;
+    let safety = scope(1, Section::Safety);
+    for code in [HOME, OTHER] {
+        hub.assign(code, 1).await;
+    }
+    let mut home = Replica::new(HOME, 1);
+    home.write(&hub, safety).await;
+    hub.revoke(HOME, 1, RevokeMode::Forget).await.unwrap();
+    let lost = home.pen.write(safety);
+    home.catch_up(&hub).await;
+    hub.assign(HOME, 1).await;
+    home.catch_up(&hub).await;
+    let restored = |t: &rusqlite::Transaction<'_>| crate::region::start_epoch(t, InstallId(0xffff_0002), NOW);
+    hub.store.write(move |t| restored(t).map(drop)).await.unwrap();
+    hub.push(2, lost).await;
+    home.catch_up(&hub).await;
+    assert_eq!(home.disk, expected(&hub, HOME).await);
+    assert_eq!(home.disk[&safety].len(), 3);
+}
+
+#[tokio::test]
 async fn what_is_confirmed_after_the_record_was_taken_away_does_not_count() {
     let hub = region().await;
     hub.assign(HOME, 1).await;

@@ -8,6 +8,7 @@ use hearth_protocol::access::{SiteRight, site_right};
 use hearth_protocol::document::CheckedChange;
 use hearth_protocol::scope::Scope;
 use hearth_protocol::time::Timestamp;
+use hearth_protocol::wire::message::Sequence;
 use rusqlite::{Connection, Transaction};
 
 use crate::sites::{self, Install, InstallState};
@@ -82,14 +83,19 @@ fn was_held(
     Ok(change.entries.iter().all(|entry| since.is_some_and(|since| entry.recorded <= since)))
 }
 
-/// Notes who brought a change back.
+/// Notes who brought a change back, and that whoever made it may lack it where it was told to erase the record: a feed
+/// leaves out what its own site wrote.
 pub(super) fn note(
     transaction: &Transaction<'_>,
     bringer: Install,
     scope: Scope,
-    change: &CheckedChange,
+    (change, sequence): (&CheckedChange, Sequence),
     now: Timestamp,
 ) -> Result<(), StoreError> {
+    let sql =
+        "UPDATE holding SET lost_seq = max(lost_seq, ?3) WHERE install = ?1 AND scope = ?2 AND lost_seq > 0";
+    let row = (change.install.0, scope.to_key(), sequence.0);
+    transaction.prepare_cached(sql)?.execute(row)?;
     let sql = "INSERT INTO brought_back (scope, hash, brought_by, at) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING";
     let row = (scope.to_key(), change.hash.0, bringer.id.0, now.0);
     transaction.prepare_cached(sql)?.execute(row)?;

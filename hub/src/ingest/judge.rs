@@ -80,7 +80,8 @@ impl Intake<'_> {
             Standing::Next => {
                 let sequence = self.accept(pusher.id, item.scope, change)?;
                 if change.install != pusher.id && change.install != InstallId::GENESIS {
-                    brought_back::note(self.transaction, pusher, item.scope, change, self.now)?;
+                    let brought = (change, sequence);
+                    brought_back::note(self.transaction, pusher, item.scope, brought, self.now)?;
                 }
                 Ok(Verdict::Judged(ChangeResult::Accepted(sequence)))
             }
