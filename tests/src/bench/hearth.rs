@@ -7,5 +7,6 @@ mod site;
 mod start;
 
 pub use fill::Filled;
+pub(in crate::bench) use fill::resident_id;
 pub use lab::HearthLab;
 pub use site::SiteRole;
