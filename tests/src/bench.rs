@@ -24,7 +24,7 @@ pub use report::{Measurement, Report};
 pub use run::{Ended, Measured, Scenario, System, Terms, come_back, compare};
 pub use sample::{Figure, Sample};
 pub use size::Size;
-pub use tails::{TailCost, Tails, Way};
+pub use tails::{TailCost, Tails, Way, train};
 
 /// Midnight of day 0: 2026-01-01, so that thirty days lie in one month.
 const START_MS: i64 = 1_767_225_600_000;

@@ -1,15 +1,22 @@
 //! Frames: how a message stands in a stream of bytes.
 
+use super::compress::{self, Means};
+use super::limits;
 use super::message::Message;
 use super::version::{Spoken, Version};
-use super::{compress, limits};
 
 /// Bodies shorter than this go as they are: zstd makes them no smaller.
 const COMPRESS_FROM_BYTES: usize = 160;
+/// With the dictionary shorter ones gain already.
+const COMPRESS_SHORT_FROM_BYTES: usize = 64;
+/// Packs longer than this repeat themselves what the dictionary has, and zstd looks further by itself.
+const SHORT_BYTES_MAX: usize = 2 * 1024;
 /// Type of a frame that holds others, compressed together.
 const PACK: u8 = 0;
 const PLAIN: u8 = 0;
 const ZSTD: u8 = 1;
+/// zstd with the dictionary of short frames. Packs alone are compressed so.
+const ZSTD_SHORT: u8 = 2;
 /// A length of up to [`limits::FRAME_BYTES_MAX`] needs four bytes of seven bits.
 const LENGTH_BYTES_MAX: usize = 4;
 
@@ -89,8 +96,13 @@ fn put_alone(frame: &[u8], out: &mut Vec<u8>) {
 }
 
 fn put_pack(frames: &[u8], out: &mut Vec<u8>) {
-    match compressed(frames) {
-        Some(packed) => put(PACK, ZSTD, &packed, out),
+    let packed = if frames.len() <= SHORT_BYTES_MAX {
+        packed(Means::Dictionary, COMPRESS_SHORT_FROM_BYTES, frames).map(|packed| (ZSTD_SHORT, packed))
+    } else {
+        compressed(frames).map(|packed| (ZSTD, packed))
+    };
+    match packed {
+        Some((compression, packed)) => put(PACK, compression, &packed, out),
         None => out.extend_from_slice(frames),
     }
 }
@@ -103,7 +115,12 @@ fn plain(message: &Message) -> Result<Vec<u8>, FrameError> {
 }
 
 fn compressed(plain: &[u8]) -> Option<Vec<u8>> {
-    let packed = (plain.len() >= COMPRESS_FROM_BYTES).then(|| compress::compress(plain).ok());
+    packed(Means::Alone, COMPRESS_FROM_BYTES, plain)
+}
+
+/// These bytes compressed, if that makes them shorter.
+fn packed(means: Means, from_bytes: usize, plain: &[u8]) -> Option<Vec<u8>> {
+    let packed = (plain.len() >= from_bytes).then(|| compress::compress(means, plain).ok());
     packed.flatten().filter(|packed| packed.len() < plain.len())
 }
 
@@ -120,7 +137,7 @@ pub fn decode(frame: &Frame) -> Result<Option<Message>, FrameError> {
     let (compression, body) = frame.body.split_first().ok_or(FrameError::Malformed)?;
     match *compression {
         PLAIN => Message::from_cbor(frame.kind, body),
-        ZSTD => Message::from_cbor(frame.kind, &decompressed(body)?),
+        ZSTD => Message::from_cbor(frame.kind, &decompressed(Means::Alone, body)?),
         _ => Err(FrameError::Malformed),
     }
 }
@@ -190,14 +207,15 @@ impl FrameDecoder {
 /// The frames of a pack.
 fn unpack(frame: &Frame) -> Result<Vec<u8>, FrameError> {
     match frame.body.split_first() {
-        Some((&ZSTD, packed)) => decompressed(packed),
+        Some((&ZSTD, packed)) => decompressed(Means::Alone, packed),
+        Some((&ZSTD_SHORT, packed)) => decompressed(Means::Dictionary, packed),
         Some(_) | None => Err(FrameError::Malformed),
     }
 }
 
 /// The bound is on what comes out, so a small frame cannot fill the memory.
-fn decompressed(packed: &[u8]) -> Result<Vec<u8>, FrameError> {
-    compress::decompress(packed, limits::FRAME_BYTES_MAX).map_err(|_| FrameError::Malformed)
+fn decompressed(means: Means, packed: &[u8]) -> Result<Vec<u8>, FrameError> {
+    compress::decompress(means, packed, limits::FRAME_BYTES_MAX).map_err(|_| FrameError::Malformed)
 }
 
 /// Cuts bytes into frames.

@@ -10,7 +10,7 @@ pub struct Version(pub u16);
 impl Version {
     /// Each message is a frame, compressed by itself.
     pub const FRAMES: Self = Self(1);
-    /// Frames that wait for one stream go together, as packs.
+    /// Frames that wait for one stream go together, as packs, and short packs with a dictionary.
     pub const PACKS: Self = Self(2);
 
     /// Whether frames may stand in packs.

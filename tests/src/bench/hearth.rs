@@ -7,6 +7,5 @@ mod site;
 mod start;
 
 pub use fill::Filled;
-pub(in crate::bench) use fill::resident_id;
 pub use lab::HearthLab;
 pub use site::SiteRole;

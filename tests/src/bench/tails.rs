@@ -1,5 +1,5 @@
-//! What the changes of one document cost on the wire, by how many of them go together: as they are sent, with a trained
-//! dictionary, and as a bundle of automerge.
+//! What the changes of one document cost on the wire, by how many of them go together: in each version of the protocol,
+//! and as a bundle of automerge. And what trains the dictionary of short frames.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -7,29 +7,30 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use automerge::Automerge;
 use comfy_table::{CellAlignment, Table, presets};
+use ed25519_dalek::SigningKey;
 use hearth_protocol::document::{self, StoredChange, Tip};
-use hearth_protocol::id::{EntryId, InstallId, SiteId};
+use hearth_protocol::head::{Run, SignedHead, Voucher, Writer};
+use hearth_protocol::id::{EntryId, InstallId, ResidentId, SiteId};
 use hearth_protocol::record::Entry;
 use hearth_protocol::record::entry::Origin;
 use hearth_protocol::scope::{Scope, Section};
-use hearth_protocol::wire::message::{ChangeGroup, Changes, ScopedChange};
-use hearth_protocol::wire::{Message, Version, frame};
+use hearth_protocol::time::Timestamp;
+use hearth_protocol::wire::message::{
+    ChangeGroup, Changes, Feed, RegionId, ScopedChange, Sequence, SequencedChange,
+};
+use hearth_protocol::wire::{FrameDecoder, Message, Version, frame};
 use serde::Serialize;
-use zstd::bulk::{Compressor, Decompressor};
 
 use super::START_MS;
-use super::hearth::resident_id;
 use super::machine::Machine;
 use crate::generate::workload::{SEED, Workload};
-use hearth_protocol::time::Timestamp;
 
-const OWN: InstallId = InstallId(7);
 /// A month, as the fixed work has it.
 const DAYS: u16 = 30;
-/// Residents whose tails train the dictionary; those of the others are measured.
-const TRAINING: u16 = 30;
-/// Most bytes of a trained dictionary.
-const DICTIONARY_BYTES: usize = 16 * 1024;
+/// Tails taken of a document.
+const TAILS: usize = 4;
+/// Bytes of the dictionary.
+const DICTIONARY_BYTES: usize = 4 * 1024;
 /// The level at which frames are compressed.
 const LEVEL: i32 = 3;
 
@@ -45,7 +46,7 @@ pub struct Way {
 }
 
 /// What tails of one length cost.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Serialize)]
 pub struct TailCost {
     /// Changes of the document that go together.
     pub changes: usize,
@@ -53,10 +54,10 @@ pub struct TailCost {
     pub tails: usize,
     /// Bytes of a change itself.
     pub raw_bytes: f64,
-    /// A push as it is sent: without what the receiver computes, compressed.
+    /// A push as it is sent: short ones compressed with the dictionary.
     pub sent: Way,
-    /// The same, compressed with a dictionary trained on other residents' pushes of this length.
-    pub dictionary: Way,
+    /// The same in the version of the protocol that has no dictionary.
+    pub alone: Way,
     /// A bundle of automerge, of a document that is loaded for it.
     pub bundle: Way,
     /// Microseconds a change of loading the document for a bundle.
@@ -77,8 +78,8 @@ pub struct Tails {
 impl Tails {
     /// Measures tails of these lengths over a month of notes, observations and doses of 60 residents.
     pub fn measure(lengths: &[usize]) -> anyhow::Result<Self> {
-        let (training, measured) = documents()?.into_iter().partition::<Vec<_>, _>(|one| one.is_training);
-        let costs = lengths.iter().map(|length| cost(&training, &measured, *length));
+        let documents = documents(SEED, InstallId(7))?;
+        let costs = lengths.iter().map(|length| cost(&documents, *length));
         let profile = if cfg!(debug_assertions) { "dev" } else { "release" };
         Ok(Self { machine: Machine::this(), profile, costs: costs.collect::<Result<_, _>>()? })
     }
@@ -88,58 +89,64 @@ impl Tails {
         let mut table = Table::new();
         table.load_style(presets::UTF8_HORIZONTAL_ONLY);
         let way = |name: &str| ["bytes", "make, µs", "open, µs"].map(|what| format!("{name}: {what}"));
-        let ways = [way("sent"), way("dictionary"), way("bundle")].concat();
-        table.set_header(
-            ["changes", "raw bytes"]
-                .map(str::to_owned)
-                .into_iter()
-                .chain(ways)
-                .chain(["load, µs".to_owned()]),
-        );
+        let ways = [way("sent"), way("without dictionary"), way("bundle")].concat();
+        let first = ["changes", "raw bytes"].map(str::to_owned);
+        table.set_header(first.into_iter().chain(ways).chain(["load, µs".to_owned()]));
         for cost in &self.costs {
-            let of = |way: Way| [way.bytes, way.make_us, way.open_us].map(|figure| format!("{figure:.1}"));
-            let row = [of(cost.sent), of(cost.dictionary), of(cost.bundle)].concat();
-            table.add_row(
-                [cost.changes.to_string(), format!("{:.1}", cost.raw_bytes)]
-                    .into_iter()
-                    .chain(row)
-                    .chain([format!("{:.1}", cost.load_us)]),
-            );
+            let of = |way: Way| [way.bytes, way.make_us, way.open_us];
+            let figures = [of(cost.sent), of(cost.alone), of(cost.bundle)].concat();
+            let figures = [vec![cost.raw_bytes], figures, vec![cost.load_us]].concat();
+            let row = figures.iter().map(|figure| format!("{figure:.1}"));
+            table.add_row([cost.changes.to_string()].into_iter().chain(row));
         }
         for column in table.column_iter_mut() {
             column.set_cell_alignment(CellAlignment::Right);
         }
         let Machine { cores, processor, load, .. } = &self.machine;
-        format!(
-            "A change, on average\n{table}\n\n{cores} cores, {processor}, load {load}, profile {}",
-            self.profile
-        )
+        let profile = self.profile;
+        format!("A change, on average\n{table}\n\n{cores} cores, {processor}, load {load}, profile {profile}")
     }
+}
+
+/// Trains the dictionary of short frames: by pushes and feeds of one change and of three, of other residents, staff and
+/// words than those that are measured, so that it knows the forms and not the work.
+pub fn train() -> anyhow::Result<Vec<u8>> {
+    let (install, key) = (InstallId(0x5eed_0001), SigningKey::from_bytes(&[7; 32]));
+    let mut samples = Vec::new();
+    for document in documents(SEED.wrapping_add(1), install)? {
+        let scope = document.scope;
+        let writer = Writer { region: RegionId(uuid::Uuid::from_u128(1)), scope, install };
+        for tail in [1, 3].into_iter().flat_map(|length| tails(&document, length)) {
+            let run = tail.iter().fold(Run::default(), |run, change| run.then(change.hash));
+            samples.push(frame::encode_plain(&push(scope, tail, vec![writer.head(run, &key)]))?);
+            let signature = writer.sign(run, &key);
+            let voucher = Voucher { install, seq: run.seq, signature, after: Vec::new() };
+            samples.push(frame::encode_plain(&feed(scope, tail, voucher))?);
+        }
+    }
+    Ok(zstd::dict::from_samples(&samples, DICTIONARY_BYTES)?)
 }
 
 /// A document of the month with its changes in order.
 struct Document {
-    is_training: bool,
     scope: Scope,
     changes: Vec<StoredChange>,
 }
 
-fn documents() -> anyhow::Result<Vec<Document>> {
-    let work = Workload::new(SEED, Timestamp(START_MS));
+fn documents(seed: u64, own: InstallId) -> anyhow::Result<Vec<Document>> {
+    let work = Workload::new(seed, Timestamp(START_MS));
     let origin = Origin::Site("VL1AB".parse::<SiteId>()?);
     let mut documents: BTreeMap<(u16, Section), (Tip, Document)> = BTreeMap::new();
     for (counter, one) in (1_u64..).zip(work.days(0..DAYS)) {
-        // The orders are the first numbers of another installation, as a practice's are.
-        let order = |resident: u16, medicine: u8| EntryId {
-            install: InstallId(9),
+        let body = one.body(|resident, medicine| EntryId {
+            install: InstallId(own.0 + 1),
             counter: u64::from(resident) * 16 + u64::from(medicine) + 1,
-        };
-        let body = one.body(order);
+        });
         let section = body.section().context("an entry without a section")?;
-        let scope = Scope::of_resident(resident_id(one.resident), section, one.at);
+        let scope = Scope::of_resident(resident_id(seed, one.resident), section, one.at);
         let scope = scope.context("an entry without a document")?;
         let entry = Entry {
-            id: EntryId { install: OWN, counter },
+            id: EntryId { install: own, counter },
             happened: one.at,
             recorded: one.at,
             author: work.author(&one),
@@ -149,42 +156,34 @@ fn documents() -> anyhow::Result<Vec<Document>> {
             body,
         };
         let (tip, document) = documents.entry((one.resident, section)).or_insert_with(|| {
-            let first = document::genesis(section);
-            let mut tip = Tip::default();
-            tip.advance(OWN, &first);
-            let is_training = one.resident < TRAINING;
-            (tip, Document { is_training, scope, changes: vec![first.to_stored()] })
+            let (first, mut tip) = (document::genesis(section), Tip::default());
+            tip.advance(own, &first);
+            (tip, Document { scope, changes: vec![first.to_stored()] })
         });
-        document.changes.push(document::add(OWN, section, tip, vec![entry])?.to_stored());
+        document.changes.push(document::add(own, section, tip, vec![entry])?.to_stored());
     }
     Ok(documents.into_values().map(|(_, document)| document).collect())
 }
 
-fn cost(training: &[Document], measured: &[Document], length: usize) -> anyhow::Result<TailCost> {
-    let samples = training.iter().flat_map(|one| plain_tails(one, length)).collect::<Result<Vec<_>, _>>()?;
-    let dictionary = zstd::dict::from_samples(&samples, DICTIONARY_BYTES).context("no dictionary")?;
-    let mut packing = Compressor::with_dictionary(LEVEL, &dictionary)?;
-    let mut unpacking = Decompressor::with_dictionary(&dictionary)?;
-    let mut sum = TailCost {
-        changes: length,
-        tails: 0,
-        raw_bytes: 0.0,
-        sent: Way::default(),
-        dictionary: Way::default(),
-        bundle: Way::default(),
-        load_us: 0.0,
-    };
-    for document in measured {
+fn resident_id(seed: u64, index: u16) -> ResidentId {
+    let hash = blake3::hash(&[seed.to_be_bytes().as_slice(), &index.to_be_bytes()].concat());
+    let bytes = hash.as_bytes().first_chunk().copied().unwrap_or_default();
+    ResidentId(uuid::Builder::from_random_bytes(bytes).into_uuid())
+}
+
+fn cost(documents: &[Document], length: usize) -> anyhow::Result<TailCost> {
+    let mut sum = TailCost { changes: length, ..TailCost::default() };
+    for document in documents {
         let begun = Instant::now();
         let stored: Vec<u8> = document.changes.iter().flat_map(|change| change.bytes.clone()).collect();
         let loaded = Automerge::load(&stored)?;
-        let load = begun.elapsed();
+        sum.load_us += us(begun.elapsed());
         for tail in tails(document, length) {
             sum.tails += 1;
-            sum.load_us += us(load);
             sum.raw_bytes += count(tail.iter().map(|change| change.bytes.len()).sum());
-            sum.sent.add(as_sent(document.scope, tail)?);
-            sum.dictionary.add(with_dictionary(document.scope, tail, &mut packing, &mut unpacking)?);
+            let message = push(document.scope, tail, Vec::new());
+            sum.sent.add(as_frames(Version::PACKS, &message)?);
+            sum.alone.add(as_frames(Version::FRAMES, &message)?);
             sum.bundle.add(as_bundle(&loaded, tail)?);
         }
     }
@@ -197,26 +196,32 @@ fn cost(training: &[Document], measured: &[Document], length: usize) -> anyhow::
     Ok(TailCost {
         raw_bytes: sum.raw_bytes / changes,
         sent: each(sum.sent),
-        dictionary: each(sum.dictionary),
+        alone: each(sum.alone),
         bundle: each(sum.bundle),
-        load_us: sum.load_us / changes,
+        // A document is loaded once for each tail that is sent of it.
+        load_us: sum.load_us / count(documents.len() * length),
         ..sum
     })
 }
 
 /// The tails of this length, from the last change backwards. The first change, which every site makes itself, is in none.
 fn tails(document: &Document, length: usize) -> impl Iterator<Item = &[StoredChange]> {
-    document.changes.get(1..).unwrap_or_default().rchunks_exact(length).take(4)
+    document.changes.get(1..).unwrap_or_default().rchunks_exact(length).take(TAILS)
 }
 
-fn plain_tails(document: &Document, length: usize) -> impl Iterator<Item = anyhow::Result<Vec<u8>>> {
-    tails(document, length).map(|tail| Ok(frame::encode_plain(&push(document.scope, tail))?))
-}
-
-fn push(scope: Scope, tail: &[StoredChange]) -> Message {
+fn push(scope: Scope, tail: &[StoredChange], heads: Vec<SignedHead>) -> Message {
     let alone =
         |change: &StoredChange| ChangeGroup { changes: vec![ScopedChange { scope, change: change.clone() }] };
-    Message::Changes(Changes { batch: 1, groups: tail.iter().map(alone).collect(), heads: Vec::new() })
+    Message::Changes(Changes { batch: 1, groups: tail.iter().map(alone).collect(), heads })
+}
+
+fn feed(scope: Scope, tail: &[StoredChange], voucher: Voucher) -> Message {
+    let placed = tail
+        .iter()
+        .zip(100..)
+        .map(|(change, place)| SequencedChange { sequence: Sequence(place), change: change.clone() });
+    let (changes, vouchers) = (placed.collect(), vec![voucher]);
+    Message::Feed(Feed { item: 1, scope, changes, vouchers, signers: Vec::new() })
 }
 
 impl Way {
@@ -227,31 +232,18 @@ impl Way {
     }
 }
 
-fn as_sent(scope: Scope, tail: &[StoredChange]) -> anyhow::Result<(usize, Duration, Duration)> {
-    let message = push(scope, tail);
+fn as_frames(version: Version, message: &Message) -> anyhow::Result<(usize, Duration, Duration)> {
     let (begun, mut bytes) = (Instant::now(), Vec::new());
-    frame::join(Version::PACKS, [frame::encode_plain(&message)?.as_slice()], &mut bytes);
+    frame::join(version, [frame::encode_plain(message)?.as_slice()], &mut bytes);
     let make = begun.elapsed();
     let begun = Instant::now();
-    anyhow::ensure!(read(&bytes)? == message, "a push did not come as it was sent");
-    Ok((bytes.len(), make, begun.elapsed()))
-}
-
-fn with_dictionary(
-    scope: Scope,
-    tail: &[StoredChange],
-    packing: &mut Compressor<'_>,
-    unpacking: &mut Decompressor<'_>,
-) -> anyhow::Result<(usize, Duration, Duration)> {
-    let message = push(scope, tail);
-    let begun = Instant::now();
-    let plain = frame::encode_plain(&message)?;
-    let packed = packing.compress(&plain)?;
-    let make = begun.elapsed();
-    let begun = Instant::now();
-    let unpacked = unpacking.decompress(&packed, plain.len())?;
-    anyhow::ensure!(read(&unpacked)? == message, "a push did not come as it was sent");
-    Ok((packed.len(), make, begun.elapsed()))
+    let mut decoder = FrameDecoder::default();
+    decoder.feed(&bytes);
+    let whole = decoder.poll()?.context("a frame that is cut")?;
+    let came = frame::decode(&whole)?;
+    let open = begun.elapsed();
+    anyhow::ensure!(came.as_ref() == Some(message), "a push did not come as it was sent");
+    Ok((bytes.len(), make, open))
 }
 
 fn as_bundle(loaded: &Automerge, tail: &[StoredChange]) -> anyhow::Result<(usize, Duration, Duration)> {
@@ -265,13 +257,6 @@ fn as_bundle(loaded: &Automerge, tail: &[StoredChange]) -> anyhow::Result<(usize
     let open = begun.elapsed();
     anyhow::ensure!(changes.len() == tail.len(), "a bundle lost a change");
     Ok((packed.len().min(bundle.bytes().len()), make, open))
-}
-
-fn read(bytes: &[u8]) -> anyhow::Result<Message> {
-    let mut decoder = frame::FrameDecoder::default();
-    decoder.feed(bytes);
-    let whole = decoder.poll()?.context("a frame that is cut")?;
-    frame::decode(&whole)?.context("a frame of an unknown kind")
 }
 
 fn us(duration: Duration) -> f64 {
@@ -293,10 +278,23 @@ mod tests {
         let [alone, many] = tails.costs.as_slice() else { panic!() };
         assert!(many.sent.bytes < many.raw_bytes && many.sent.bytes < alone.sent.bytes, "{tails:?}");
         for cost in [alone, many] {
-            for way in [cost.sent, cost.dictionary, cost.bundle] {
+            for way in [cost.sent, cost.alone, cost.bundle] {
                 assert!(way.bytes > 0.0 && way.make_us > 0.0 && way.open_us > 0.0, "{cost:?}");
             }
             assert!(cost.tails > 0, "{cost:?}");
         }
+    }
+
+    #[test]
+    fn the_dictionary_makes_a_change_alone_shorter_and_many_no_longer() {
+        let tails = Tails::measure(&[1, 40]).unwrap();
+        let [alone, many] = tails.costs.as_slice() else { panic!() };
+        assert!(alone.sent.bytes < 0.8 * alone.alone.bytes, "{alone:?}");
+        assert!(many.sent.bytes < 1.01 * many.alone.bytes, "{many:?}");
+    }
+
+    #[test]
+    fn what_trains_the_dictionary_is_enough_for_one() {
+        assert!(train().unwrap().len() > DICTIONARY_BYTES / 2);
     }
 }

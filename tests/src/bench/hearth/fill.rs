@@ -131,7 +131,7 @@ fn open(hub_data: &Path) -> anyhow::Result<Store> {
 }
 
 /// The resident of this number, with an id as random as a real one.
-pub(in crate::bench) fn resident_id(index: u16) -> ResidentId {
+pub(super) fn resident_id(index: u16) -> ResidentId {
     let hash = blake3::hash(&index.to_be_bytes());
     let bytes = hash.as_bytes().first_chunk().copied().unwrap_or_default();
     ResidentId(uuid::Builder::from_random_bytes(bytes).into_uuid())
