@@ -181,4 +181,6 @@ mod heads_tests;
 #[cfg(test)]
 pub(crate) mod sample;
 #[cfg(test)]
+mod take_over_tests;
+#[cfg(test)]
 mod tests;

@@ -1,5 +1,6 @@
 //! The read model: the entries as screens read them. It is kept as changes come and can be rebuilt from the documents.
 
+use automerge::Automerge;
 use hearth_protocol::document::{self, CheckedChange};
 use hearth_protocol::id::EntryId;
 use hearth_protocol::record::{BlobRef, Body, Entry};
@@ -104,17 +105,30 @@ pub(crate) fn blobs_of(body: &Body) -> Vec<hearth_protocol::id::BlobId> {
 
 /// Makes the read model of one document anew from what is stored of it.
 pub(crate) fn rebuild_scope(connection: &Connection, row: &ScopeRow) -> Result<(), StoreError> {
-    // Of a month that was let go there is what came since, and nothing to load it onto.
-    let document = match documents::evicted(connection, row.id)? {
-        None => Some(documents::load(connection, row)?),
-        Some(_) => None,
-    };
+    let document = opened(connection, row)?;
     connection.prepare_cached("DELETE FROM entry WHERE scope = ?1")?.execute([row.id])?;
     connection.prepare_cached("DELETE FROM unread WHERE scope = ?1")?.execute([row.id])?;
+    insert_document(connection, row, document.as_ref())
+}
+
+/// A document; none of a month that was let go of: there is what came since, and nothing to load it onto.
+fn opened(connection: &Connection, row: &ScopeRow) -> Result<Option<Automerge>, StoreError> {
+    match documents::evicted(connection, row.id)? {
+        None => documents::load(connection, row).map(Some),
+        Some(_) => Ok(None),
+    }
+}
+
+/// Adds all that is in a document, unless it is there.
+fn insert_document(
+    connection: &Connection,
+    row: &ScopeRow,
+    document: Option<&Automerge>,
+) -> Result<(), StoreError> {
     for (id, change) in brought(connection, row)? {
         insert_all(connection, row, &change, Some(id))?;
     }
-    let (entries, unreadable) = document.map(|document| document::entries(&document)).unwrap_or_default();
+    let (entries, unreadable) = document.map(document::entries).unwrap_or_default();
     for entry in &entries {
         insert(connection, row.id, entry, None)?;
     }
@@ -134,6 +148,8 @@ fn brought(connection: &Connection, row: &ScopeRow) -> Result<Vec<(i64, CheckedC
 
 /// Key in `meta` of the version that the read model was made with.
 const READER: &str = "reader";
+/// The keys of all documents.
+const EVERY: &str = "SELECT key FROM scope ORDER BY id";
 
 /// Reads again what older software could not, the first time that this version opens the database. Answers how many
 /// documents.
@@ -142,24 +158,45 @@ pub(crate) fn read_again(connection: &Connection, version: &str) -> Result<usize
         return Ok(0);
     }
     let sql = "SELECT key FROM scope WHERE id IN (SELECT scope FROM unread) ORDER BY id";
-    let count = rebuild_each(connection, sql)?;
+    let count = each(connection, sql, rebuild_scope)?;
     row::set_meta(connection, READER, version)?;
     Ok(count)
 }
 
 /// Makes the whole read model anew. Deliveries, which are no part of a document, stay.
 pub(crate) fn rebuild(connection: &Connection) -> Result<(), StoreError> {
-    rebuild_each(connection, "SELECT key FROM scope ORDER BY id").map(drop)
+    each(connection, EVERY, rebuild_scope).map(drop)
 }
 
-/// Makes the read model anew of the documents whose keys this query gives. Answers how many.
-fn rebuild_each(connection: &Connection, sql: &str) -> Result<usize, StoreError> {
+/// Adds the entries whose numbers were given a second time, once what hid them has gone.
+pub(super) fn show_hidden(connection: &Connection) -> Result<(), StoreError> {
+    let show = |connection: &Connection, row: &ScopeRow| {
+        let shown =
+            opened(connection, row).and_then(|document| insert_document(connection, row, document.as_ref()));
+        match shown {
+            // One document that cannot be read keeps nothing of another from being shown.
+            Err(StoreError::Corrupt(what)) => {
+                tracing::error!(scope = %row.scope, what, "a document cannot be read");
+                Ok(())
+            }
+            done => done,
+        }
+    };
+    each(connection, EVERY, show).map(drop)
+}
+
+/// Does this for each of the documents whose keys a query gives. Answers how many.
+fn each(
+    connection: &Connection,
+    sql: &str,
+    act: impl Fn(&Connection, &ScopeRow) -> Result<(), StoreError>,
+) -> Result<usize, StoreError> {
     let mut statement = connection.prepare(sql)?;
     let keys: Result<Vec<Vec<u8>>, rusqlite::Error> = statement.query_map([], |row| row.get(0))?.collect();
     let keys = keys?;
     for key in &keys {
         let row = documents::find(connection, row::scope(key)?)?.ok_or_else(|| row::corrupt("scope"))?;
-        rebuild_scope(connection, &row)?;
+        act(connection, &row)?;
     }
     Ok(keys.len())
 }

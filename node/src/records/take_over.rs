@@ -13,7 +13,7 @@ use rusqlite::{Connection, params};
 
 use super::documents::{self, ScopeRow, TailChange};
 use super::evict::{self, LetGo};
-use super::{Records, Site, add, heads, plan_texts, row, ship, trail, used};
+use super::{Records, Site, add, heads, model, plan_texts, row, ship, trail, used};
 use crate::store::{Changed, StoreError, Tx};
 
 /// Key of the installation whose database it is, in `meta`.
@@ -85,6 +85,8 @@ fn carry(tx: &mut Tx<'_>, site: &Site, before: InstallId) -> Result<usize, Store
         }
         unsent.extend(taken.unsent);
     }
+    // Under a number that was given twice, what was taken out may have hidden what the hub has.
+    model::show_hidden(tx)?;
     unsent.sort_by_key(|one| one.group);
     let names = new_names(tx, site, &unsent)?;
     let mut groups: BTreeMap<u64, u64> = BTreeMap::new();

@@ -1,0 +1,46 @@
+//! What an installation that takes over from an earlier one finds, and what becomes of it.
+
+use hearth_protocol::record::mar::Outcome;
+use hearth_protocol::record::{Body, Role};
+use hearth_protocol::scope::Section;
+
+use super::exchange_tests::{Order, write};
+use super::sample::{NOON, Sample, dump, key, requester};
+use super::*;
+
+/// The next installation of a site, over the same disk.
+fn enrolled_anew(sample: Sample, install: u32) -> Sample {
+    let site = Site { install: InstallId(install), ..sample.records.site().clone() };
+    let (store, clock) = (sample.records.store().clone(), sample.records.clock().clone());
+    Sample { records: Records::new(store, clock, site), ..sample }
+}
+
+#[tokio::test]
+async fn an_entry_whose_number_a_copy_gave_again_elsewhere_is_shown_once_that_was_written_anew_under_another()
+{
+    for is_saved in [false, true] {
+        let (disk, copy) = (Sample::of_install(8).await, Sample::of_install(8).await);
+        let mut order = Order::default();
+        assert_eq!(copy.records.take_over().await, Ok(0));
+        let sent = write(&disk, 2, 1, "after the disk was copied").await;
+        order.pull(&disk.records).await;
+        let dose = copy.dose(1, NOON, Outcome::Given);
+        let given = copy.records.add(&requester(Role::Nurse, 2), key(1), vec![dose]).await.unwrap();
+        assert_eq!(given.ids, [sent], "the copy gives the number again");
+        copy.records.take_in(order.intake()).await.unwrap();
+        if is_saved {
+            copy.time.pass(std::time::Duration::from_hours(24 * 33));
+            assert_eq!(copy.records.compact().await, Ok(1));
+        }
+        let anew = enrolled_anew(copy, 9);
+        assert_eq!(anew.records.take_over().await, Ok(1));
+
+        let entries = async |section| anew.records.entries(anew.subject(), &[section], None).await.unwrap();
+        let (notes, doses) = (entries(Section::Notes).await, entries(Section::Mar).await);
+        assert!(matches!(&notes[..], [note] if note.id == sent && matches!(note.body, Body::Note(_))));
+        assert!(matches!(&doses[..], [dose] if dose.id.install == InstallId(9)));
+        let kept = dump(&anew.records, "entry").await;
+        anew.records.rebuild_read_model().await.unwrap();
+        assert_eq!(dump(&anew.records, "entry").await, kept);
+    }
+}
