@@ -13,6 +13,7 @@ mod writer;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
 
 use hearth_protocol::scope::{Section, Subject};
 use rusqlite::Connection;
@@ -44,12 +45,14 @@ pub struct Changed {
     pub section: Option<Section>,
 }
 
-/// A handle to the database. Clones share it; it closes with the last one.
+/// A handle to the database. Clones share it; it closes with the last one, and is closed when that is dropped.
 #[derive(Clone)]
 pub struct Store(Arc<Inner>);
 
 struct Inner {
     jobs: mpsc::Sender<Job>,
+    /// The thread that writes, if one does.
+    writer: Option<JoinHandle<()>>,
     readers: Readers,
     changed: broadcast::Sender<Changed>,
     path: PathBuf,
@@ -110,12 +113,13 @@ impl Store {
         let (jobs, mut waiting) = mpsc::channel::<Job>(QUEUE);
         let (changed, _) = broadcast::channel(CHANGED_QUEUE);
         let (told, clock) = (changed.clone(), clock.clone());
-        std::thread::Builder::new()
+        let writer = std::thread::Builder::new()
             .name("store-writer".to_owned())
             .spawn(move || writer::run(writer, &mut waiting, &told, &clock))
             .map_err(|error| StoreError::Io(error.kind().to_string()))?;
         let readers = Readers::Lent { connections: Mutex::new(readers), free: Semaphore::new(READERS) };
-        Ok(Self(Arc::new(Inner { jobs, readers, changed, path: path.to_owned() })))
+        let writer = Some(writer);
+        Ok(Self(Arc::new(Inner { jobs, writer, readers, changed, path: path.to_owned() })))
     }
 
     fn start_tasks(tasks: &Tasks, path: &Path, writing: Kept, clock: &Clock) -> Self {
@@ -125,7 +129,7 @@ impl Store {
         let (shared, takes) = (Arc::clone(&writing), Arc::clone(&tasks.takes));
         tokio::spawn(writer::run_as_task(shared, queue, changed.clone(), clock.clone(), takes));
         let readers = Readers::Beside(writing);
-        Self(Arc::new(Inner { jobs, readers, changed, path: path.to_owned() }))
+        Self(Arc::new(Inner { jobs, writer: None, readers, changed, path: path.to_owned() }))
     }
 
     /// Runs an action in the writer's next transaction and answers after its commit. An action that returns an error
@@ -233,6 +237,24 @@ impl Inner {
         let result = reader.query(query);
         connections.lock().unwrap_or_else(PoisonError::into_inner).push(reader);
         result
+    }
+}
+
+/// Waits until the writer has closed the database: it may be encrypting pages while the process ends, and what it
+/// encrypts with is taken down then.
+impl Drop for Inner {
+    fn drop(&mut self) {
+        if let Readers::Lent { connections, .. } = &self.readers {
+            connections.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        }
+        // Without a sender the writer ends.
+        self.jobs = mpsc::channel(1).0;
+        let other = |writer: &JoinHandle<()>| writer.thread().id() != std::thread::current().id();
+        if let Some(writer) = self.writer.take().filter(other)
+            && writer.join().is_err()
+        {
+            tracing::error!("the thread that writes the database has failed");
+        }
     }
 }
 

@@ -44,6 +44,19 @@ async fn what_was_written_is_there_after_opening_again() {
 }
 
 #[tokio::test]
+async fn the_database_is_closed_once_the_last_handle_is_gone() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path());
+    put(&store, "a").await.unwrap();
+    names(&store).await;
+    let log = directory.path().join("node.db-wal");
+    drop(store.clone());
+    assert!(log.exists());
+    drop(store);
+    assert!(!log.exists(), "whoever closes the database last takes its log away");
+}
+
+#[tokio::test]
 async fn the_settings_on_which_durability_rests_hold() {
     let directory = tempfile::tempdir().unwrap();
     let store = open(directory.path());
