@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 
 use super::{Software, Tenant};
 
@@ -111,7 +111,11 @@ impl MainRecord {
 
     /// Holds the server still: connections are taken and never answered (SIGSTOP).
     pub fn pause(&self) -> Result<()> {
-        self.signal(Signal::STOP)
+        self.signal(Signal::STOP)?;
+        // Until all of its threads have come to rest, one may still answer.
+        let rests = WaitIdOptions::STOPPED | WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+        waitid(WaitId::Pid(self.process()?), rests).context("the FHIR server cannot be waited for")?;
+        Ok(())
     }
 
     /// Lets it go on (SIGCONT).
@@ -158,10 +162,12 @@ impl MainRecord {
     }
 
     fn signal(&self, signal: Signal) -> Result<()> {
+        kill_process(self.process()?, signal).context("the FHIR server cannot be signalled")
+    }
+
+    fn process(&self) -> Result<Pid> {
         let child = self.child.as_ref().context("The FHIR server does not run.")?;
-        let process =
-            i32::try_from(child.id()).ok().and_then(Pid::from_raw).context("the server's process")?;
-        kill_process(process, signal).context("the FHIR server cannot be signalled")
+        i32::try_from(child.id()).ok().and_then(Pid::from_raw).context("the server's process")
     }
 
     fn log(&self) -> PathBuf {
