@@ -163,7 +163,7 @@ impl Read {
     /// Reads groups by number. They are read as they were written, so that each page is decrypted once, and then put in
     /// order.
     fn ordered(&mut self, connection: &Connection, ordered: &[(u64, u64)]) -> Result<(), StoreError> {
-        let sql = format!("{WAITING} AND outbox.\"group\" = ?2 ORDER BY change.id");
+        let sql = format!("SELECT {COLUMNS} {WAITING} AND outbox.\"group\" = ?2 ORDER BY change.id");
         let mut statement = connection.prepare_cached(&sql)?;
         let by_number: BTreeMap<u64, u64> = ordered.iter().copied().collect();
         for (number, position) in by_number {
@@ -184,7 +184,9 @@ impl Read {
         after: u64,
         bytes_max: usize,
     ) -> Result<(), StoreError> {
-        let sql = format!("{WAITING} AND outbox.\"group\" > ?2 ORDER BY outbox.\"group\", change.id");
+        let sql = format!(
+            "SELECT {COLUMNS} {WAITING} AND outbox.\"group\" > ?2 ORDER BY outbox.\"group\", change.id"
+        );
         let mut statement = connection.prepare_cached(&sql)?;
         let mut rows = statement.query(params![PENDING, row::int(order.number(after))])?;
         let (mut bytes, mut changes): (usize, usize) = (0, 0);
@@ -225,10 +227,11 @@ impl Read {
     }
 }
 
-/// Changes that wait for the hub.
+/// What is sent of a change.
+const COLUMNS: &str = "outbox.\"group\", scope.key, change.hash, change.bytes, outbox.seq, outbox.run";
+/// Changes that wait for the hub; the parameter is the code of those refused that go again.
 const WAITING: &str =
-    "SELECT outbox.\"group\", scope.key, change.hash, change.bytes, outbox.seq, outbox.run FROM outbox
-    JOIN change ON change.id = outbox.change JOIN scope ON scope.id = change.scope
+    "FROM outbox JOIN change ON change.id = outbox.change JOIN scope ON scope.id = change.scope
     WHERE (outbox.refused IS NULL OR outbox.refused = ?1)";
 
 /// Adds what vouches for the groups. What is written here brings its run along; what goes again, whoever made it, needs

@@ -10,6 +10,7 @@ use hearth_protocol::scope::Section;
 use hearth_protocol::wire::limits;
 use rusqlite::{Connection, params};
 
+use super::WAITING;
 use crate::records::{PENDING, Records, row};
 use crate::store::StoreError;
 
@@ -85,11 +86,9 @@ type Document = (bool, i64, i64);
 
 /// The groups that wait, as they were written, each with its documents.
 fn waiting_groups(connection: &Connection) -> Result<Vec<(Waiting, Vec<Document>)>, StoreError> {
-    let sql = "SELECT outbox.\"group\", length(change.bytes), scope.section, scope.id FROM outbox
-               JOIN change ON change.id = outbox.change JOIN scope ON scope.id = change.scope
-               WHERE outbox.refused IS NULL OR outbox.refused = ?1
-               ORDER BY outbox.\"group\" LIMIT ?2";
-    let mut statement = connection.prepare_cached(sql)?;
+    let columns = "outbox.\"group\", length(change.bytes), scope.section, scope.id";
+    let sql = format!("SELECT {columns} {WAITING} ORDER BY outbox.\"group\" LIMIT ?2");
+    let mut statement = connection.prepare_cached(&sql)?;
     let mut rows = statement.query(params![PENDING, CHANGES_ORDERED_MAX])?;
     let (mut groups, mut changes): (Vec<(Waiting, Vec<Document>)>, usize) = (Vec::new(), 0);
     while let Some(found) = rows.next()? {
