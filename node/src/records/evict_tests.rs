@@ -374,9 +374,7 @@ async fn what_an_earlier_installation_had_not_sent_of_a_month_that_was_let_go_of
             order.pull(&a.records).await;
             b.records.take_in(outline(&order, december(), InstallId(8))).await.unwrap();
         }
-        let site = Site { install: InstallId(9), ..b.records.site().clone() };
-        let (store, clock) = (b.records.store().clone(), b.records.clock().clone());
-        b = Sample { records: Records::new(store, clock, site), ..b };
+        b = b.enrolled_anew(9);
         assert_eq!(b.records.take_over().await, Ok(2));
         order.pull(&b.records).await;
         let changes = &order.0[&december()];

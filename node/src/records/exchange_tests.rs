@@ -572,9 +572,7 @@ async fn a_new_installation_of_the_site_sends_what_the_old_one_had_not() {
     order.pull_some(&sample.records, 3).await;
     edit("tea", "tea with milk").await.unwrap();
 
-    let site = Site { install: hearth_protocol::id::InstallId(8), ..sample.records.site().clone() };
-    let (store, clock) = (sample.records.store().clone(), sample.records.clock().clone());
-    let anew = Sample { records: Records::new(store, clock, site), ..sample };
+    let anew = sample.enrolled_anew(8);
     let unsent = anew.records.audit_to_ship().await.unwrap().unwrap();
     assert!(anew.records.take_over().await.unwrap() > 0);
     assert_eq!(anew.records.take_over().await, Ok(0));

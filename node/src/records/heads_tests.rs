@@ -140,9 +140,7 @@ async fn what_was_kept_aside_for_what_an_earlier_installation_wrote_comes_again_
     write(&copy, 2, 1, "under the same number, once the copy was put back").await;
     copy.records.take_in(order.intake()).await.unwrap();
     assert_eq!(unvouched(&copy).await, ["number-used-twice"]);
-    let site = Site { install: InstallId(9), ..copy.records.site().clone() };
-    let (store, clock) = (copy.records.store().clone(), copy.records.clock().clone());
-    let anew = Sample { records: Records::new(store, clock, site), ..copy };
+    let anew = copy.enrolled_anew(9);
     assert_eq!(anew.records.take_over().await, Ok(1));
     let (scope, changes) = order.0.iter().next().unwrap();
     let held = anew.records.hashes(vec![*scope]).await.unwrap().scopes;

@@ -63,10 +63,14 @@ impl Sample {
 
     /// Another home that holds the same resident's record.
     pub(crate) async fn of_install(install: u32) -> Self {
-        let sample = Self::new().await;
-        let site = Site { install: InstallId(install), ..site() };
-        let (store, clock) = (sample.records.store().clone(), sample.records.clock().clone());
-        Self { records: Records::new(store, clock, site), ..sample }
+        Self::new().await.enrolled_anew(install)
+    }
+
+    /// The next installation of the site, over the same disk.
+    pub(crate) fn enrolled_anew(self, install: u32) -> Self {
+        let site = Site { install: InstallId(install), ..self.records.site().clone() };
+        let (store, clock) = (self.records.store().clone(), self.records.clock().clone());
+        Self { records: Records::new(store, clock, site), ..self }
     }
 
     async fn with(directory: TempDir, time: Arc<ManualTime>, records: Records) -> Self {

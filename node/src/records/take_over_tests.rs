@@ -8,13 +8,6 @@ use super::exchange_tests::{Order, write};
 use super::sample::{NOON, Sample, dump, key, requester};
 use super::*;
 
-/// The next installation of a site, over the same disk.
-fn enrolled_anew(sample: Sample, install: u32) -> Sample {
-    let site = Site { install: InstallId(install), ..sample.records.site().clone() };
-    let (store, clock) = (sample.records.store().clone(), sample.records.clock().clone());
-    Sample { records: Records::new(store, clock, site), ..sample }
-}
-
 #[tokio::test]
 async fn an_entry_whose_number_a_copy_gave_again_elsewhere_is_shown_once_that_was_written_anew_under_another()
 {
@@ -32,7 +25,7 @@ async fn an_entry_whose_number_a_copy_gave_again_elsewhere_is_shown_once_that_wa
             copy.time.pass(std::time::Duration::from_hours(24 * 33));
             assert_eq!(copy.records.compact().await, Ok(1));
         }
-        let anew = enrolled_anew(copy, 9);
+        let anew = copy.enrolled_anew(9);
         assert_eq!(anew.records.take_over().await, Ok(1));
 
         let entries = async |section| anew.records.entries(anew.subject(), &[section], None).await.unwrap();
