@@ -32,11 +32,22 @@ fn effects(session: &mut NodeSession) -> Vec<NodeEffect> {
     std::iter::from_fn(|| session.poll_effect()).collect()
 }
 
-fn live() -> NodeSession {
+fn connected() -> NodeSession {
     let mut session = NodeSession::new(identity(), Moment(0));
     session.handle_timeout(Moment(0));
     session.handle_connected(Moment(0));
+    session
+}
+
+/// A session that has greeted and waits for the welcome.
+fn greeting() -> NodeSession {
+    let mut session = connected();
     session.handle_held(&Held::default(), Moment(0));
+    session
+}
+
+fn live() -> NodeSession {
+    let mut session = greeting();
     session.handle_message(Channel::Control, welcome()).unwrap();
     session.handle_outbox(Vec::new(), Vec::new());
     effects(&mut session);
@@ -173,18 +184,13 @@ fn an_items_number_may_not_come_twice() {
 
 #[test]
 fn a_message_before_the_welcome_is_a_violation() {
-    let mut session = NodeSession::new(identity(), Moment(0));
-    session.handle_timeout(Moment(0));
-    session.handle_connected(Moment(0));
+    let mut session = connected();
     assert!(session.handle_message(Channel::Feed, feed(1)).is_err());
 }
 
 #[test]
 fn a_greeting_without_an_answer_is_given_up() {
-    let mut session = NodeSession::new(identity(), Moment(0));
-    session.handle_timeout(Moment(0));
-    session.handle_connected(Moment(0));
-    session.handle_held(&Held::default(), Moment(0));
+    let mut session = greeting();
     effects(&mut session);
     let deadline = session.poll_timeout().unwrap();
     session.handle_timeout(deadline);
@@ -273,10 +279,7 @@ fn a_difference_that_is_noticed_within_a_comparison_is_looked_at_after_it() {
 
 #[test]
 fn a_version_that_was_not_offered_is_a_violation() {
-    let mut session = NodeSession::new(identity(), Moment(0));
-    session.handle_timeout(Moment(0));
-    session.handle_connected(Moment(0));
-    session.handle_held(&Held::default(), Moment(0));
+    let mut session = greeting();
     let Message::Welcome(of_the_hub) = welcome() else { panic!() };
     let welcome = Welcome { version: 3, ..of_the_hub };
     assert!(session.handle_message(Channel::Control, Message::Welcome(welcome)).is_err());
