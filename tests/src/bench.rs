@@ -20,6 +20,7 @@ use std::time::Duration;
 
 pub use handshakes::Handshakes;
 pub use machine::Machine;
+pub(crate) use machine::profile;
 pub use report::{Measurement, Report};
 pub use run::{Ended, Measured, Scenario, System, Terms, come_back, compare};
 pub use sample::{Figure, Sample};

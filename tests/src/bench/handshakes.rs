@@ -25,7 +25,7 @@ use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use super::machine::Machine;
+use super::machine::{Machine, profile};
 use crate::hostile;
 use crate::process;
 use crate::region::{Options, Region};
@@ -96,8 +96,7 @@ impl Handshakes {
                 }
             }
         }
-        let profile = if cfg!(debug_assertions) { "dev" } else { "release" };
-        Ok(Self { machine, profile, costs })
+        Ok(Self { machine, profile: profile(), costs })
     }
 
     /// The figures for people.

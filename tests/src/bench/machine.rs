@@ -35,6 +35,11 @@ impl Machine {
     }
 }
 
+/// The profile with which this program was built, and so the programs beside it.
+pub(crate) fn profile() -> &'static str {
+    if cfg!(debug_assertions) { "dev" } else { "release" }
+}
+
 /// The kernel's version without what a provider of machines adds to it.
 fn release(text: &str) -> String {
     text.split('-').next().unwrap_or_default().to_owned()

@@ -10,7 +10,7 @@ use anyhow::Context as _;
 use hearth_node::clock::Clock;
 use serde::{Deserialize, Serialize};
 
-use super::machine::Machine;
+use super::machine::{Machine, profile};
 use super::run::{Ended, Measured, Scenario, System};
 use super::sample::{Figure, Sample};
 use crate::setup;
@@ -152,11 +152,6 @@ impl Report {
         }
         setup::write(&folder.join("sync.md"), &markdown::whole(self, &plots))
     }
-}
-
-/// The profile with which this program was built, and so the programs beside it.
-fn profile() -> &'static str {
-    if cfg!(debug_assertions) { "dev" } else { "release" }
 }
 
 fn outcomes(measured: Vec<Measured>) -> Vec<Outcome> {

@@ -22,7 +22,7 @@ use hearth_protocol::wire::{FrameDecoder, Message, Version, frame};
 use serde::Serialize;
 
 use super::START_MS;
-use super::machine::Machine;
+use super::machine::{Machine, profile};
 use crate::generate::workload::{SEED, Workload};
 
 /// A month, as the fixed work has it.
@@ -80,8 +80,7 @@ impl Tails {
     pub fn measure(lengths: &[usize]) -> anyhow::Result<Self> {
         let documents = documents(SEED, InstallId(7))?;
         let costs = lengths.iter().map(|length| cost(&documents, *length));
-        let profile = if cfg!(debug_assertions) { "dev" } else { "release" };
-        Ok(Self { machine: Machine::this(), profile, costs: costs.collect::<Result<_, _>>()? })
+        Ok(Self { machine: Machine::this(), profile: profile(), costs: costs.collect::<Result<_, _>>()? })
     }
 
     /// The figures for people.

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::coverage::Counts;
 use super::{Outcome, goals};
-use crate::bench::Machine;
+use crate::bench::{self, Machine};
 
 /// Group of the figures about entries and replicas, which the report shows first.
 const FIGURES: &str = "entries and replicas";
@@ -57,7 +57,7 @@ impl Default for Report {
         Self {
             date: Clock::system().now().to_rfc3339(),
             hearth: env!("CARGO_PKG_VERSION").to_owned(),
-            profile: if cfg!(debug_assertions) { "dev" } else { "release" }.to_owned(),
+            profile: bench::profile().to_owned(),
             machine: Machine::this(),
             seeds: 0,
             passed: 0,
