@@ -43,6 +43,9 @@ pub struct Status {
     /// Changes that the hub sent and that nothing vouches for; kept aside, on no screen.
     #[serde(default)]
     pub unvouched: u64,
+    /// Entries on no screen, since another has their number: a copied disk gave it twice.
+    #[serde(default)]
+    pub hidden: u64,
     /// Whether everything that the hub had for the site has come at least once.
     pub caught_up: bool,
     /// Whether node and hub found that they do not hold the same.
@@ -88,6 +91,7 @@ pub async fn status(records: &Records) -> Result<Status, StoreError> {
         waiting: link.waiting,
         refused: link.refused,
         unvouched: link.unvouched,
+        hidden: link.hidden,
         caught_up: link.has_caught_up,
         diverged: link.is_diverged,
         lease: lease_name(link.lease).to_owned(),
@@ -146,6 +150,7 @@ fn describe() {
     metrics::describe_gauge!("hearth_sync_waiting", "changes that wait for the hub");
     metrics::describe_gauge!("hearth_sync_refused", "changes that the hub refused");
     metrics::describe_gauge!("hearth_sync_unvouched", "changes from the hub that no signature vouches for");
+    metrics::describe_gauge!("hearth_entries_hidden", "entries on no screen, since another has their number");
     metrics::describe_counter!("hearth_changes_held_back_total", "changes from the hub that were held back");
     metrics::describe_gauge!("hearth_sync_last_contact_seconds", "seconds since the hub last answered");
     metrics::describe_gauge!("hearth_sync_diverged", "1 when node and hub do not hold the same");
@@ -192,6 +197,7 @@ async fn scrape(State(ops): State<Arc<Ops>>) -> String {
     metrics::gauge!("hearth_sync_waiting").set(count(link.waiting));
     metrics::gauge!("hearth_sync_refused").set(count(link.refused));
     metrics::gauge!("hearth_sync_unvouched").set(count(link.unvouched));
+    metrics::gauge!("hearth_entries_hidden").set(count(link.hidden));
     metrics::gauge!("hearth_sync_diverged").set(flag(link.is_diverged));
     if let Some(contact) = link.last_contact {
         metrics::gauge!("hearth_sync_last_contact_seconds").set(seconds(now.ms_since(contact)));

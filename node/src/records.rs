@@ -144,22 +144,22 @@ impl Records {
         self.count_waiting().await;
     }
 
-    /// Counts what waits for the hub, what it refused, and what it sent that nothing vouches for.
+    /// Counts what waits for the hub, what it refused, and what is here and on no screen.
     pub(crate) async fn count_waiting(&self) {
         let counted = self.0.store.read(|connection| {
             let sql = "SELECT count(*) FILTER (WHERE refused IS NULL OR refused = ?1),
                               count(*) FILTER (WHERE refused IS NOT NULL AND refused <> ?1),
-                              (SELECT count(*) FROM unvouched) FROM outbox";
+                              (SELECT count(*) FROM unvouched), (SELECT count(*) FROM hidden) FROM outbox";
             let mut statement = connection.prepare_cached(sql)?;
-            let counts: (i64, i64, i64) =
-                statement.query_row([PENDING], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
-            Ok::<_, StoreError>(counts)
+            let counts = statement.query_row([PENDING], |row| {
+                Ok::<[i64; 4], _>([row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?])
+            })?;
+            Ok::<_, StoreError>(counts.map(row::count))
         });
         match counted.await {
-            Ok((waiting, refused, unvouched)) => self.update_link(|link| {
-                link.waiting = row::count(waiting);
-                link.refused = row::count(refused);
-                link.unvouched = row::count(unvouched);
+            Ok([waiting, refused, unvouched, hidden]) => self.update_link(|link| {
+                (link.waiting, link.refused) = (waiting, refused);
+                (link.unvouched, link.hidden) = (unvouched, hidden);
             }),
             Err(error) => tracing::warn!(%error, "what waits for the hub could not be counted"),
         }

@@ -63,6 +63,7 @@ fn told(status: &ops::Status) -> String {
         format!("last contact      {}", or(&status.last_contact)),
         format!("waiting           {} changes ({} refused by the hub)", status.waiting, status.refused),
         format!("unproven          {} changes from the hub, kept aside", status.unvouched),
+        format!("not shown         {} entries whose number a copied disk gave twice", status.hidden),
         format!("residents         {}", status.residents),
         format!(
             "disk              database {}, log {}, free {}",

@@ -8,7 +8,7 @@ use hearth_protocol::time::Timestamp;
 use hearth_protocol::wire::message::RevokeMode;
 use rusqlite::{Connection, params};
 
-use super::{Records, row, used};
+use super::{Records, model, row, used};
 use crate::store::StoreError;
 
 /// Key in `meta` of the records that were erased here and are granted again, as long as not all of them has come.
@@ -134,7 +134,7 @@ fn erase(tx: &Connection, subject: Subject) -> Result<(), StoreError> {
     }
     let sql = "DELETE FROM blob WHERE id NOT IN (SELECT blob FROM blob_use)";
     tx.prepare_cached(sql)?.execute([])?;
-    Ok(())
+    model::show_hidden(tx)
 }
 
 pub(super) fn note_receipt(

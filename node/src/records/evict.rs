@@ -231,6 +231,7 @@ fn evict(tx: &Connection, key: &[u8]) -> Result<bool, StoreError> {
         "DELETE FROM delivery WHERE entry IN (SELECT id FROM entry WHERE scope = ?1)",
         "DELETE FROM entry WHERE scope = ?1",
         "DELETE FROM unread WHERE scope = ?1",
+        "DELETE FROM hidden WHERE scope = ?1",
         "DELETE FROM change WHERE scope = ?1",
         "DELETE FROM snapshot WHERE scope = ?1",
     ];
@@ -240,6 +241,7 @@ fn evict(tx: &Connection, key: &[u8]) -> Result<bool, StoreError> {
     tx.prepare_cached("DELETE FROM blob WHERE id NOT IN (SELECT blob FROM blob_use)")?.execute([])?;
     note(tx, &row)?;
     heads::let_go(tx, row.id)?;
+    model::show_hidden(tx)?;
     Ok(true)
 }
 
@@ -413,7 +415,7 @@ pub(super) fn outline(tx: &Connection, taking: &Taking<'_>, outline: &Outline) -
     let (covered, mut rest): (Vec<_>, Vec<_>) =
         tail.into_iter().partition(|(_, checked)| is_covered(checked));
     for (tail, checked) in covered {
-        model::remove_all(tx, &checked)?;
+        model::remove_all(tx, &row, &checked)?;
         tx.prepare_cached("DELETE FROM change WHERE id = ?1")?.execute([tail.id])?;
     }
     let mut here: BTreeSet<InstallId> = rest.iter().map(|(_, checked)| checked.install).collect();

@@ -16,6 +16,8 @@ pub struct LinkState {
     pub refused: u64,
     /// Changes that the hub sent and that nothing vouches for: they are kept aside and on no screen.
     pub unvouched: u64,
+    /// Entries that are on no screen, since another has their number: a copied disk gave it twice.
+    pub hidden: u64,
     /// When the hub last answered; none before the first time.
     pub last_contact: Option<Timestamp>,
     /// How far the lease has run.

@@ -32,9 +32,21 @@ fn insert(
     ])?;
     if inserted > 0 {
         insert_links(connection, entry)?;
+    } else {
+        note_hidden(connection, scope_id, entry.id)?;
     }
     if matches!(entry.body, Body::Unknown(_)) {
         insert_unread(connection, scope_id, entry.id)?;
+    }
+    Ok(())
+}
+
+/// Notes an entry that cannot be shown, since an entry of another document has its number: a copied disk gave it twice.
+fn note_hidden(connection: &Connection, scope_id: i64, id: EntryId) -> Result<(), StoreError> {
+    let sql = "INSERT INTO hidden (entry, scope) SELECT ?1, ?2 FROM entry WHERE id = ?1 AND scope <> ?2
+               ON CONFLICT DO NOTHING";
+    if connection.prepare_cached(sql)?.execute(params![entry_key(id), scope_id])? > 0 {
+        tracing::error!(entry = %id, "an entry is not shown: another has its number");
     }
     Ok(())
 }
@@ -58,12 +70,21 @@ pub(crate) fn insert_all(
     change.unreadable.iter().try_for_each(|id| insert_unread(connection, row.id, *id))
 }
 
-/// Takes out all that a change brought, however it came in.
-pub(crate) fn remove_all(connection: &Connection, change: &CheckedChange) -> Result<(), StoreError> {
+/// Takes out all that a change of a document brought, however it came in.
+pub(crate) fn remove_all(
+    connection: &Connection,
+    row: &ScopeRow,
+    change: &CheckedChange,
+) -> Result<(), StoreError> {
     let entries = change.entries.iter().map(|entry| entry.id).chain(change.unreadable.iter().copied());
+    let of_entry = [
+        "DELETE FROM entry WHERE id = ?1 AND scope = ?2",
+        "DELETE FROM unread WHERE entry = ?1 AND scope = ?2",
+        "DELETE FROM hidden WHERE entry = ?1 AND scope = ?2",
+    ];
     for id in entries {
-        for sql in ["DELETE FROM entry WHERE id = ?1", "DELETE FROM unread WHERE entry = ?1"] {
-            connection.prepare_cached(sql)?.execute([entry_key(id)])?;
+        for sql in of_entry {
+            connection.prepare_cached(sql)?.execute(params![entry_key(id), row.id])?;
         }
     }
     Ok(())
@@ -108,6 +129,7 @@ pub(crate) fn rebuild_scope(connection: &Connection, row: &ScopeRow) -> Result<(
     let document = opened(connection, row)?;
     connection.prepare_cached("DELETE FROM entry WHERE scope = ?1")?.execute([row.id])?;
     connection.prepare_cached("DELETE FROM unread WHERE scope = ?1")?.execute([row.id])?;
+    connection.prepare_cached("DELETE FROM hidden WHERE scope = ?1")?.execute([row.id])?;
     insert_document(connection, row, document.as_ref())
 }
 
@@ -148,8 +170,9 @@ fn brought(connection: &Connection, row: &ScopeRow) -> Result<Vec<(i64, CheckedC
 
 /// Key in `meta` of the version that the read model was made with.
 const READER: &str = "reader";
-/// The keys of all documents.
-const EVERY: &str = "SELECT key FROM scope ORDER BY id";
+/// The keys of the documents of which an entry is not shown and could be: what had its number has gone.
+const SHOWABLE: &str = "SELECT key FROM scope WHERE id IN
+    (SELECT scope FROM hidden WHERE entry NOT IN (SELECT id FROM entry)) ORDER BY id";
 
 /// Reads again what older software could not, the first time that this version opens the database. Answers how many
 /// documents.
@@ -165,10 +188,10 @@ pub(crate) fn read_again(connection: &Connection, version: &str) -> Result<usize
 
 /// Makes the whole read model anew. Deliveries, which are no part of a document, stay.
 pub(crate) fn rebuild(connection: &Connection) -> Result<(), StoreError> {
-    each(connection, EVERY, rebuild_scope).map(drop)
+    each(connection, "SELECT key FROM scope ORDER BY id", rebuild_scope).map(drop)
 }
 
-/// Adds the entries whose numbers were given a second time, once what hid them has gone.
+/// Shows the entries whose numbers were given a second time, where what hid them has gone.
 pub(super) fn show_hidden(connection: &Connection) -> Result<(), StoreError> {
     let show = |connection: &Connection, row: &ScopeRow| {
         let shown =
@@ -182,7 +205,12 @@ pub(super) fn show_hidden(connection: &Connection) -> Result<(), StoreError> {
             done => done,
         }
     };
-    each(connection, EVERY, show).map(drop)
+    if each(connection, SHOWABLE, show)? > 0 {
+        let sql = "DELETE FROM hidden WHERE EXISTS
+                   (SELECT 1 FROM entry WHERE id = hidden.entry AND scope = hidden.scope)";
+        connection.execute(sql, [])?;
+    }
+    Ok(())
 }
 
 /// Does this for each of the documents whose keys a query gives. Answers how many.

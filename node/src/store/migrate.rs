@@ -15,6 +15,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("schema/0007_used.sql"),
     include_str!("schema/0008_evicted_tip.sql"),
     include_str!("schema/0009_let_go_runs.sql"),
+    include_str!("schema/0010_hidden.sql"),
 ];
 
 /// Makes sure that the database is the newest version already.

@@ -68,6 +68,11 @@ fn rows(link: &LinkState, now: Timestamp) -> Vec<(&'static str, String)> {
         let told = format!("{number}. They are kept aside and shown nowhere. Call support");
         rows.push(("Entries from the hub that cannot be proven", told));
     }
+    if link.hidden > 0 {
+        let number = link.hidden;
+        let told = format!("{number}. Records may lack a dose: ask before you give one. Call support");
+        rows.push(("Entries not shown, whose number a copy of this node gave twice", told));
+    }
     if let Some(off) = link.clock_off_ms {
         let minutes = off.abs() / 60_000;
         let way = if off > 0 { "ahead of" } else { "behind" };

@@ -27,7 +27,7 @@ impl Strip {
     pub fn of(link: &LinkState, now: Timestamp) -> Self {
         let is_up = matches!(link.line, Line::Up { .. });
         let lease = lease_words(link.lease);
-        let is_alarm = !lease.is_empty() || link.refused > 0 || link.unvouched > 0;
+        let is_alarm = !lease.is_empty() || link.refused > 0 || link.unvouched > 0 || link.hidden > 0;
         let (kind, shape, state) = match (is_alarm, is_up, link.waiting) {
             _ if link.unsaved.is_some() => ("alarm", "!", "Nothing can be saved."),
             (true, true, _) => ("alarm", "!", "Needs attention."),
@@ -60,8 +60,13 @@ impl Strip {
             "entry from the hub cannot be proven and is not shown: see Status.",
             "entries from the hub cannot be proven and are not shown: see Status.",
         );
+        let hidden = counted(
+            link.hidden,
+            "entry is not shown, for a copy of this node gave its number twice: see Status.",
+            "entries are not shown, for a copy of this node gave their numbers twice: see Status.",
+        );
         let unsaved = link.unsaved.unwrap_or_default().to_owned();
-        let parts = [unsaved, refused, unproven, lease, reached, rest, over.to_owned()];
+        let parts = [unsaved, refused, unproven, hidden, lease, reached, rest, over.to_owned()];
         let detail = parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ");
         Self { kind, shape, state: state.to_owned(), detail }
     }
@@ -141,6 +146,12 @@ mod tests {
         let soon = LinkState { lease: LeaseStage::Countdown { days_left: 5 }, ..LinkState::default() };
         assert!(words(&soon).contains("Records close in 5 days"));
         assert!(!words(&LinkState::default()).contains("close"));
+    }
+
+    #[test]
+    fn that_an_entry_is_on_no_page_is_an_alarm() {
+        let link = LinkState { hidden: 1, ..up() };
+        assert!(words(&link).starts_with("! Needs attention. 1 entry is not shown, for a copy of this node"));
     }
 
     #[test]
