@@ -71,7 +71,7 @@ pub struct Status {
 
 /// Reads the status of a running node.
 pub async fn status(records: &Records) -> Result<Status, StoreError> {
-    let residents = records.residents().await?.len();
+    let residents = records.count_residents().await?;
     let link = records.link().borrow().clone();
     let site = records.site();
     let (database_bytes, log_bytes) = records.store().disk_use();
@@ -97,7 +97,7 @@ pub async fn status(records: &Records) -> Result<Status, StoreError> {
         lease: lease_name(link.lease).to_owned(),
         certificate_until: text(link.certificate_until),
         clock_off_ms: link.clock_off_ms,
-        residents: u64::try_from(residents).unwrap_or(u64::MAX),
+        residents,
         database_bytes,
         log_bytes,
         disk_free_bytes: disk_free(records.store().path()),

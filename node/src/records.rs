@@ -23,7 +23,6 @@ mod requester;
 mod rights;
 pub(crate) mod row;
 mod ship;
-mod summed;
 mod take_over;
 pub(crate) mod trail;
 mod used;

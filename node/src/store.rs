@@ -6,8 +6,8 @@
 mod error;
 mod kept;
 mod migrate;
-mod moved;
 mod open;
+pub(crate) mod summed;
 mod work;
 mod writer;
 
@@ -76,7 +76,7 @@ impl Store {
     pub fn open_on(work: &Work, path: &Path, key: &DataKey, clock: &Clock) -> Result<Self, StoreError> {
         let mut connection = open::writer(work, path, key)?;
         migrate::migrate(&mut connection)?;
-        moved::prepare(&connection)?;
+        summed::prepare(&connection)?;
         let writing = Kept::new(connection, writing_again(work.clone(), path, key));
         match work {
             Work::Threads => {
@@ -102,7 +102,7 @@ impl Store {
         let mut connection = Connection::open(path)?;
         open::make_durable(&connection)?;
         migrate::migrate(&mut connection)?;
-        moved::prepare(&connection)?;
+        summed::prepare(&connection)?;
         let keep = |connection| Kept::new(connection, Box::new(|| Err(StoreError::Closed)));
         let readers: Result<Vec<Kept>, rusqlite::Error> =
             (0..READERS).map(|_| Connection::open(path).map(keep)).collect();
@@ -269,7 +269,7 @@ fn writing_again(work: Work, path: &Path, key: &DataKey) -> Open {
     Box::new(move || {
         let connection = open::writer_again(&work, &path, &key)?;
         migrate::expect_newest(&connection)?;
-        moved::prepare(&connection)?;
+        summed::prepare(&connection)?;
         Ok(connection)
     })
 }

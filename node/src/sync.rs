@@ -44,6 +44,9 @@ pub const SOFTWARE: &str = concat!("hearth-node ", env!("CARGO_PKG_VERSION"));
 
 /// Between two looks at what is due: audit, health, files, certificate, compaction.
 const ERRANDS: Duration = Duration::from_mins(1);
+/// Between two sums over all documents, to prove the one that is kept: milliseconds' work, and what is wrong with it is
+/// found within the hour. Not at the start, which a person may be waiting for.
+const RECOUNT: Duration = Duration::from_hours(1);
 /// Close code of a link that the node ends by itself.
 const CLOSE_DONE: u32 = 0;
 
@@ -68,6 +71,8 @@ pub struct Sync {
     /// In which order what waited goes, since the outbox was last begun.
     order: OutboxOrder,
     errands: Errands,
+    /// When all documents were last summed, on the time since boot.
+    recounted: Duration,
 }
 
 /// Where and how renewed certificates are kept.
@@ -116,6 +121,7 @@ impl Sync {
         let session = NodeSession::new(identity, moment(&clock));
         let (tasks, errands) = (TaskTracker::new(), Errands::default());
         let (dialing, link, probe) = (None, None, None);
+        let recounted = clock.boot();
         Self {
             records,
             install,
@@ -132,6 +138,7 @@ impl Sync {
             is_quic_doubted: false,
             order: OutboxOrder::default(),
             errands,
+            recounted,
         }
     }
 

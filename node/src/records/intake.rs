@@ -18,7 +18,8 @@ use rusqlite::{Connection, params};
 use super::documents::{self, ScopeRow};
 use super::grounds::{self, Judged};
 use super::heads::{self, Arrived, Reached};
-use super::{Records, Site, erase, evict, model, outbox, read, repair, row, summed};
+use super::{Records, Site, erase, evict, model, outbox, read, repair, row};
+use crate::store::summed::{self, Sum};
 use crate::store::{ActionError, Changed, StoreError, Tx};
 
 /// Key of the cursor in `meta`.
@@ -90,7 +91,7 @@ impl Records {
 }
 
 fn held(connection: &Connection) -> Result<Held, StoreError> {
-    let (scopes, digest) = repair::sum(connection)?;
+    let Sum { scopes, digest } = summed::kept(connection)?;
     let epoch = row::meta(connection, EPOCH)?;
     let cursor = FeedNumber(row::meta(connection, CURSOR)?.unwrap_or(0));
     Ok(Held { epoch, cursor, scopes, digest, signers: heads::signers(connection)? })
@@ -120,9 +121,8 @@ fn take_in(
         }
     }
     let Some(cursor) = intake.cursor else { return Ok(None) };
-    // What came for a record that is not granted, behind an order to forget it, does not stay. No document has come since
-    // the last look where the last sum still holds.
-    if !summed::is_known(tx)? {
+    // What came for a record that is not granted, behind an order to forget it, does not stay.
+    if summed::is_first_look(tx)? {
         erase::strays(tx)?;
     }
     row::set_meta(tx, CURSOR, cursor.0)?;

@@ -52,6 +52,15 @@ impl Records {
         self.0.store.read(residents).await
     }
 
+    /// How many residents' records the site holds.
+    pub async fn count_residents(&self) -> Result<u64, StoreError> {
+        let counted = self.0.store.read(|connection| {
+            let sql = "SELECT count(*) FROM resident WHERE state = 'granted'";
+            Ok::<_, StoreError>(connection.prepare_cached(sql)?.query_row([], |row| row.get(0))?)
+        });
+        counted.await
+    }
+
     /// One resident; none when the site does not hold the record or may no longer show it.
     pub async fn resident(&self, id: ResidentId) -> Result<Option<ResidentSummary>, StoreError> {
         self.0

@@ -9,12 +9,27 @@ use rusqlite::{Connection, params};
 
 use super::documents::{self, ScopeRow};
 use super::{Records, evict, heads, outbox, row};
-use crate::store::{Changed, StoreError, Tx};
+use crate::store::{Changed, StoreError, Tx, summed};
 
 impl Records {
-    /// Every scope that is held, with the digest of what is known to be at the hub.
+    /// Every scope that is held, with the digest of what is known to be at the hub. The sum that is kept over them is
+    /// counted again: it may be what differs.
     pub async fn digests(&self) -> Result<Vec<(Scope, Digest)>, StoreError> {
+        self.recount().await?;
         self.0.store.read(digests).await
+    }
+
+    /// Whether the sum that greetings tell is that over all documents.
+    pub async fn is_summed(&self) -> Result<bool, StoreError> {
+        self.0.store.read(summed::is_right).await
+    }
+
+    /// Puts the sum that greetings tell right where it is not that over all documents. Answers whether it was another.
+    pub async fn recount(&self) -> Result<bool, StoreError> {
+        if self.is_summed().await? {
+            return Ok(false);
+        }
+        self.0.store.write(|tx| summed::recount(tx)).await
     }
 
     /// Every scope of a frozen record, with the digest of what is known to be at the hub.
@@ -77,16 +92,10 @@ impl Records {
 }
 
 /// What the node holds of records that it may show, by scope.
-pub(super) fn digests(connection: &Connection) -> Result<Vec<(Scope, Digest)>, StoreError> {
+fn digests(connection: &Connection) -> Result<Vec<(Scope, Digest)>, StoreError> {
     let sql = "SELECT key, digest FROM scope WHERE NOT EXISTS (
                  SELECT 1 FROM resident WHERE resident.id = substr(scope.subject, 2) AND state <> 'granted')";
     by_scope(connection, sql)
-}
-
-/// The number and the digest of the documents that are held; one that the hub has nothing of is not in its sum.
-pub(super) fn sum(connection: &Connection) -> Result<(u64, Digest), StoreError> {
-    let known = digests(connection)?.into_iter().filter(|(_, digest)| digest.count() > 0);
-    Ok(known.fold((0, Digest::default()), |(scopes, sum), (_, digest)| (scopes + 1, sum.plus(digest))))
 }
 
 /// What it keeps of records that it shows to nobody.

@@ -88,7 +88,8 @@ impl Sample {
     /// Lets the site hold a resident's record.
     pub(crate) async fn grant(&self, resident: ResidentId) {
         let granted = self.records.store().write(move |tx| {
-            let sql = "INSERT OR REPLACE INTO resident (id, state, since) VALUES (?1, 'granted', ?2)";
+            let sql = "INSERT INTO resident (id, state, since) VALUES (?1, 'granted', ?2)
+                       ON CONFLICT (id) DO UPDATE SET state = excluded.state, since = excluded.since";
             tx.execute(sql, rusqlite::params![resident.0.as_bytes(), NOON.0])?;
             Ok::<_, StoreError>(())
         });

@@ -6,7 +6,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 use tokio::sync::{broadcast, mpsc, oneshot};
 
-use super::{Changed, Kept, StoreError};
+use super::{Changed, Kept, StoreError, summed};
 use crate::clock::Clock;
 
 /// Most actions in one transaction: what a busy minute brings, and short enough that a reader's snapshot stays near.
@@ -193,7 +193,8 @@ impl Batch {
 
     fn finish(mut self, connection: &Connection, changed: &broadcast::Sender<Changed>) -> Outcome {
         if self.outcome.is_ok() {
-            self.outcome = connection.execute_batch("COMMIT").map_err(StoreError::from);
+            let commit = || Ok(connection.execute_batch("COMMIT")?);
+            self.outcome = summed::fold(connection).and_then(|()| commit());
         }
         let mut is_over = true;
         if let Err(error) = &self.outcome {

@@ -111,7 +111,7 @@ impl Sync {
     }
 
     /// Node and hub do not hold the same: they are compared, and each gets what it lacks.
-    fn diverged(&mut self) {
+    pub(super) fn diverged(&mut self) {
         tracing::info!("node and hub do not hold the same: they are compared");
         self.records.update_link(|link| link.is_diverged = true);
         self.session.handle_mismatch(moment(&self.clock));

@@ -7,7 +7,7 @@ use hearth_protocol::wire::message::{
     AuditAck, AuditBatch, BlobPart, BlobWant, Health, Message, MonthWant, Receipt, Renew, Renewed,
 };
 
-use super::{SOFTWARE, Sync};
+use super::{RECOUNT, SOFTWARE, Sync};
 use crate::records::AuditShipment;
 use crate::store::StoreError;
 
@@ -22,6 +22,7 @@ impl Sync {
     pub(super) async fn run_errands(&mut self) {
         tell(self.records.refresh_lease().await);
         tell(self.records.compact().await.map(drop));
+        tell(self.recount().await);
         if self.session.is_live() {
             tell(self.note_alive().await);
             tell(self.ship_audit().await);
@@ -32,6 +33,20 @@ impl Sync {
             self.send_health();
             self.ask_renewal();
         }
+    }
+
+    /// Proves from time to time the sum over all documents that greetings tell. Where it was wrong, node and hub may have
+    /// agreed on what neither holds.
+    async fn recount(&mut self) -> Result<(), StoreError> {
+        let now = self.clock.boot();
+        if now.saturating_sub(self.recounted) < RECOUNT {
+            return Ok(());
+        }
+        self.recounted = now;
+        if self.records.recount().await? {
+            self.diverged();
+        }
+        Ok(())
     }
 
     /// Deals with a message that is the shell's.

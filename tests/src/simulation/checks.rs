@@ -15,6 +15,9 @@ pub(super) fn node(model: &Model, site: SiteId, view: &NodeView) -> Result<(), S
     if view.unvouched > 0 && !model.doubtful.contains(&site) {
         return Err(format!("{site} keeps {} changes aside that nothing vouches for", view.unvouched));
     }
+    if !view.is_summed {
+        return Err(format!("the sum that {site} keeps over all documents is not theirs"));
+    }
     for (scope, document) in &view.documents {
         let Subject::Resident(resident) = scope.subject() else { continue };
         if !model.ever_granted.contains(&(site, resident)) {

@@ -37,6 +37,8 @@ pub(super) struct NodeView {
     pub(super) cursor: u64,
     pub(super) epoch: Option<u64>,
     pub(super) digest: Digest,
+    /// Whether that digest, which it keeps, is the one of all its documents.
+    pub(super) is_summed: bool,
     /// Changes that wait for the hub, those that wait there for others, and those that it refused.
     pub(super) waiting: u64,
     pub(super) pending: u64,
@@ -68,6 +70,7 @@ pub(super) fn of_node(records: &Records) -> anyhow::Result<NodeView> {
     let read = records.store().read(|c| Ok::<_, hearth_node::store::StoreError>(node(c)));
     let mut view = read.now_or_never().context("a read waited")???;
     (view.cursor, view.epoch, view.digest) = (held.cursor.0, held.epoch, held.digest);
+    view.is_summed = records.is_summed().now_or_never().context("a read waited")??;
     for scope in view.documents.keys() {
         let (Some(resident), Some(month)) = (scope.resident(), scope.month()) else { continue };
         let months = records.months(resident, scope.section()).now_or_never().context("a read waited")??;
