@@ -26,7 +26,7 @@ use crate::gateway::{self, ClientOptions, Gateway};
 use crate::heads::HeadKeys;
 use crate::import::Importer;
 use crate::ingest::dates;
-use crate::listen::{self, Datagrams, Doors, Hub, Links, Streams};
+use crate::listen::{self, Confirmed, Datagrams, Doors, Hub, Links, Streams};
 use crate::random::Random;
 use crate::store::{Store, StoreOptions};
 use crate::{compact, heads, region};
@@ -70,6 +70,7 @@ pub async fn run(folder: &RegionFolder, seams: Seams, stop: CancellationToken) -
         region: RegionId(config.region.id),
         certifier,
         links: Links::default(),
+        confirmed: Confirmed::default(),
         speaks: Spoken::default(),
     };
     let outcome = serve(&hub, &config, (seams.datagrams, seams.streams), stop).await;

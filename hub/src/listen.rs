@@ -7,6 +7,7 @@
 mod accept;
 mod carrier;
 mod channels;
+mod confirmed;
 mod deliver;
 mod doors;
 mod endpoint;
@@ -24,6 +25,7 @@ use hearth_protocol::wire::message::{RefusalCode, RegionId};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+pub use confirmed::Confirmed;
 pub use doors::{Accept, DoorError, Doors, Streams};
 pub use endpoint::Datagrams;
 pub use links::Links;
@@ -51,6 +53,8 @@ pub struct Hub {
     pub certifier: Arc<Certifier>,
     /// The live links.
     pub links: Links,
+    /// What nodes have confirmed and the database has not got yet.
+    pub confirmed: Confirmed,
     /// Versions of the protocol that it speaks.
     pub speaks: Spoken,
 }
@@ -59,6 +63,7 @@ pub struct Hub {
 pub async fn run(hub: Hub, doors: Doors, enrolment: Enrolment, stop: CancellationToken) {
     let (tracker, keys) = (TaskTracker::new(), doors.keys());
     tracker.spawn(guard::run(hub.clone(), stop.clone()));
+    tracker.spawn(hub.confirmed.clone().run(hub.store.clone(), stop.clone()));
     tracker.spawn(tls::renew_daily(hub.clone(), keys.clone(), stop.clone()));
     let Doors { endpoint, listener, .. } = doors;
     let accept = accept::Acceptor { hub: hub.clone(), enrolment, tracker: tracker.clone(), stop };
@@ -66,6 +71,7 @@ pub async fn run(hub: Hub, doors: Doors, enrolment: Enrolment, stop: Cancellatio
     hub.links.cut_all(RefusalCode::Stopping);
     tracker.close();
     tracker.wait().await;
+    hub.confirmed.write(&hub.store).await;
     endpoint.close(RefusalCode::Stopping.close_code().into(), b"stopping");
     endpoint.wait_idle().await;
 }

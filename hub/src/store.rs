@@ -16,6 +16,7 @@ mod writer;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use hearth_protocol::id::SiteId;
 use rusqlite::{Connection, Transaction};
@@ -105,6 +106,7 @@ impl Store {
             dirtied: dirtied.clone(),
             clock: options.clock.clone(),
             head_keys: options.head_keys.clone(),
+            commit_took: Duration::ZERO,
         };
         writer.start(&options.work)?;
         Ok(Self { inner: Arc::new(Inner { path, writer: sender, readers, dirtied }) })

@@ -11,9 +11,7 @@ use hearth_protocol::scope::{Month, Scope};
 use hearth_protocol::sync::digest::Digest;
 use hearth_protocol::sync::hub::{Admission, FeedRead, HubEffect, HubSession, Peer};
 use hearth_protocol::time::Moment;
-use hearth_protocol::wire::message::{
-    ChangeGroup, ChangeResult, FeedNumber, HeldScopes, Hello, Lacks, RefusalCode, Sequence,
-};
+use hearth_protocol::wire::message::{ChangeGroup, ChangeResult, HeldScopes, Hello, Lacks, RefusalCode};
 use hearth_protocol::wire::{Channel, Message};
 use rusqlite::{Connection, Transaction};
 use tokio::sync::{mpsc, watch};
@@ -209,7 +207,9 @@ impl Link {
                         self.months_kept.map(|months| Month::of(self.hub.clock.now()).before(months));
                     self.read_feed(FeedQuery { site, install, after, bytes_max, sent, oldest, knows });
                 }
-                HubEffect::Confirm { scopes, cursor } => self.confirm(scopes, cursor).await,
+                HubEffect::Confirm { scopes, cursor } => {
+                    self.hub.confirmed.add(self.identified.install, scopes, cursor);
+                }
                 HubEffect::ReadDigests => self.read_digests(),
                 HubEffect::Reconcile { held, written } => self.reconcile(held, written).await,
                 HubEffect::Deliver(message) => deliver::deliver(self, message).await,
@@ -223,6 +223,7 @@ impl Link {
         self.months_kept = hello.months_kept;
         let (install, not_after) = (self.identified.install, self.identified.not_after);
         let now = self.hub.clock.now();
+        self.hub.confirmed.settle(install.id).await;
         let read = self.hub.store.write(move |transaction| {
             sites::seen(transaction, install.id, &hello.software, now)?;
             let region = region::require(transaction)?;
@@ -278,7 +279,8 @@ impl Link {
         Ok(keys)
     }
 
-    fn read_feed(&mut self, query: FeedQuery) {
+    fn read_feed(&mut self, mut query: FeedQuery) {
+        self.hub.confirmed.add_to(&mut query.sent, query.install);
         let (store, states) = (self.hub.store.clone(), self.take_due_states());
         let _ = self.background.spawn(async move {
             let read = move |connection: &Connection| {
@@ -299,6 +301,7 @@ impl Link {
     /// Hands the list to the writer behind the pushes that came before it, and waits for its commit in the background.
     async fn reconcile(&mut self, held: HeldScopes, written: BTreeSet<Scope>) {
         let install = self.identified.install;
+        self.hub.confirmed.settle(install.id).await;
         let reconcile =
             move |transaction: &Transaction<'_>| repair::reconcile(transaction, install, &held, &written);
         match self.hub.store.submit(reconcile).await {
@@ -306,16 +309,6 @@ impl Link {
                 let _ = self.background.spawn(async move { Some(Answer::Reconciled(committed.await)) });
             }
             Err(error) => self.unavailable(&error),
-        }
-    }
-
-    /// Waits for the commit, so that what is read next knows of it.
-    async fn confirm(&mut self, scopes: Vec<(Scope, Sequence)>, cursor: Option<FeedNumber>) {
-        let install = self.identified.install;
-        let noted =
-            self.hub.store.write(move |transaction| feed::confirm(transaction, install, &scopes, cursor));
-        if let Err(error) = noted.await {
-            self.unavailable(&error);
         }
     }
 }

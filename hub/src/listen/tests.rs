@@ -76,7 +76,8 @@ impl Running {
         let certifier = Arc::new(certifier(&mut StdRng::seed_from_u64(1)));
         let (store, links) = (test.store.clone(), Links::default());
         let region = RegionId(REGION);
-        let hub = Hub { store, clock, random, region, certifier, links, speaks: Spoken::default() };
+        let (confirmed, speaks) = (Confirmed::default(), Spoken::default());
+        let hub = Hub { store, clock, random, region, certifier, links, confirmed, speaks };
         let tls = tls_config(&hub.certifier, &hub.clock, &hub.random).unwrap();
         let doors = doors(&hub, &tls);
         let address = doors.address().unwrap();

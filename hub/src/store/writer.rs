@@ -1,6 +1,7 @@
 //! What owns the write connection: it groups what waits into one transaction and answers after the commit.
 
 use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -13,11 +14,11 @@ use super::{StoreError, Work, dirty};
 use crate::clock::Clock;
 use crate::heads::{self, HeadKeys};
 
-/// Most jobs in one transaction: more would let the first wait too long for its commit.
-const JOBS_PER_BATCH: usize = 256;
-/// Time after which a transaction takes no further jobs of those that wait. About as long as its commit takes on an
-/// ordinary disk: less, and a busy writer would spend its time waiting for the disk.
-const BATCH_TIME: Duration = Duration::from_millis(8);
+/// Most jobs in one transaction.
+const JOBS_PER_BATCH: usize = 1024;
+/// Time after which a transaction takes no further jobs of those that wait: as long as the last commit took, since in
+/// less a busy writer would spend its time waiting for the disk, and write the same pages again and again.
+const BATCH_TIME: RangeInclusive<Duration> = Duration::from_millis(8)..=Duration::from_millis(50);
 
 /// What the writer is asked to do.
 pub(super) enum Request {
@@ -71,6 +72,8 @@ pub(super) struct Writer {
     pub(super) dirtied: broadcast::Sender<Arc<BTreeSet<SiteId>>>,
     pub(super) clock: Clock,
     pub(super) head_keys: Option<HeadKeys>,
+    /// How long the last commit took.
+    pub(super) commit_took: Duration,
 }
 
 impl Writer {
@@ -149,6 +152,7 @@ impl Writer {
         stop: &mut Option<oneshot::Sender<()>>,
     ) -> Result<BTreeSet<SiteId>, StoreError> {
         let start = self.clock.monotonic();
+        let time_max = self.commit_took.clamp(*BATCH_TIME.start(), *BATCH_TIME.end());
         let mut next = Some(first);
         let mut connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
         let begun = connection.transaction_with_behavior(TransactionBehavior::Immediate);
@@ -172,14 +176,16 @@ impl Writer {
                 transaction = Err(error);
                 break;
             }
-            if done.len() < JOBS_PER_BATCH && self.clock.monotonic().saturating_sub(start) < BATCH_TIME {
+            if done.len() < JOBS_PER_BATCH && self.clock.monotonic().saturating_sub(start) < time_max {
                 next = self.queue.try_recv().ok();
             }
         }
         let open = transaction?;
         heads::sign_own(&open, self.head_keys.as_ref())?;
         let dirtied = dirty::take(&open)?;
+        let committing = self.clock.monotonic();
         open.commit()?;
+        self.commit_took = self.clock.monotonic().saturating_sub(committing);
         Ok(dirtied)
     }
 }
