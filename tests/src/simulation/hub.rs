@@ -8,7 +8,7 @@ use hearth_hub::clock::Clock;
 use hearth_hub::enrol::{Certifier, Enrolment};
 use hearth_hub::heads::{self, HeadKeys};
 use hearth_hub::ingest::dates;
-use hearth_hub::listen::{self, Datagrams, Doors, Hub, Links, Streams};
+use hearth_hub::listen::{self, Confirmed, Datagrams, Doors, Hub, Links, Streams};
 use hearth_hub::random::Random;
 use hearth_hub::store::{Store, StoreOptions, Tasks, Work};
 use hearth_hub::{compact, region};
@@ -74,6 +74,7 @@ async fn once(shared: &Shared, host: &Arc<HubHost>, certifier: &Arc<Certifier>) 
         region: RegionId(REGION),
         certifier: Arc::clone(certifier),
         links: Links::default(),
+        confirmed: Confirmed::default(),
         speaks: host.speaks(shared.seed, start),
     };
     let tls = listen::tls_config(&hub.certifier, &hub.clock, &hub.random)?;
