@@ -189,6 +189,14 @@ pub(crate) fn evicted(connection: &Connection, scope_id: i64) -> Result<Option<u
     Ok(found.map(count))
 }
 
+/// The newest changes in a document's snapshot; none without one. Opens nothing.
+pub(crate) fn snapshot_heads(connection: &Connection, scope_id: i64) -> Result<Vec<ChangeHash>, StoreError> {
+    let sql = "SELECT heads FROM snapshot WHERE scope = ?1";
+    let found: Option<Vec<u8>> =
+        connection.prepare_cached(sql)?.query_row([scope_id], |row| row.get(0)).optional()?;
+    row::heads(&found.unwrap_or_default())
+}
+
 /// The last place in the hub's order that a document's snapshot reaches; none without one. Opens nothing.
 pub(crate) fn snapshot_sequence(connection: &Connection, scope_id: i64) -> Result<Option<u64>, StoreError> {
     let sql = "SELECT sequence FROM snapshot WHERE scope = ?1";

@@ -66,7 +66,11 @@ impl Ground<'_> {
     }
 
     fn holds(&mut self, dep: &ChangeHash) -> Result<bool, StoreError> {
-        if self.known.contains(dep) || documents::change_id(self.connection, self.row.id, *dep)?.is_some() {
+        if self.known.contains(dep)
+            || documents::change_id(self.connection, self.row.id, *dep)?.is_some()
+            // What is written elsewhere while something was written here is mostly made upon where both began.
+            || documents::snapshot_heads(self.connection, self.row.id)?.contains(dep)
+        {
             return Ok(true);
         }
         let saved = match self.saved.take() {
@@ -101,6 +105,8 @@ fn behind(connection: &Connection) -> Result<Behind, StoreError> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use hearth_protocol::id::InstallId;
     use hearth_protocol::sync::node::{Intake, IntakeItem};
 
@@ -152,6 +158,26 @@ mod tests {
             write(&copy, 1, 9, "and it goes on").await;
             copy.records.rebuild_read_model().await.unwrap();
         }
+    }
+
+    #[tokio::test]
+    async fn what_is_made_upon_where_the_snapshot_ends_is_taken_in_without_opening_it() {
+        let (a, b) = (Sample::of_install(7).await, Sample::of_install(8).await);
+        let mut order = Order::default();
+        write(&a, 1, 1, "before").await;
+        order.pull(&a.records).await;
+        b.records.take_in(order.intake()).await.unwrap();
+        b.time.pass(Duration::from_hours(24 * 70));
+        assert_eq!(b.records.compact().await, Ok(1));
+        let damaged = b.records.store().write(|tx| {
+            Ok::<_, StoreError>(tx.execute("UPDATE snapshot SET bytes = zeroblob(length(bytes))", [])?)
+        });
+        assert_eq!(damaged.await, Ok(1));
+        write(&b, 1, 2, "written here meanwhile").await;
+        write(&a, 1, 3, "written elsewhere meanwhile").await;
+        order.pull(&a.records).await;
+        assert_eq!(b.records.take_in(after(&order, 2)).await, Ok(Some(true)));
+        assert_eq!((unvouched(&b).await, dump(&b.records, "entry").await.len()), (0, 3));
     }
 
     #[tokio::test]
