@@ -1,95 +1,181 @@
-//! A few read-only connections, lent one at a time to the threads that may block.
+//! A few threads that read, each with a connection of its own.
+//!
+//! After a commit hundreds of links ask at once. What was asked for before a transaction began may be read in it, so that one
+//! that begins while others wait serves those too.
 
+use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use rusqlite::{Connection, TransactionBehavior};
-use tokio::sync::Semaphore;
+use rusqlite::Connection;
+use tokio::sync::oneshot;
 
 use super::{StoreError, connection};
 
 pub(super) enum Readers {
-    /// Connections of their own, lent to the runtime's threads.
-    Lent(Arc<Lent>),
+    /// Threads of their own.
+    Threads(Arc<Shared>),
     /// The writer's connection, between its transactions.
     Beside(Arc<Mutex<Connection>>),
 }
 
-pub(super) struct Lent {
-    free: Mutex<Vec<Connection>>,
-    permits: Arc<Semaphore>,
+/// What is read, or the reason why nothing can be.
+type Job = Box<dyn FnOnce(Result<&Connection, StoreError>) + Send>;
+
+#[derive(Default)]
+pub(super) struct Shared {
+    queue: Mutex<Queue>,
+    asked: Condvar,
+    left: Condvar,
+}
+
+#[derive(Default)]
+struct Queue {
+    /// What waits, numbered in the order in which it was asked for.
+    jobs: VecDeque<(u64, Job)>,
+    next: u64,
+    /// Threads that have nothing to do.
+    idle: usize,
+    is_closed: bool,
 }
 
 impl Readers {
     pub(super) fn open(path: &Path, count: usize) -> Result<Self, StoreError> {
-        let open = (0..count.max(1)).map(|_| connection::open_reader(path));
-        let free: Vec<Connection> = open.collect::<Result<_, _>>()?;
-        let permits = Arc::new(Semaphore::new(free.len()));
-        Ok(Self::Lent(Arc::new(Lent { free: Mutex::new(free), permits })))
+        let shared = Arc::new(Shared::default());
+        for _ in 0..count.max(1) {
+            let (connection, shared) = (connection::open_reader(path)?, Arc::clone(&shared));
+            let thread = std::thread::Builder::new().name("hub-reader".into());
+            let spawned = thread.spawn(move || shared.serve(connection));
+            spawned.map_err(|_| StoreError::logic("a reader's thread did not start"))?;
+        }
+        Ok(Self::Threads(shared))
     }
 
     pub(super) fn beside_writer(connection: Arc<Mutex<Connection>>) -> Self {
         Self::Beside(connection)
     }
 
-    /// Runs the work in one read transaction: everything it sees is of one moment.
+    /// Runs the work in a read transaction that begins after the call: everything it sees is of one moment.
     pub(super) async fn read<T, F>(&self, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     {
         match self {
-            Self::Lent(lent) => Arc::clone(lent).read(work).await,
+            Self::Threads(shared) => {
+                let (reply, answer) = oneshot::channel();
+                shared.put(Box::new(move |connection| {
+                    // Whoever asked may have gone.
+                    drop(reply.send(connection.and_then(|connection| run(connection, work))));
+                }));
+                answer.await.map_err(|_| StoreError::Closed)?
+            }
             Self::Beside(connection) => {
-                run(&mut connection.lock().unwrap_or_else(PoisonError::into_inner), work)
+                let connection = connection.lock().unwrap_or_else(PoisonError::into_inner);
+                begin(&connection)?;
+                let outcome = run(&connection, work);
+                end(&connection)?;
+                outcome
             }
         }
     }
 
-    /// Closes the connections that are not lent; no further read begins.
+    /// Ends the threads that have nothing to do, and the others after what they read now; no further read begins.
     pub(super) fn close(&self) {
-        if let Self::Lent(readers) = self {
-            readers.permits.close();
-            readers.lock().clear();
+        if let Self::Threads(shared) = self {
+            shared.close();
         }
     }
 }
 
-impl Lent {
-    async fn read<T, F>(self: Arc<Self>, work: F) -> Result<T, StoreError>
-    where
-        T: Send + 'static,
-        F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
-    {
-        let permit = Arc::clone(&self.permits).acquire_owned().await.map_err(|_| StoreError::Closed)?;
-        let running = tokio::task::spawn_blocking(move || {
-            let mut connection = self.lock().pop().ok_or(StoreError::Closed)?;
-            let outcome = run(&mut connection, work);
-            self.lock().push(connection);
-            drop(permit);
-            outcome
-        });
-        running.await.map_err(|_| StoreError::Closed)?
+impl Drop for Readers {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+impl Shared {
+    fn put(&self, job: Job) {
+        let mut queue = self.lock();
+        if queue.is_closed {
+            return;
+        }
+        let number = queue.next;
+        queue.next += 1;
+        queue.jobs.push_back((number, job));
+        if queue.idle > 0 {
+            self.asked.notify_one();
+        }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Connection>> {
-        self.free.lock().unwrap_or_else(PoisonError::into_inner)
+    fn serve(&self, connection: Connection) {
+        while let Some((mut job, upto)) = self.wait() {
+            let begun = begin(&connection);
+            loop {
+                job(begun.clone().map(|()| &connection));
+                match self.also_before(upto) {
+                    Some(another) => job = another,
+                    None => break,
+                }
+            }
+            if begun.and_then(|()| end(&connection)).is_err() {
+                tracing::error!("a read transaction could not be begun or ended");
+            }
+        }
+        drop(connection);
+        self.lock().idle -= 1;
+        self.left.notify_all();
     }
+
+    /// What waits longest, and the number before which all was asked for by now; none once it is closed.
+    fn wait(&self) -> Option<(Job, u64)> {
+        let mut queue = self.lock();
+        queue.idle += 1;
+        while queue.jobs.is_empty() && !queue.is_closed {
+            queue = self.asked.wait(queue).unwrap_or_else(PoisonError::into_inner);
+        }
+        let (_, job) = queue.jobs.pop_front()?;
+        queue.idle -= 1;
+        Some((job, queue.next))
+    }
+
+    fn also_before(&self, upto: u64) -> Option<Job> {
+        let mut queue = self.lock();
+        let is_before = queue.jobs.front().is_some_and(|(number, _)| *number < upto);
+        if is_before { queue.jobs.pop_front().map(|(_, job)| job) } else { None }
+    }
+
+    fn close(&self) {
+        let mut queue = self.lock();
+        queue.is_closed = true;
+        let unread = std::mem::take(&mut queue.jobs);
+        self.asked.notify_all();
+        while queue.idle > 0 {
+            queue = self.left.wait(queue).unwrap_or_else(PoisonError::into_inner);
+        }
+        drop((queue, unread));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn begin(connection: &Connection) -> Result<(), StoreError> {
+    connection.prepare_cached("BEGIN DEFERRED")?.execute([])?;
+    Ok(())
+}
+
+fn end(connection: &Connection) -> Result<(), StoreError> {
+    connection.prepare_cached("ROLLBACK")?.execute([])?;
+    Ok(())
 }
 
 fn run<T>(
-    connection: &mut Connection,
+    connection: &Connection,
     work: impl FnOnce(&Connection) -> Result<T, StoreError>,
 ) -> Result<T, StoreError> {
-    let outcome = catch_unwind(AssertUnwindSafe(|| in_transaction(connection, work)));
+    let outcome = catch_unwind(AssertUnwindSafe(|| work(connection)));
     outcome.unwrap_or_else(|_| Err(StoreError::logic("a read of the store panicked")))
-}
-
-fn in_transaction<T>(
-    connection: &mut Connection,
-    work: impl FnOnce(&Connection) -> Result<T, StoreError>,
-) -> Result<T, StoreError> {
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Deferred)?;
-    work(&transaction)
 }

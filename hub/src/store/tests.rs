@@ -1,3 +1,5 @@
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use super::*;
 use crate::testing::{Pen, TestHub, scope};
 use hearth_protocol::document::{self, Tip};
@@ -32,6 +34,34 @@ async fn what_was_written_is_read_after_reopening() {
     assert_eq!(store.read(count_sites).await, Err(StoreError::Closed));
     let store = Store::open(folder.path().join("hub.db"), &StoreOptions::default()).unwrap();
     assert_eq!(store.read(count_sites).await, Ok(1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_read_sees_every_commit_from_before_it_was_asked_for_however_many_share_its_transaction() {
+    let (_folder, store) = open(&StoreOptions { readers: 2, ..StoreOptions::default() });
+    let committed = Arc::new(AtomicU64::new(0));
+    let writing = tokio::spawn({
+        let (store, committed) = (store.clone(), Arc::clone(&committed));
+        async move {
+            for n in 0..100 {
+                store.write(move |t| add_site(t, &format!("VL{n:03}"))).await.unwrap();
+                committed.fetch_add(1, Ordering::SeqCst);
+            }
+        }
+    });
+    let reading = (0..32).map(|_| {
+        let (store, committed) = (store.clone(), Arc::clone(&committed));
+        tokio::spawn(async move {
+            while committed.load(Ordering::SeqCst) < 100 {
+                let before = committed.load(Ordering::SeqCst);
+                assert!(store.read(count_sites).await.unwrap() >= before);
+            }
+        })
+    });
+    for task in reading.collect::<Vec<_>>() {
+        task.await.unwrap();
+    }
+    writing.await.unwrap();
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use std::time::Duration;
 /// On what the store's work is done.
 #[derive(Clone, Debug, Default)]
 pub enum Work {
-    /// Threads: one that writes, and the runtime's own for what reads.
+    /// Threads: one that writes, and a few that read.
     #[default]
     Threads,
     /// Tasks of the runtime that opens the store, on one connection: what happens does not depend on the scheduler of
