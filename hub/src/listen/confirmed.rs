@@ -11,7 +11,7 @@ use hearth_protocol::id::InstallId;
 use hearth_protocol::scope::Scope;
 use hearth_protocol::wire::message::{FeedNumber, Sequence};
 use rusqlite::Transaction;
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::feed;
@@ -30,11 +30,10 @@ pub struct Confirmed(Arc<Inner>);
 #[derive(Default)]
 struct Inner {
     register: Mutex<Register>,
-    /// Told when there is something to write, and when somebody waits for it.
+    /// Told when there is something to write.
     begun: Notify,
-    hurry: Notify,
-    /// Counts how often all that waited was written.
-    written: watch::Sender<u64>,
+    /// Held by whoever writes.
+    turn: tokio::sync::Mutex<()>,
 }
 
 type Confirmations = BTreeMap<InstallId, Confirmation>;
@@ -75,37 +74,43 @@ impl Confirmed {
         }
     }
 
-    /// Waits until nothing that an installation has confirmed is still to be noted: before something is noted that takes
-    /// it back.
-    pub(super) async fn settle(&self, install: InstallId) {
-        let mut written = self.0.written.subscribe();
-        while self.has(install) {
-            self.0.hurry.notify_one();
-            if written.changed().await.is_err() {
-                return;
+    /// Leaves nothing that an installation has confirmed to be noted later: before something is noted that takes it back.
+    pub(super) async fn settle(&self, install: InstallId, store: &Store) {
+        if self.has(install) {
+            let turn = self.0.turn.lock().await;
+            // Whoever had the turn before may have written it.
+            if self.has(install) {
+                self.write_in(&turn, store).await;
             }
         }
     }
 
     /// Writes what is gathered, until it is stopped and has written the last of it.
     pub(super) async fn run(self, store: Store, stop: CancellationToken) {
-        while !stop.is_cancelled() {
+        loop {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => {}
                 () = self.0.begun.notified() => tokio::select! {
                     biased;
                     () = stop.cancelled() => {}
-                    () = self.0.hurry.notified() => {}
                     () = tokio::time::sleep(GATHERED_FOR) => {}
                 },
             }
             self.write(&store).await;
+            if stop.is_cancelled() {
+                return;
+            }
         }
     }
 
     /// Writes all that was gathered, and waits for its commit.
     pub(super) async fn write(&self, store: &Store) {
+        let turn = self.0.turn.lock().await;
+        self.write_in(&turn, store).await;
+    }
+
+    async fn write_in(&self, _turn: &tokio::sync::MutexGuard<'_, ()>, store: &Store) {
         let all = self.begin_to_write();
         let installs: Vec<InstallId> = all.keys().copied().collect();
         let mut commits = Vec::new();
@@ -127,7 +132,6 @@ impl Confirmed {
             }
         }
         self.lock().writing = Arc::default();
-        self.0.written.send_modify(|times| *times += 1);
     }
 
     fn begin_to_write(&self) -> Arc<Confirmations> {
@@ -211,14 +215,17 @@ mod tests {
         let (hub, install) = hub().await;
         let (confirmed, stop) = (Confirmed::default(), CancellationToken::new());
         confirmed.add(install, vec![(scope(1, Section::Safety), Sequence(2))], Some(FeedNumber(2)));
-        confirmed.settle(InstallId(2)).await;
+        confirmed.settle(InstallId(2), &hub.store).await;
         assert_eq!(noted(&hub).await, None);
-        let running = tokio::spawn(confirmed.clone().run(hub.store.clone(), stop.clone()));
-        confirmed.settle(install.id).await;
+        confirmed.settle(install.id, &hub.store).await;
         assert_eq!(noted(&hub).await, Some((2, 2)));
+        let running = tokio::spawn(confirmed.clone().run(hub.store.clone(), stop.clone()));
         confirmed.add(install, Vec::new(), Some(FeedNumber(3)));
         stop.cancel();
         running.await.unwrap();
         assert_eq!(noted(&hub).await, Some((2, 3)));
+        confirmed.add(install, Vec::new(), Some(FeedNumber(4)));
+        confirmed.settle(install.id, &hub.store).await;
+        assert_eq!(noted(&hub).await, Some((2, 4)), "the last words of a link come after that");
     }
 }

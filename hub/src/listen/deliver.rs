@@ -76,14 +76,14 @@ async fn send_month(link: &Link, scope: Scope) -> Result<(), StoreError> {
         return Ok(());
     }
     compact::compact(store, scope).await?;
-    link.hub.confirmed.settle(install.id).await;
+    link.hub.confirmed.settle(install.id, &link.hub.store).await;
     store.write(move |transaction| feed::want(transaction, install, scope)).await.map(drop)
 }
 
 async fn take_receipt(link: &Link, receipt: Receipt) -> Result<(), StoreError> {
     let (install, now) = (link.identified.install, link.hub.clock.now());
     let bytes = minicbor::to_vec(&receipt).unwrap_or_default();
-    link.hub.confirmed.settle(install.id).await;
+    link.hub.confirmed.settle(install.id, &link.hub.store).await;
     let noted = link.hub.store.write(move |transaction| {
         let key = sites::key_of(transaction, install.id)?;
         if !key.is_some_and(|key| receipt.is_signed_by(install.id, &key)) {

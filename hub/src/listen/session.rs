@@ -223,7 +223,7 @@ impl Link {
         self.months_kept = hello.months_kept;
         let (install, not_after) = (self.identified.install, self.identified.not_after);
         let now = self.hub.clock.now();
-        self.hub.confirmed.settle(install.id).await;
+        self.hub.confirmed.settle(install.id, &self.hub.store).await;
         let read = self.hub.store.write(move |transaction| {
             sites::seen(transaction, install.id, &hello.software, now)?;
             let region = region::require(transaction)?;
@@ -301,7 +301,7 @@ impl Link {
     /// Hands the list to the writer behind the pushes that came before it, and waits for its commit in the background.
     async fn reconcile(&mut self, held: HeldScopes, written: BTreeSet<Scope>) {
         let install = self.identified.install;
-        self.hub.confirmed.settle(install.id).await;
+        self.hub.confirmed.settle(install.id, &self.hub.store).await;
         let reconcile =
             move |transaction: &Transaction<'_>| repair::reconcile(transaction, install, &held, &written);
         match self.hub.store.submit(reconcile).await {
