@@ -163,6 +163,10 @@ impl Shared {
 }
 
 fn begin(connection: &Connection) -> Result<(), StoreError> {
+    if !connection.is_autocommit() {
+        // The last one could not be ended.
+        end(connection)?;
+    }
     connection.prepare_cached("BEGIN DEFERRED")?.execute([])?;
     Ok(())
 }
