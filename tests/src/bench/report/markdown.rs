@@ -137,7 +137,7 @@ direction that the line saw, so acknowledgements and the handshake count. Until 
 and that is in its CPU time.\n\n\
 **Two floors.** The floor is this project's own and runs beside the others. The founders published another of the same work, \
 whose source is not here: where it was published, its figure stands in brackets and the ratio to it behind the stroke. Its \
-bytes agree with ours to three digits; its CPU is about four (A) and nine (C) times ours, and for C another run of it, under \
+bytes agree with ours to three digits; its CPU is three to four (A) and seven to nine (C) times ours, and for C another run of it, under \
 load, gave 0.10 s instead of 0.26 s. A ratio to ours is the harder one.\n\n\
 The other engines sync no commit to the disk: what they have saved is with the kernel. That holds for samod's storage in \
 files too, which offers no sync. Their hub starts cold in A and C. A run that took longer than its limit, or failed, is told as such below \
