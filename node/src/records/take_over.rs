@@ -135,7 +135,7 @@ fn take_out(tx: &mut Tx<'_>, site: &Site, mut row: ScopeRow, before: InstallId) 
     for (place, change) in out {
         let sql = "SELECT \"group\" FROM outbox WHERE change = ?1";
         let group = row::count(tx.prepare_cached(sql)?.query_row([place.id], |row| row.get(0))?);
-        tx.prepare_cached("DELETE FROM entry WHERE change = ?1")?.execute([place.id])?;
+        model::remove_all(tx, &row, &change)?;
         tx.prepare_cached("DELETE FROM change WHERE id = ?1")?.execute([place.id])?;
         unsent.push(Unsent { scope: row.scope, group, change });
     }

@@ -61,3 +61,21 @@ async fn an_entry_whose_number_was_given_twice_is_shown_once_the_record_that_hid
     copy.records.take_in(revoke(first, RevokeMode::Forget)).await.unwrap();
     assert_eq!((copy.records.link().borrow().hidden, shown().await), (0, 1));
 }
+
+#[tokio::test]
+async fn nothing_counts_as_hidden_once_what_was_hidden_is_written_anew_under_another_number() {
+    let (disk, mut copy) = (Sample::of_install(8).await, Sample::of_install(8).await);
+    let mut order = Order::default();
+    assert_eq!(copy.records.take_over().await, Ok(0));
+    write(&disk, 2, 1, "after the disk was copied").await;
+    order.pull(&disk.records).await;
+    copy.records.take_in(order.intake()).await.unwrap();
+    copy.resident = ResidentId(Uuid::from_u128(2));
+    copy.grant(copy.resident).await;
+    write(&copy, 2, 1, "of somebody else").await;
+    assert_eq!(dump(&copy.records, "hidden").await.len(), 1);
+
+    let anew = copy.enrolled_anew(9);
+    assert_eq!(anew.records.take_over().await, Ok(1));
+    assert_eq!((dump(&anew.records, "hidden").await.len(), dump(&anew.records, "entry").await.len()), (0, 2));
+}
