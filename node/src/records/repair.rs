@@ -93,9 +93,7 @@ impl Records {
 
 /// What the node holds of records that it may show, by scope.
 fn digests(connection: &Connection) -> Result<Vec<(Scope, Digest)>, StoreError> {
-    let sql = "SELECT key, digest FROM scope WHERE NOT EXISTS (
-                 SELECT 1 FROM resident WHERE resident.id = substr(scope.subject, 2) AND state <> 'granted')";
-    by_scope(connection, sql)
+    by_scope(connection, &format!("SELECT key, digest FROM scope WHERE {}", summed::MAY_BE_SHOWN))
 }
 
 /// What it keeps of records that it shows to nobody.

@@ -13,6 +13,10 @@ use super::StoreError;
 /// Key of the sum in `meta`.
 const SUMMED: &str = "summed";
 
+/// Says of a row of `scope` that its record may be shown: what is summed is what is compared.
+pub(crate) const MAY_BE_SHOWN: &str =
+    "NOT EXISTS (SELECT 1 FROM resident WHERE resident.id = substr(scope.subject, 2) AND state <> 'granted')";
+
 /// The documents that are held of records that may be shown; one of which the hub has nothing is not counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub(crate) struct Sum {
@@ -106,9 +110,7 @@ pub(crate) fn kept(connection: &Connection) -> Result<Sum, StoreError> {
 
 /// The sum over all documents, each of them read.
 pub(crate) fn counted(connection: &Connection) -> Result<Sum, StoreError> {
-    let sql = "SELECT digest FROM scope WHERE NOT EXISTS (
-                 SELECT 1 FROM resident WHERE resident.id = substr(scope.subject, 2) AND state <> 'granted')";
-    let mut statement = connection.prepare_cached(sql)?;
+    let mut statement = connection.prepare_cached(&format!("SELECT digest FROM scope WHERE {MAY_BE_SHOWN}"))?;
     let mut rows = statement.query([])?;
     let mut sum = Sum::default();
     while let Some(found) = rows.next()? {
@@ -159,10 +161,10 @@ pub(crate) fn is_first_look(connection: &Connection) -> Result<bool, StoreError>
 
 /// What of each document that moved stands in the sum, and what is to.
 fn moved(connection: &Connection) -> Result<Vec<(Digest, Digest)>, StoreError> {
-    let sql = "SELECT moved.digest, scope.digest FROM temp.moved LEFT JOIN scope ON scope.id = moved.scope
-               AND NOT EXISTS (
-                 SELECT 1 FROM resident WHERE resident.id = substr(scope.subject, 2) AND state <> 'granted')";
-    let mut select = connection.prepare_cached(sql)?;
+    let sql = format!(
+        "SELECT moved.digest, scope.digest FROM temp.moved LEFT JOIN scope ON scope.id = moved.scope AND {MAY_BE_SHOWN}"
+    );
+    let mut select = connection.prepare_cached(&sql)?;
     let mut rows = select.query([])?;
     let mut moved = Vec::new();
     while let Some(found) = rows.next()? {
