@@ -110,7 +110,8 @@ pub(crate) fn kept(connection: &Connection) -> Result<Sum, StoreError> {
 
 /// The sum over all documents, each of them read.
 pub(crate) fn counted(connection: &Connection) -> Result<Sum, StoreError> {
-    let mut statement = connection.prepare_cached(&format!("SELECT digest FROM scope WHERE {MAY_BE_SHOWN}"))?;
+    let mut statement =
+        connection.prepare_cached(&format!("SELECT digest FROM scope WHERE {MAY_BE_SHOWN}"))?;
     let mut rows = statement.query([])?;
     let mut sum = Sum::default();
     while let Some(found) = rows.next()? {
