@@ -240,7 +240,7 @@ impl Meeting<'_> {
                     Pushed::Refused(code) => bail!("the push was refused: {code:?}"),
                 }
             }
-            HubEffect::ReadFeed { after, bytes_max, sent, knows } => {
+            HubEffect::ReadFeed { after, bytes_max, sent, knows, is_level: _ } => {
                 let oldest = Some(Month::of(now).before(self.node.records.months_kept()));
                 let site = self.node.site;
                 let query = FeedQuery { site, install, after, bytes_max, sent, oldest, knows };

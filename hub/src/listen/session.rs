@@ -201,11 +201,12 @@ impl Link {
                 HubEffect::Send(channel, message) => self.outlets.send(channel, &message).await?,
                 HubEffect::Admit(hello) => self.admit(hello).await,
                 HubEffect::Ingest { batch, groups, heads } => self.ingest(batch, groups, heads).await,
-                HubEffect::ReadFeed { after, bytes_max, sent, knows } => {
+                HubEffect::ReadFeed { after, bytes_max, sent, knows, is_level } => {
                     let (site, install) = (self.identified.install.site, self.identified.install.id);
                     let oldest =
                         self.months_kept.map(|months| Month::of(self.hub.clock.now()).before(months));
-                    self.read_feed(FeedQuery { site, install, after, bytes_max, sent, oldest, knows });
+                    let query = FeedQuery { site, install, after, bytes_max, sent, oldest, knows };
+                    self.read_feed(query, is_level);
                 }
                 HubEffect::Confirm { scopes, cursor } => {
                     self.hub.confirmed.add(self.identified.install, scopes, cursor);
@@ -279,16 +280,24 @@ impl Link {
         Ok(keys)
     }
 
-    fn read_feed(&mut self, mut query: FeedQuery) {
+    /// Reads the feed, and the states that are due with it. Where nobody else reads, what little is news to a node that has
+    /// all the rest is read at once and by itself: somebody waits for it.
+    fn read_feed(&mut self, mut query: FeedQuery, is_level: bool) {
         self.hub.confirmed.add_to(&mut query.sent, query.install);
-        let (store, states) = (self.hub.store.clone(), self.take_due_states());
-        let _ = self.background.spawn(async move {
-            let read = move |connection: &Connection| {
-                let feed = feed::read(connection, &query)?;
-                Ok((feed, states.map(|read| read(connection)).transpose()?))
-            };
-            Some(Answer::Feed(store.read(read).await))
-        });
+        let store = self.hub.store.clone();
+        let mut read = move |connection: &Connection| feed::read(connection, &query);
+        if is_level {
+            match store.read_at_once(read) {
+                Ok(feed) => return self.answered(Some(Answer::Feed(feed.map(|feed| (feed, None))))),
+                Err(unread) => read = unread,
+            }
+        }
+        let states = self.take_due_states();
+        let read = move |connection: &Connection| {
+            let feed = read(connection)?;
+            Ok((feed, states.map(|read| read(connection)).transpose()?))
+        };
+        let _ = self.background.spawn(async move { Some(Answer::Feed(store.read(read).await)) });
     }
 
     fn read_digests(&mut self) {

@@ -13,6 +13,9 @@ use tokio::sync::oneshot;
 
 use super::{StoreError, connection};
 
+/// Reads that may be done at once on the threads of those who ask: a change concerns a few sites.
+const AT_ONCE: usize = 2;
+
 pub(super) enum Readers {
     /// Threads of their own.
     Threads(Arc<Shared>),
@@ -25,6 +28,9 @@ type Job = Box<dyn FnOnce(Result<&Connection, StoreError>) + Send>;
 
 #[derive(Default)]
 pub(super) struct Shared {
+    threads: usize,
+    /// What reads at once on the threads of others; nothing after the end.
+    at_once: [Mutex<Option<Connection>>; AT_ONCE],
     queue: Mutex<Queue>,
     asked: Condvar,
     left: Condvar,
@@ -42,8 +48,12 @@ struct Queue {
 
 impl Readers {
     pub(super) fn open(path: &Path, count: usize) -> Result<Self, StoreError> {
-        let shared = Arc::new(Shared::default());
-        for _ in 0..count.max(1) {
+        let threads = count.max(1);
+        let shared = Arc::new(Shared { threads, ..Shared::default() });
+        for at_once in &shared.at_once {
+            *locked(at_once) = Some(connection::open_reader(path)?);
+        }
+        for _ in 0..threads {
             let (connection, shared) = (connection::open_reader(path)?, Arc::clone(&shared));
             let thread = std::thread::Builder::new().name("hub-reader".into());
             let spawned = thread.spawn(move || shared.serve(connection));
@@ -71,13 +81,24 @@ impl Readers {
                 }));
                 answer.await.map_err(|_| StoreError::Closed)?
             }
-            Self::Beside(connection) => {
-                let connection = connection.lock().unwrap_or_else(PoisonError::into_inner);
-                begin(&connection)?;
-                let outcome = run(&connection, work);
-                end(&connection)?;
-                outcome
+            Self::Beside(connection) => read_on(&locked(connection), work),
+        }
+    }
+
+    /// Runs the work now on the thread of the caller, if no other is run or waits; gives it back otherwise.
+    pub(super) fn read_at_once<T, F>(&self, work: F) -> Result<Result<T, StoreError>, F>
+    where
+        F: FnOnce(&Connection) -> Result<T, StoreError>,
+    {
+        match self {
+            Self::Threads(shared) => {
+                let free = shared.at_once.iter().find_map(|connection| connection.try_lock().ok());
+                match free.as_deref() {
+                    Some(Some(connection)) if shared.is_quiet() => Ok(read_on(connection, work)),
+                    Some(_) | None => Err(work),
+                }
             }
+            Self::Beside(connection) => Ok(read_on(&locked(connection), work)),
         }
     }
 
@@ -146,7 +167,15 @@ impl Shared {
         if is_before { queue.jobs.pop_front().map(|(_, job)| job) } else { None }
     }
 
+    fn is_quiet(&self) -> bool {
+        let queue = self.lock();
+        queue.jobs.is_empty() && queue.idle == self.threads
+    }
+
     fn close(&self) {
+        for at_once in &self.at_once {
+            drop(locked(at_once).take());
+        }
         let mut queue = self.lock();
         queue.is_closed = true;
         let unread = std::mem::take(&mut queue.jobs);
@@ -158,7 +187,7 @@ impl Shared {
     }
 
     fn lock(&self) -> MutexGuard<'_, Queue> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.queue)
     }
 }
 
@@ -174,6 +203,21 @@ fn begin(connection: &Connection) -> Result<(), StoreError> {
 fn end(connection: &Connection) -> Result<(), StoreError> {
     connection.prepare_cached("ROLLBACK")?.execute([])?;
     Ok(())
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Runs the work in a read transaction of its own.
+fn read_on<T>(
+    connection: &Connection,
+    work: impl FnOnce(&Connection) -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    begin(connection)?;
+    let outcome = run(connection, work);
+    end(connection)?;
+    outcome
 }
 
 fn run<T>(

@@ -37,6 +37,42 @@ async fn what_was_written_is_read_after_reopening() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_read_is_done_at_once_where_nobody_else_reads_and_given_back_where_somebody_does() {
+    let (_folder, store) = open(&StoreOptions { readers: 2, ..StoreOptions::default() });
+    store.write(|t| add_site(t, "VL1AB")).await.unwrap();
+    let at_once = || store.read_at_once(count_sites).ok();
+    // The threads say that they have nothing to do once they run.
+    while at_once().is_none() {
+        tokio::task::yield_now().await;
+    }
+    store.write(|t| add_site(t, "VL1AC")).await.unwrap();
+    assert_eq!(at_once(), Some(Ok(2)), "every commit from before is seen");
+    let failing = |_: &Connection| Err::<u64, _>(StoreError::logic("test"));
+    assert_eq!(store.read_at_once(failing).ok(), Some(Err(StoreError::logic("test"))));
+    assert_eq!(at_once(), Some(Ok(2)), "the next one begins afresh");
+
+    let (begun, is_begun) = oneshot::channel();
+    let (end, is_ended) = std::sync::mpsc::channel::<()>();
+    let reading = tokio::spawn({
+        let store = store.clone();
+        async move {
+            let read = move |connection: &Connection| {
+                begun.send(()).ok();
+                is_ended.recv().ok();
+                count_sites(connection)
+            };
+            store.read(read).await
+        }
+    });
+    is_begun.await.unwrap();
+    assert_eq!(at_once(), None);
+    end.send(()).unwrap();
+    assert_eq!(reading.await.unwrap(), Ok(2));
+    store.close().await;
+    assert_eq!(at_once(), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_read_sees_every_commit_from_before_it_was_asked_for_however_many_share_its_transaction() {
     let (_folder, store) = open(&StoreOptions { readers: 2, ..StoreOptions::default() });
     let committed = Arc::new(AtomicU64::new(0));

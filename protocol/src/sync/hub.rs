@@ -144,6 +144,8 @@ pub enum HubEffect {
         sent: BTreeMap<Scope, Sequence>,
         /// Installations whose certificates need not be read.
         knows: BTreeSet<InstallId>,
+        /// All that there was has been sent: what is read is what was written since, and little.
+        is_level: bool,
     },
     /// Note what is on the node's disk.
     Confirm {
@@ -192,6 +194,15 @@ struct Sent {
     scope: Option<(Scope, Sequence, Channel)>,
 }
 
+/// What the last read of the feed left of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Backlog {
+    /// More, or nothing was read yet.
+    Some,
+    /// Nothing.
+    None,
+}
+
 /// The hub's half of one link.
 #[derive(Debug)]
 pub struct HubSession {
@@ -207,6 +218,7 @@ pub struct HubSession {
     bytes_on_the_way: u64,
     read_to: FeedNumber,
     is_reading: bool,
+    backlog: Backlog,
     may_have_more: bool,
     /// Items that were read and wait for a barrier: nothing else may be on its way while a record is revoked.
     held_back: VecDeque<FeedItem>,
@@ -241,6 +253,7 @@ impl HubSession {
             bytes_on_the_way: 0,
             read_to: FeedNumber(0),
             is_reading: false,
+            backlog: Backlog::Some,
             may_have_more: false,
             held_back: VecDeque::new(),
             is_revoking: false,
@@ -467,7 +480,8 @@ impl HubSession {
         let sent = scopes.map(|(scope, sequence, _)| (scope, sequence)).collect();
         let bytes_max = limits::FEED_CREDIT_BYTES - self.bytes_on_the_way;
         let knows = self.knows.iter().chain(self.signers.keys()).copied().collect();
-        self.effects.push_back(HubEffect::ReadFeed { after: self.read_to, bytes_max, sent, knows });
+        let (after, is_level) = (self.read_to, self.backlog == Backlog::None);
+        self.effects.push_back(HubEffect::ReadFeed { after, bytes_max, sent, knows, is_level });
     }
 
     /// What the site has not got, as `ReadFeed` asked.
@@ -477,6 +491,7 @@ impl HubSession {
         }
         self.is_reading = false;
         self.may_have_more |= read.more;
+        self.backlog = if read.more { Backlog::Some } else { Backlog::None };
         self.read_to = self.read_to.max(read.read_to);
         self.caught_up = Some((self.read_to, read.digest));
         self.held_back = read.items.into();

@@ -236,6 +236,8 @@ struct World {
     decoders: BTreeMap<(bool, Channel), FrameDecoder>,
     now: Moment,
     next: u64,
+    /// The last read on this link left nothing unread.
+    is_all_read: bool,
     /// How often both were compared and found equal.
     agreed: u32,
 }
@@ -259,6 +261,7 @@ impl World {
             decoders: BTreeMap::new(),
             now: Moment(0),
             next: 1,
+            is_all_read: false,
             agreed: 0,
         }
     }
@@ -305,6 +308,7 @@ impl World {
 
     fn cut(&mut self) {
         self.link = None;
+        self.is_all_read = false;
         self.streams.clear();
         self.decoders.clear();
         self.session.handle_disconnected(self.now, self.next);
@@ -417,7 +421,12 @@ impl World {
                 let results = changes.map(|c| self.hub.insert(c.scope, c.change, true)).collect();
                 link.handle_ingested(batch, results);
             }
-            HubEffect::ReadFeed { after, sent, .. } => link.handle_feed(self.hub.read(after, 3, &sent)),
+            HubEffect::ReadFeed { after, sent, is_level, .. } => {
+                assert_eq!(is_level, self.is_all_read, "what is news to a node is little");
+                let read = self.hub.read(after, 3, &sent);
+                self.is_all_read = !read.more;
+                link.handle_feed(read);
+            }
             HubEffect::Confirm { scopes, .. } => {
                 self.hub.confirmed.extend(scopes.into_iter().map(|(scope, sequence)| (scope, sequence.0)));
             }
