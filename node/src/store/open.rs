@@ -48,13 +48,15 @@ pub(super) fn writer_again(work: &Work, path: &Path, key: &DataKey) -> Result<Co
 fn open_writer(work: &Work, path: &Path, key: &DataKey, more: OpenFlags) -> Result<Connection, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | more;
     let connection = match work {
-        Work::Threads => open_keyed(path, key, flags)?,
+        Work::Threads => keyed(|| Connection::open_with_flags(path, flags), key)?,
         Work::Tasks(tasks) => {
-            wait_for_cipher();
-            let opened = Connection::open_with_flags_and_vfs(path, flags, tasks.vfs.as_str())?;
-            // The only connection needs no memory shared with others.
-            opened.execute_batch("PRAGMA locking_mode = EXCLUSIVE;")?;
-            keyed(opened, key)?
+            let open = || {
+                let opened = Connection::open_with_flags_and_vfs(path, flags, tasks.vfs.as_str())?;
+                // The only connection needs no memory shared with others.
+                opened.execute_batch("PRAGMA locking_mode = EXCLUSIVE;")?;
+                Ok(opened)
+            };
+            keyed(open, key)?
         }
     };
     make_durable(&connection)?;
@@ -77,20 +79,32 @@ pub(super) fn make_durable(connection: &Connection) -> Result<(), StoreError> {
 /// A connection that only reads, beside a node that may be running.
 pub fn reader(path: &Path, key: &DataKey) -> Result<Connection, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = open_keyed(path, key, flags)?;
+    let connection = keyed(|| Connection::open_with_flags(path, flags), key)?;
     connection.execute_batch("PRAGMA query_only = ON;")?;
     Ok(connection)
 }
 
-fn open_keyed(path: &Path, key: &DataKey, flags: OpenFlags) -> Result<Connection, StoreError> {
+/// What authenticates each page of a database that is made now. Processors have instructions for it, with which it takes a
+/// third of the time of SQLCipher's own choice.
+const PAGES_BY: &str = "HMAC_SHA256";
+/// What does in a database of earlier software: SQLCipher's own choice. Such a one stays as it is.
+const PAGES_ONCE_BY: &str = "HMAC_SHA512";
+
+fn keyed(
+    open: impl Fn() -> Result<Connection, rusqlite::Error>,
+    key: &DataKey,
+) -> Result<Connection, StoreError> {
     wait_for_cipher();
-    let connection = Connection::open_with_flags(path, flags)?;
-    keyed(connection, key)
+    match keyed_by(open()?, key, PAGES_BY) {
+        Err(StoreError::WrongKey) => keyed_by(open()?, key, PAGES_ONCE_BY),
+        keyed => keyed,
+    }
 }
 
-fn keyed(connection: Connection, key: &DataKey) -> Result<Connection, StoreError> {
+fn keyed_by(connection: Connection, key: &DataKey, pages_by: &str) -> Result<Connection, StoreError> {
     let pragma = Zeroizing::new(format!("PRAGMA key = \"x'{}'\";", *key.to_hex()));
     connection.execute_batch(&pragma)?;
+    connection.execute_batch(&format!("PRAGMA cipher_hmac_algorithm = {pages_by};"))?;
     connection
         .execute_batch(&format!("PRAGMA temp_store = MEMORY; PRAGMA busy_timeout = {BUSY_TIMEOUT_MS};"))?;
     // The first read is what tries the key.
