@@ -31,13 +31,14 @@ use std::sync::Arc;
 
 use hearth_protocol::access::SiteKind;
 use hearth_protocol::id::{InstallId, SiteId};
-use tokio::sync::{Notify, broadcast, watch};
+use tokio::sync::{broadcast, watch};
 use uuid::Uuid;
 
 pub use draft::{AddError, Added, CLAIM_MS, Claim, DRAFTS_MAX, Draft, HeldBy};
 pub use evict::{MONTHS_KEPT, MonthHeld};
 pub use intake::IntakeError;
 pub use link::{Line, LinkState};
+use outbox::Fresh;
 pub use outbox::{Outbox, OutboxOrder};
 pub use read::{EntryState, ResidentSummary};
 pub use requester::{IdempotencyKey, IdempotencyKeyError, Requester};
@@ -75,7 +76,8 @@ struct Inner {
     clock: Clock,
     site: Site,
     link: watch::Sender<LinkState>,
-    outbox: Notify,
+    fresh: Arc<Fresh>,
+    keys: Arc<heads::KeysRead>,
     months: evict::Months,
 }
 
@@ -88,7 +90,8 @@ impl Records {
             clock,
             site,
             link,
-            outbox: Notify::new(),
+            fresh: Arc::default(),
+            keys: Arc::default(),
             months: evict::Months::default(),
         }))
     }
@@ -134,12 +137,12 @@ impl Records {
 
     /// Completes when something was written here since it last did.
     pub(crate) async fn outbox_filled(&self) {
-        self.0.outbox.notified().await;
+        self.0.fresh.filled().await;
     }
 
     /// Something is in the outbox: counts it and wakes the sync.
     async fn written(&self) {
-        self.0.outbox.notify_one();
+        self.0.fresh.fill();
         self.count_waiting().await;
     }
 

@@ -17,6 +17,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use ed25519_dalek::SigningKey;
 use hearth_protocol::id::BlobId;
 use hearth_protocol::sync::node::{NodeIdentity, NodeSession};
 use hearth_protocol::time::Moment;
@@ -54,6 +55,8 @@ const CLOSE_DONE: u32 = 0;
 pub struct Sync {
     records: Records,
     install: watch::Sender<Install>,
+    /// The installation's identity key, which no renewal changes; none where it cannot be read.
+    key: Option<SigningKey>,
     keeper: Keeper,
     ways: Ways,
     /// Where the hubs listen, if not where the installation says.
@@ -121,10 +124,11 @@ impl Sync {
         let session = NodeSession::new(identity, moment(&clock));
         let (tasks, errands) = (TaskTracker::new(), Errands::default());
         let (dialing, link, probe) = (None, None, None);
-        let recounted = clock.boot();
+        let (recounted, key) = (clock.boot(), install.borrow().signing_key().ok());
         Self {
             records,
             install,
+            key,
             keeper,
             ways,
             addresses,

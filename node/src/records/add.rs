@@ -1,6 +1,8 @@
 //! Writing: what staff enter becomes entries, a change, rows of the read model, a place in the outbox and a line of the
 //! audit, all in one transaction or not at all.
 
+use std::sync::Arc;
+
 use hearth_protocol::audit::{Outcome, What};
 use hearth_protocol::document::{self, ChangeFault, CheckedChange};
 use hearth_protocol::id::{EntryId, StaffId};
@@ -8,9 +10,11 @@ use hearth_protocol::record::{Body, Entry, Origin};
 use hearth_protocol::scope::{Scope, Subject};
 use hearth_protocol::time::Timestamp;
 use hearth_protocol::wire::limits;
+use hearth_protocol::wire::message::ScopedChange;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::draft::{AddError, Added, DRAFTS_MAX, Draft};
+use super::outbox::{Fresh, OwnChange};
 use super::requester::{IdempotencyKey, Requester};
 use super::rights::{self, Standing};
 use super::{Records, Site, documents, doses, erase, heads, model, outbox, row, trail, used};
@@ -31,11 +35,12 @@ impl Records {
             now: self.0.clock.now(),
             key,
             drafts,
+            fresh: Arc::clone(&self.0.fresh),
         };
         let first = action.drafts.first().map(|draft| (draft.subject, draft.section));
         let result = self.0.store.write(move |tx| action.run(tx)).await;
         match &result {
-            Ok(_) => self.written().await,
+            Ok(_) => self.count_waiting().await,
             Err(AddError::NotAllowed(_) | AddError::NotThisSite(_) | AddError::NotHeld) => {
                 let mut what = What::done(requester.who(), hearth_protocol::audit::Action::Add)
                     .with_outcome(Outcome::Refused)
@@ -71,6 +76,7 @@ struct Adding {
     now: Timestamp,
     key: IdempotencyKey,
     drafts: Vec<Draft>,
+    fresh: Arc<Fresh>,
 }
 
 impl Adding {
@@ -139,9 +145,12 @@ impl Adding {
             doses::check_not_recorded(tx, draft, entry, &self.requester, self.now)?;
         }
         let group = row::count_up(tx, "outbox-group", 1)?;
+        let mut written = Vec::new();
         for (scope, entries) in by_scope(&entries) {
-            write_change(tx, &self.site, group, scope, entries)?;
+            written.extend(write_change(tx, &self.site, group, scope, entries)?);
         }
+        let fresh = Arc::clone(&self.fresh);
+        tx.after_commit(move || fresh.put(group, written));
         for ((_, entry), ((scope, standing), draft)) in entries.iter().zip(placed.iter().zip(&self.drafts)) {
             doses::release(tx, &entry.body)?;
             let what = What::done(self.requester.who(), rights::audited(&draft.body, *standing))
@@ -180,40 +189,44 @@ fn by_scope(entries: &[(Scope, Entry)]) -> Vec<(Scope, Vec<Entry>)> {
     groups
 }
 
-/// Writes one change of this installation: the document's first change before it where the document is new.
+/// Writes one change of this installation: the document's first change before it where the document is new. Answers with
+/// what waits for the hub of it.
 pub(super) fn write_change(
     tx: &mut Tx<'_>,
     site: &Site,
     group: u64,
     scope: Scope,
     entries: Vec<Entry>,
-) -> Result<(), AddError> {
+) -> Result<Vec<OwnChange>, AddError> {
     let mut row = documents::find_or_make(tx, scope)?;
+    let mut written = Vec::with_capacity(1);
     if row.changes == 0 {
         let genesis = document::genesis(scope.section());
-        keep_own(tx, site, group, &mut row, &genesis)?;
+        written.push(keep_own(tx, site, group, &mut row, &genesis)?);
     }
     let mut tip = row.tip.clone();
     let change = document::add(site.install, scope.section(), &mut tip, entries).map_err(refusal)?;
-    keep_own(tx, site, group, &mut row, &change)?;
+    written.push(keep_own(tx, site, group, &mut row, &change)?);
     documents::save(tx, &row)?;
     tx.changed.push(Changed { subject: scope.subject(), section: Some(scope.section()) });
-    Ok(())
+    Ok(written)
 }
 
-/// Keeps a change made here, its entries and its place in the outbox.
+/// Keeps a change made here, its entries and its place in the outbox; answers with what waits there.
 pub(super) fn keep_own(
     tx: &Connection,
     site: &Site,
     group: u64,
     row: &mut documents::ScopeRow,
     change: &CheckedChange,
-) -> Result<(), StoreError> {
+) -> Result<OwnChange, StoreError> {
     let kept = documents::insert_change(tx, site.install, row, change, None)?;
     let id = kept.ok_or_else(|| row::corrupt("a change of this installation is there already"))?;
     model::insert_all(tx, row, change, Some(id))?;
     let run = heads::continue_own(tx, row, change)?;
-    outbox::put(tx, id, group, run)
+    outbox::put(tx, id, group, run)?;
+    let stored = ScopedChange { scope: row.scope, change: change.to_stored() };
+    Ok(OwnChange { change: stored, install: change.install, run })
 }
 
 pub(super) fn refusal(fault: ChangeFault) -> AddError {

@@ -4,6 +4,7 @@
 //! **Invariant:** what no signed head vouches for is in no document here. It is kept aside, counted, and in the audit.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use ed25519_dalek::VerifyingKey;
 use hearth_protocol::audit::{Action, Code, Outcome, What, Who};
@@ -66,16 +67,27 @@ pub(super) fn signers(connection: &Connection) -> Result<Vec<InstallId>, StoreEr
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// The keys that are held.
-pub(super) fn keys(connection: &Connection) -> Result<BTreeMap<InstallId, VerifyingKey>, StoreError> {
-    let mut statement = connection.prepare_cached("SELECT install, key FROM signer")?;
-    let mut rows = statement.query([])?;
-    let mut keys = BTreeMap::new();
-    while let Some(found) = rows.next()? {
-        let key = VerifyingKey::from_bytes(&found.get(1)?).map_err(|_| row::corrupt("signer"))?;
-        keys.insert(InstallId(found.get(0)?), key);
+/// Keys as they were read last: to read one takes ten microseconds, a region has dozens, and a live entry needs one.
+#[derive(Debug, Default)]
+pub(super) struct KeysRead(Mutex<Arc<BTreeMap<InstallId, VerifyingKey>>>);
+
+impl KeysRead {
+    /// The keys that are held.
+    pub(super) fn of(
+        &self,
+        connection: &Connection,
+    ) -> Result<Arc<BTreeMap<InstallId, VerifyingKey>>, StoreError> {
+        let mut statement = connection.prepare_cached("SELECT install, key FROM signer")?;
+        let rows = statement.query_map([], |row| Ok((InstallId(row.get(0)?), row.get(1)?)))?;
+        let held: BTreeMap<InstallId, [u8; 32]> = rows.collect::<Result<_, _>>()?;
+        let mut read = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if !held.iter().eq(read.iter().map(|(install, key)| (install, key.as_bytes()))) {
+            let keys = held.iter().map(|(install, key)| Ok((*install, VerifyingKey::from_bytes(key)?)));
+            let keys: Result<_, ed25519_dalek::SignatureError> = keys.collect();
+            *read = Arc::new(keys.map_err(|_| row::corrupt("signer"))?);
+        }
+        Ok(Arc::clone(&read))
     }
-    Ok(keys)
 }
 
 /// How far the runs in a document are proven.

@@ -1,6 +1,7 @@
 //! Taking in what the hub sends, each batch in one transaction with the cursor that it moves.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use ed25519_dalek::VerifyingKey;
 use hearth_protocol::access::{SiteRight, site_right};
@@ -67,7 +68,13 @@ impl Records {
         let (site, now) = (self.0.site.clone(), self.0.clock.now());
         let erases = intake.items.iter().any(|item| matches!(item, IntakeItem::Revoke(_)));
         let grants = intake.items.iter().any(|item| matches!(item, IntakeItem::Grant(_)));
-        let agrees = self.0.store.write(move |tx| take_in(tx, &site, now, intake)).await?;
+        let (fresh, keys) = (Arc::clone(&self.0.fresh), Arc::clone(&self.0.keys));
+        let action = move |tx: &mut Tx<'_>| {
+            // An order may take what waits away, or give it another place.
+            tx.after_commit(move || fresh.clear());
+            take_in(tx, &Taking { site: &site, now, keys: keys.of(tx)? }, intake)
+        };
+        let agrees = self.0.store.write(action).await?;
         self.count_waiting().await;
         if erases {
             self.0.store.truncate_log().await?;
@@ -101,23 +108,17 @@ fn held(connection: &Connection) -> Result<Held, StoreError> {
 pub(super) struct Taking<'s> {
     pub(super) site: &'s Site,
     now: Timestamp,
-    pub(super) keys: BTreeMap<InstallId, VerifyingKey>,
+    pub(super) keys: Arc<BTreeMap<InstallId, VerifyingKey>>,
 }
 
-fn take_in(
-    tx: &mut Tx<'_>,
-    site: &Site,
-    now: Timestamp,
-    intake: Intake,
-) -> Result<Option<bool>, IntakeError> {
-    let taking = Taking { site, now, keys: heads::keys(tx)? };
+fn take_in(tx: &mut Tx<'_>, taking: &Taking<'_>, intake: Intake) -> Result<Option<bool>, IntakeError> {
     for item in intake.items {
         match item {
-            IntakeItem::Grant(grant) => granted(tx, grant.resident, now)?,
-            IntakeItem::Feed(feed) => feed_item(tx, &taking, &feed)?,
-            IntakeItem::Snapshot(part) => snapshot_part(tx, &taking, part)?,
-            IntakeItem::Outline(outline) => evict::outline(tx, &taking, &outline)?,
-            IntakeItem::Revoke(revoke) => revoked(tx, now, revoke)?,
+            IntakeItem::Grant(grant) => granted(tx, grant.resident, taking.now)?,
+            IntakeItem::Feed(feed) => feed_item(tx, taking, &feed)?,
+            IntakeItem::Snapshot(part) => snapshot_part(tx, taking, part)?,
+            IntakeItem::Outline(outline) => evict::outline(tx, taking, &outline)?,
+            IntakeItem::Revoke(revoke) => revoked(tx, taking.now, revoke)?,
         }
     }
     let Some(cursor) = intake.cursor else { return Ok(None) };

@@ -1,9 +1,11 @@
 //! What waits for the hub, and what became of it.
 
+mod fresh;
 mod order;
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use ed25519_dalek::SigningKey;
 use hearth_protocol::document::{self, StoredChange};
@@ -18,6 +20,7 @@ use hearth_protocol::wire::message::{
 };
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
+pub(super) use fresh::{Fresh, OwnChange};
 pub use order::OutboxOrder;
 
 use super::documents::ScopeRow;
@@ -36,14 +39,30 @@ impl Records {
         after: u64,
         bytes_max: usize,
     ) -> Result<Outbox, StoreError> {
-        let (own, order) = (self.0.site.install, order.clone());
-        self.0.store.read(move |connection| outbox(connection, own, &order, after, bytes_max)).await
+        if let Some(fresh) = self.0.fresh.take(order, after, bytes_max) {
+            return Ok(fresh);
+        }
+        let (own, in_order) = (self.0.site.install, order.clone());
+        let read = move |connection: &Connection| outbox(connection, own, &in_order, after, bytes_max);
+        let outbox = self.0.store.read(read).await?;
+        if let Some(last) = outbox.groups.last() {
+            self.0.fresh.pass(order.number(last.position));
+        }
+        Ok(outbox)
     }
 
     /// Notes what became of changes at the hub.
     pub async fn settle(&self, settled: Vec<Settled>) -> Result<(), StoreError> {
         let now = self.0.clock.now();
-        let has_erased = self.0.store.write(move |tx| settle(tx, now, &settled)).await?;
+        let fresh = Arc::clone(&self.0.fresh);
+        let settle = move |tx: &mut Tx<'_>| {
+            let has_erased = settle(tx, now, &settled)?;
+            if has_erased {
+                tx.after_commit(move || fresh.clear());
+            }
+            Ok::<_, StoreError>(has_erased)
+        };
+        let has_erased = self.0.store.write(settle).await?;
         if has_erased {
             self.0.store.truncate_log().await?;
         }

@@ -64,14 +64,14 @@ async fn the_settings_on_which_durability_rests_hold() {
         let number = |sql: &str| tx.query_row(sql, [], |row| row.get::<_, i64>(0));
         let text = |sql: &str| tx.query_row(sql, [], |row| row.get::<_, String>(0));
         let mode = text("PRAGMA journal_mode")?;
-        let cipher = text("PRAGMA cipher_version")?;
+        let cipher = (text("PRAGMA cipher_version")?, text("PRAGMA cipher_hmac_algorithm")?);
         let numbers =
             (number("PRAGMA synchronous")?, number("PRAGMA secure_delete")?, number("PRAGMA temp_store")?);
         Ok::<_, StoreError>((mode, cipher, numbers))
     });
     let (mode, cipher, numbers) = settings.await.unwrap();
     assert_eq!((mode.as_str(), numbers), ("wal", (2, 1, 2)));
-    assert!(cipher.starts_with('4'), "{cipher}");
+    assert!(cipher.0.starts_with('4') && cipher.1 == "HMAC_SHA256", "{cipher:?}");
 }
 
 #[tokio::test]
@@ -81,6 +81,44 @@ async fn another_key_is_refused() {
     let other = DataKey::generate(&Random::seeded(2));
     let opened = Store::open(&directory.path().join("node.db"), &other, &Clock::system());
     assert_eq!(opened.err(), Some(StoreError::WrongKey));
+}
+
+#[tokio::test]
+async fn a_database_of_earlier_software_is_opened_as_it_is() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("node.db");
+    let old = Connection::open(&path).unwrap();
+    old.execute_batch(&format!("PRAGMA key = \"x'{}'\"; CREATE TABLE kept (value TEXT);", *key().to_hex()))
+        .unwrap();
+    old.close().unwrap();
+    for name in ["a", "b"] {
+        let store = open(directory.path());
+        put(&store, name).await.unwrap();
+        let pages_by = |c: &Connection| {
+            Ok::<_, StoreError>(c.query_row("PRAGMA cipher_hmac_algorithm", [], |row| row.get(0))?)
+        };
+        let by: String = store.read(pages_by).await.unwrap();
+        assert_eq!(by, "HMAC_SHA512");
+    }
+    assert_eq!(names(&open(directory.path())).await, ["a", "b"]);
+}
+
+#[tokio::test]
+async fn what_is_to_follow_a_commit_follows_it_in_order_and_before_the_answer_and_not_where_nothing_is_kept()
+{
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path());
+    let done: Arc<Mutex<Vec<u8>>> = Arc::default();
+    let act = |n: u8, keep: bool| {
+        let done = Arc::clone(&done);
+        store.write(move |tx| {
+            tx.after_commit(move || done.lock().unwrap().push(n));
+            if keep { Ok(()) } else { Err(StoreError::Statement("test".to_owned())) }
+        })
+    };
+    let (first, second, third) = tokio::join!(act(1, true), act(2, false), act(3, true));
+    assert_eq!((first, second.is_err(), third), (Ok(()), true, Ok(())));
+    assert_eq!(*done.lock().unwrap(), [1, 3]);
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! The one thread that writes: it gathers what waits into one transaction and answers after the commit.
 
+use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -15,12 +16,32 @@ const JOBS_MAX: usize = 256;
 const GATHER: Duration = Duration::from_millis(2);
 
 /// A write as its closure sees it.
-#[derive(Debug)]
 pub struct Tx<'a> {
     /// The connection, inside the transaction.
     pub connection: &'a Connection,
     /// What screens are told after the commit.
     pub changed: &'a mut Vec<Changed>,
+    after: &'a mut Vec<After>,
+}
+
+impl fmt::Debug for Tx<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tx")
+            .field("connection", self.connection)
+            .field("changed", self.changed)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What is done after a commit.
+type After = Box<dyn FnOnce() + Send>;
+
+impl Tx<'_> {
+    /// Has something done by the writer as soon as this is on the disk, before anybody is answered and in the order of the
+    /// actions; not at all where nothing of the action is kept.
+    pub fn after_commit(&mut self, act: impl FnOnce() + Send + 'static) {
+        self.after.push(Box::new(act));
+    }
 }
 
 impl std::ops::Deref for Tx<'_> {
@@ -132,6 +153,7 @@ fn truncate(connection: &Connection) -> Result<(), StoreError> {
 struct Batch {
     done: Vec<Done>,
     changed: Vec<Changed>,
+    after: Vec<After>,
     outcome: Result<(), StoreError>,
 }
 
@@ -151,7 +173,7 @@ impl Batch {
         jobs: &mut mpsc::Receiver<Job>,
         clock: &Clock,
     ) -> (Self, Option<Job>) {
-        let mut batch = Self { done: Vec::new(), changed: Vec::new(), outcome: Ok(()) };
+        let mut batch = Self { done: Vec::new(), changed: Vec::new(), after: Vec::new(), outcome: Ok(()) };
         batch.outcome = connection.execute_batch("BEGIN IMMEDIATE").map_err(StoreError::from);
         let started = clock.boot();
         batch.run(connection, first);
@@ -177,9 +199,9 @@ impl Batch {
         if self.outcome.is_ok() && !is_alone {
             self.outcome = connection.execute_batch("SAVEPOINT job").map_err(StoreError::from);
         }
-        let mut changed = Vec::new();
+        let (mut changed, mut after) = (Vec::new(), Vec::new());
         let done = match &self.outcome {
-            Ok(()) => action(Ok(&mut Tx { connection, changed: &mut changed })),
+            Ok(()) => action(Ok(&mut Tx { connection, changed: &mut changed, after: &mut after })),
             Err(error) => action(Err(error.clone())),
         };
         if self.outcome.is_ok() {
@@ -187,6 +209,7 @@ impl Batch {
         }
         if done.keep {
             self.changed.append(&mut changed);
+            self.after.append(&mut after);
         }
         self.done.push(done);
     }
@@ -203,6 +226,9 @@ impl Batch {
         }
         let failures = self.done.iter().filter_map(|done| done.failure.as_ref());
         let failure = failures.chain(self.outcome.as_ref().err()).find(|error| error.may_stay()).cloned();
+        if self.outcome.is_ok() {
+            self.after.into_iter().for_each(|act| act());
+        }
         for done in self.done {
             (done.answer)(self.outcome.clone());
         }

@@ -120,10 +120,7 @@ impl Sync {
     /// Signs how far the own changes go in each document of what is sent. Without a key nothing is signed, and the hub
     /// refuses what comes: the changes stay here.
     fn sign(&self, outbox: &Outbox) -> Vec<SignedHead> {
-        match self.install.borrow().signing_key() {
-            Ok(key) => outbox.signed(self.records.site(), &key),
-            Err(_) => Vec::new(),
-        }
+        self.key.as_ref().map_or_else(Vec::new, |key| outbox.signed(self.records.site(), key))
     }
 
     /// Keeps the keys of those who sign what came. A chain that proves nothing is not kept, and what it was to prove is

@@ -93,10 +93,10 @@ impl Sync {
         if receipts.is_empty() {
             return Ok(());
         }
-        let Ok(key) = self.install.borrow().signing_key() else { return Ok(()) };
+        let Some(key) = &self.key else { return Ok(()) };
         let install = self.records.site().install;
         for done in receipts {
-            let receipt = Receipt::sign(install, done.resident, done.mode, done.at, &key);
+            let receipt = Receipt::sign(install, done.resident, done.mode, done.at, key);
             if self.session.send(Message::Receipt(receipt)) {
                 self.errands.receipts = done.place;
             }
@@ -131,9 +131,10 @@ impl Sync {
 
     fn send_audit(&mut self, shipment: AuditShipment) -> bool {
         let (install, at) = (self.records.site().install, self.clock.now());
-        let key = self.install.borrow().signing_key().ok();
-        let checkpoint =
-            shipment.head.zip(key).map(|(head, key)| Checkpoint { install, head, at }.sign(&key));
+        let checkpoint = shipment
+            .head
+            .zip(self.key.as_ref())
+            .map(|(head, key)| Checkpoint { install, head, at }.sign(key));
         let AuditShipment { of, first, events, .. } = shipment;
         self.session.send(Message::Audit(AuditBatch { first, events, checkpoint, of }))
     }
