@@ -308,21 +308,27 @@ impl Pipes {
 
     /// Carries one direction to its end. What is on a cut line waits, as the sender would send it again.
     async fn pump(&self, mut from: OwnedReadHalf, mut to: OwnedWriteHalf, is_up: bool) {
-        let (queue, mut queued) = mpsc::channel::<(tokio::time::Instant, Vec<u8>)>(PIECES_WAITING);
+        let (queue, mut queued) = mpsc::channel::<(Option<tokio::time::Instant>, Vec<u8>)>(PIECES_WAITING);
         let reading = async move {
             let mut buffer = vec![0; DATAGRAM_BYTES];
             while let Ok(length @ 1..) = from.read(&mut buffer).await {
                 self.condition.count(is_up, length);
-                let delay = Duration::from_millis(self.condition.delay_ms.load(Ordering::SeqCst));
+                // A timer of nothing is one of a millisecond.
+                let due = match self.condition.delay_ms.load(Ordering::SeqCst) {
+                    0 => None,
+                    delay => Some(tokio::time::Instant::now() + Duration::from_millis(delay)),
+                };
                 let bytes = buffer.get(..length).unwrap_or_default().to_vec();
-                if queue.send((tokio::time::Instant::now() + delay, bytes)).await.is_err() {
+                if queue.send((due, bytes)).await.is_err() {
                     return;
                 }
             }
         };
         let writing = async move {
             while let Some((due, bytes)) = queued.recv().await {
-                tokio::time::sleep_until(due).await;
+                if let Some(due) = due {
+                    tokio::time::sleep_until(due).await;
+                }
                 while self.condition.is_cut.load(Ordering::SeqCst) {
                     tokio::time::sleep(Duration::from_millis(5)).await;
                 }

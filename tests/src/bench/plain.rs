@@ -211,14 +211,14 @@ impl PlainLab {
         Ok(sample)
     }
 
-    /// Lets one node write while another watches.
+    /// Lets one node write while another watches, both without a line to the hub that costs time.
     pub(super) async fn measure_live(&mut self) -> anyhow::Result<Sample> {
         let (address, count) = (self.running()?.address, self.size.live());
         usage::forget_peak(self.running()?.hub.id())?;
         let mut watcher = self.start(ELSEWHERE, address, Some((Live::Watch, count)))?;
         Told::wait(&watcher.told, &mut watcher.node, |_| true, PATIENCE).await?;
         let (hub, before) = (self.hub_usage()?, usage::of(watcher.node.id())?);
-        let mut writer = self.start(HOME, self.running()?.line.address(), Some((Live::Write, count)))?;
+        let mut writer = self.start(HOME, address, Some((Live::Write, count)))?;
         let written =
             Told::wait(&writer.told, &mut writer.node, |t| t.written.len() >= count, PATIENCE).await?;
         let seen = Told::wait(&watcher.told, &mut watcher.node, |t| t.seen.len() >= count, PATIENCE).await?;

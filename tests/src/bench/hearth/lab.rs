@@ -190,7 +190,7 @@ impl HearthLab {
         Ok(())
     }
 
-    /// Lets one node write while another watches.
+    /// Lets one node write while another watches, both without a line to the hub that costs time.
     pub async fn measure_live(&mut self) -> anyhow::Result<Sample> {
         let count = self.size.live();
         usage::forget_peak(self.region.hub()?.id())?;
@@ -219,6 +219,8 @@ impl HearthLab {
             "hearth-site".to_owned(),
             "--config".to_owned(),
             text(&self.region.site(ods)?.config()),
+            "--hub".to_owned(),
+            self.region.hub_address().to_string(),
             "--orders".to_owned(),
             text(&self.orders()),
             "--residents".to_owned(),

@@ -2,6 +2,7 @@
 //! what it sees.
 
 use std::collections::HashSet;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -31,6 +32,9 @@ pub struct SiteRole {
     /// The node's configuration
     #[arg(long)]
     config: PathBuf,
+    /// Where the hub listens: there is no line in between
+    #[arg(long)]
+    hub: SocketAddr,
     /// Residents that it may write about
     #[arg(long)]
     residents: u16,
@@ -56,7 +60,7 @@ impl SiteRole {
         let (installs, _renewed) = watch::channel(opened.install);
         let keeper = Keeper { data: config.data.clone(), platform: opened.platform };
         let sync =
-            Sync::new(records.clone(), installs, keeper, app::ways()?, config.hub_addresses.clone(), random);
+            Sync::new(records.clone(), installs, keeper, app::ways()?, vec![self.hub.to_string()], random);
         let stop = CancellationToken::new();
         let _link = AbortOnDropHandle::new(tokio::task::spawn(sync.run(stop)));
         let mut told = Told::default();
