@@ -30,6 +30,7 @@ const PIECES_WAITING: usize = 64;
 struct Condition {
     is_cut: AtomicBool,
     is_udp_shut: AtomicBool,
+    is_tcp_shut: AtomicBool,
     /// Grows when the line forgets the ports on which the hub sees its sites.
     generation: AtomicU64,
     /// Datagrams lost, of a million.
@@ -122,6 +123,16 @@ impl Line {
     /// Datagrams go through again.
     pub fn open_udp(&self) {
         self.condition.is_udp_shut.store(false, Ordering::SeqCst);
+    }
+
+    /// No connection over TCP comes through any more; those that are there stay.
+    pub fn shut_tcp(&self) {
+        self.condition.is_tcp_shut.store(true, Ordering::SeqCst);
+    }
+
+    /// Connections over TCP come through again.
+    pub fn open_tcp(&self) {
+        self.condition.is_tcp_shut.store(false, Ordering::SeqCst);
     }
 
     /// Forgets on which port the hub sees the site: what the hub sends there is lost, and what the site sends next comes
@@ -285,6 +296,9 @@ impl Pipes {
                 accepted = listener.accept() => accepted,
             };
             let Ok((site, _)) = accepted else { continue };
+            if self.condition.is_tcp_shut.load(Ordering::SeqCst) {
+                continue;
+            }
             let pipes = self.clone();
             tokio::task::spawn(async move {
                 tokio::select! {
@@ -349,14 +363,16 @@ mod tests {
 
     async fn echo() -> anyhow::Result<(SocketAddr, AbortOnDropHandle<()>)> {
         let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-        let address = socket.local_addr()?;
-        let task = tokio::task::spawn(async move {
+        Ok((socket.local_addr()?, echo_on(socket)))
+    }
+
+    fn echo_on(socket: UdpSocket) -> AbortOnDropHandle<()> {
+        AbortOnDropHandle::new(tokio::task::spawn(async move {
             let mut buffer = [0; 2048];
             while let Ok((length, from)) = socket.recv_from(&mut buffer).await {
                 socket.send_to(&buffer[..length], from).await.unwrap();
             }
-        });
-        Ok((address, AbortOnDropHandle::new(task)))
+        }))
     }
 
     async fn answers(socket: &UdpSocket) -> bool {
@@ -393,6 +409,30 @@ mod tests {
         site.read_exact(&mut buffer).await.unwrap();
         assert_eq!(&buffer, b"well");
         assert_eq!(line.carried(), Carried { up: 4, down: 4, turns: 2 });
+    }
+
+    #[tokio::test]
+    async fn a_line_that_shuts_tcp_carries_datagrams_and_closes_what_is_opened() {
+        let (socket, listener) = sockets().await.unwrap();
+        let (hub, _echo) = (listener.local_addr().unwrap(), echo_on(socket));
+        let line = Line::open(hub, 1).await.unwrap();
+        let open = async || {
+            let mut site = TcpStream::connect(line.address()).await.unwrap();
+            let (at_hub, buffer) = (listener.accept(), &mut [0; 1]);
+            tokio::select! {
+                at_hub = at_hub => at_hub.is_ok(),
+                // The line closes it, with a word or without.
+                _ = site.read(buffer) => false,
+            }
+        };
+        assert!(open().await);
+        line.shut_tcp();
+        assert!(!open().await);
+        let site = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        site.connect(line.address()).await.unwrap();
+        assert!(answers(&site).await);
+        line.open_tcp();
+        assert!(open().await);
     }
 
     #[tokio::test]

@@ -77,9 +77,16 @@ impl HearthLab {
         Closed::open(&self.region.site(ods)?.config(), self.size).await
     }
 
-    /// So much of what the line carries is lost, and the rest comes later by so long, each way.
+    /// So many of the datagrams that the line carries are lost, and the rest come later by so long, each way. Of TCP the line
+    /// can lose nothing, so it carries none meanwhile.
     pub fn worsen_line(&self, loss: f64, delay: Duration) -> anyhow::Result<()> {
-        self.region.site(HOME)?.line().worsen(loss, delay);
+        let line = self.region.site(HOME)?.line();
+        line.worsen(loss, delay);
+        if loss > 0.0 {
+            line.shut_tcp()
+        } else {
+            line.open_tcp()
+        }
         Ok(())
     }
 
