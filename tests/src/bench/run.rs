@@ -56,6 +56,11 @@ impl Scenario {
     /// The scenarios on a bad line, in this order.
     pub const ON_A_BAD_LINE: [Self; 3] = [Self::BadFirstSync, Self::BadRestart, Self::BadWeekApart];
 
+    /// Whether it begins with data as they were laid out; the others go on where the one before them ended.
+    pub fn begins(self) -> bool {
+        matches!(self, Self::FirstSync | Self::WeekApart | Self::BadFirstSync | Self::BadWeekApart)
+    }
+
     /// For people.
     pub fn title(self) -> &'static str {
         match self {

@@ -163,6 +163,12 @@ fn measure(
 ) -> anyhow::Result<()> {
     let is_report = size != Size::TINY;
     let scenarios: Vec<_> = scenarios.iter().copied().filter(|one| asked.asks_for(*one)).collect();
+    let first = scenarios.first().context("none of these scenarios is measured here")?;
+    ensure!(
+        first.begins(),
+        "`--only` has to begin with first-sync or week-apart (bad-first-sync, bad-week-apart): {} goes on from there",
+        first.title()
+    );
     begin(is_report, as_built)?;
     let (machine, folder) = (Machine::this(), tempfile::tempdir()?);
     let compared = compare(folder.path(), asked.systems(), &scenarios, size, asked.terms(), tell);

@@ -83,9 +83,9 @@ impl HearthLab {
         let line = self.region.site(HOME)?.line();
         line.worsen(loss, delay);
         if loss > 0.0 {
-            line.shut_tcp()
+            line.shut_tcp();
         } else {
-            line.open_tcp()
+            line.open_tcp();
         }
         Ok(())
     }
