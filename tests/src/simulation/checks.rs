@@ -1,6 +1,6 @@
 //! What must hold at every moment, and what must hold once everything is well again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use hearth_protocol::id::{EntryId, SiteId};
 use hearth_protocol::scope::{Scope, Subject};
@@ -12,7 +12,7 @@ use super::views::{Document, HubView, NodeView};
 pub(super) fn node(model: &Model, site: SiteId, view: &NodeView) -> Result<(), String> {
     // Nobody forges here, so signed heads must vouch for all that comes. What was put back from a copy lacks what the hub
     // takes for held there.
-    if view.unvouched > 0 && !model.doubtful.contains(&site) {
+    if view.unvouched > 0 && !model.doubtful.contains_key(&site) {
         return Err(format!("{site} keeps {} changes aside that nothing vouches for", view.unvouched));
     }
     if !view.is_summed {
@@ -34,7 +34,7 @@ pub(super) fn node(model: &Model, site: SiteId, view: &NodeView) -> Result<(), S
     };
     for (id, number) in &model.saved {
         let Some(deed) = model.deeds.get(number).filter(|deed| deed.site == site) else { continue };
-        let may_be_gone = model.ever_forgotten.contains(&(site, deed.resident));
+        let may_be_gone = model.forgotten.contains_key(&(site, deed.resident));
         // A month is let go of when the hub has all of it; whether that is so is looked at there.
         if !may_be_gone && !is_let_go(deed.resident, deed.section) && !holds(model, *id, &view.documents) {
             return Err(format!("{site} lost {id}, which was told to be saved"));
@@ -64,7 +64,7 @@ pub(super) fn hub(model: &Model, view: &HubView) -> Result<(), String> {
 /// Compares a node with the hub, in the midst of a run.
 pub(super) fn between(model: &Model, site: SiteId, node: &NodeView, hub: &HubView) -> Result<(), String> {
     // What a restored hub has lost, and what a node put back from a copy has, is found when both are compared.
-    if model.is_hub_restored || model.doubtful.contains(&site) {
+    if model.is_hub_restored() || model.doubtful.contains_key(&site) {
         return Ok(());
     }
     for id in &node.at_hub {
@@ -76,7 +76,7 @@ pub(super) fn between(model: &Model, site: SiteId, node: &NodeView, hub: &HubVie
     for (scope, feed) in hub.subscriptions.get(&site).into_iter().flatten() {
         // What a site forgot and was given back is sent again once its receipt has come.
         let is_given_back =
-            matches!(scope.subject(), Subject::Resident(r) if model.ever_forgotten.contains(&(site, r)));
+            matches!(scope.subject(), Subject::Resident(r) if model.forgotten.contains_key(&(site, r)));
         // Of a month that is not kept the outline has come; where some of it is here, its page says that not all is.
         let is_let_go = node.evicted.contains(scope) || node.in_part.contains(scope);
         // A feed leaves out what its site wrote. What an earlier installation had sent without hearing of it, and the
@@ -114,7 +114,7 @@ pub(super) fn unsettled(model: &Model, site: SiteId, node: &NodeView, hub: &HubV
         return Some(format!("{} changes of {site} wait for the hub", node.waiting));
     }
     // What builds on a change that a restored hub has not got back waits for a person.
-    if node.pending > 0 && !model.is_hub_restored {
+    if node.pending > 0 && !model.is_hub_restored() {
         return Some(format!("{} changes of {site} wait at the hub for others", node.pending));
     }
     let nothing = BTreeMap::new();
@@ -181,43 +181,63 @@ pub(super) struct Fared {
     pub(super) told: u64,
     pub(super) at_hub: u64,
     pub(super) aside: u64,
+    /// Nobody has it: erased by order, and lost by a hub that was restored later.
     pub(super) erased: u64,
+    /// Nobody has it: lost by a hub that was restored, and its node's disk was put back or lost.
+    pub(super) copied: u64,
+    /// What counts for nothing: the hub was not known to have it when its node's disk was put back or lost.
+    pub(super) doubtful: u64,
     /// Twice at the hub, since a site was enrolled anew after the hub had it and before it knew.
     pub(super) twice: u64,
 }
 
 /// What staff were told to be saved is in the hub's order, or put aside there for a person, when all is well.
 ///
-/// What a site has erased by order after the hub had it is gone when the hub then loses it too, and what it was told to
-/// freeze is not brought back to a hub that lost it.
-pub(super) fn kept(model: &Model, hub: &HubView) -> Result<Fared, String> {
-    let mut numbers: BTreeMap<u64, u64> = BTreeMap::new();
-    for entry in hub.documents.values().flat_map(|document| document.entries.values()) {
-        if let Some(number) = model::number_in(entry) {
-            *numbers.entry(number).or_default() += 1;
-        }
-    }
+/// What nobody has any more cannot be brought back to a hub that was restored to before it came.
+pub(super) fn kept(model: &Model, nodes: &[NodeView], hub: &HubView) -> Result<Fared, String> {
+    let at_hub = numbers(&hub.documents);
+    let elsewhere: BTreeSet<u64> =
+        nodes.iter().flat_map(|node| numbers(&node.documents).into_keys()).collect();
     let mut fared = Fared::default();
-    for (number, deed) in model.deeds.iter().filter(|(_, deed)| !deed.is_doubtful) {
+    for (number, deed) in &model.deeds {
+        let was_at_hub = model.doubtful_at_hub.contains(number);
+        if deed.is_doubtful && !was_at_hub {
+            let is_told = matches!(deed.told, Told::Saved(_)) || model.told_in_doubt.contains(number);
+            fared.doubtful += u64::from(is_told);
+            continue;
+        }
         let Told::Saved(id) = deed.told else { continue };
         fared.told += 1;
-        let found = numbers.get(number).copied().unwrap_or(0);
+        let found = at_hub.get(number).copied().unwrap_or(0);
         if found > 1 && !deed.is_renamed {
             return Err(format!("action {number} is {found} times at the hub"));
         }
         fared.twice += u64::from(found > 1);
-        let is_erased = model.is_hub_restored && model.ever_revoked.contains(&(deed.site, deed.resident));
+        let is_nowhere = !elsewhere.contains(number) && model.may_hub_have_lost(deed, id);
         if found > 0 {
             fared.at_hub += 1;
         } else if hub.aside.contains(&id) || deed.is_renamed && hub.aside_numbers.contains(number) {
             fared.aside += 1;
-        } else if is_erased {
+        } else if is_nowhere && model.is_forgotten_before_a_restore(deed) {
             fared.erased += 1;
+        } else if is_nowhere && was_at_hub {
+            fared.copied += 1;
         } else {
-            return Err(format!("{id}, which {} was told to be saved, never reached the hub", deed.site));
+            let is_held = if elsewhere.contains(number) { "some site has it" } else { "nobody has it" };
+            let site = deed.site;
+            return Err(format!("{id}, which {site} was told to be saved, is not at the hub: {is_held}"));
         }
     }
     Ok(fared)
+}
+
+/// How often each action is in these documents.
+fn numbers(documents: &BTreeMap<Scope, Document>) -> BTreeMap<u64, u64> {
+    let mut numbers = BTreeMap::new();
+    for number in documents.values().flat_map(|d| d.entries.values()).filter_map(model::number_in) {
+        *numbers.entry(number).or_default() += 1;
+    }
+    numbers
 }
 
 /// Whether a month that was let go of has come back whole.

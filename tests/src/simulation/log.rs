@@ -44,11 +44,10 @@ pub(super) fn counted<T>(coverage: &Coverage, print: Option<Level>, run: impl Fn
     tracing::subscriber::with_default(subscriber, run)
 }
 
-/// What was logged that must never be; none when nothing was.
-pub(super) fn never(coverage: &Coverage) -> Option<String> {
+/// What was logged that must never be.
+pub(super) fn never(coverage: &Coverage) -> Vec<String> {
     let counts = coverage.counts();
-    let logged = counts.get("logged as a fault")?;
-    logged.keys().next().cloned()
+    counts.get("logged as a fault").into_iter().flat_map(|logged| logged.keys().cloned()).collect()
 }
 
 struct Counting(Coverage);

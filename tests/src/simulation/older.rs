@@ -1,10 +1,10 @@
 //! A node's database as the first version of the software left it: one record, and an entry that the hub has not got.
 
 use hearth_protocol::document::{self, Tip};
-use hearth_protocol::id::{EntryId, StaffId};
-use hearth_protocol::record::entry::{Author, Origin};
-use hearth_protocol::record::{Entry, Role};
-use hearth_protocol::scope::{Scope, Section};
+use hearth_protocol::id::EntryId;
+use hearth_protocol::record::Entry;
+use hearth_protocol::record::entry::Origin;
+use hearth_protocol::scope::Scope;
 use hearth_protocol::sync::digest::Digest;
 use hearth_protocol::time::Timestamp;
 use rusqlite::{Connection, OpenFlags, params};
@@ -51,7 +51,7 @@ fn write(connection: &Connection, node: &NodeHost, older: &Older) -> anyhow::Res
         id: EntryId { install, counter: COUNTER },
         happened: draft.happened,
         recorded: older.at,
-        author: Author { staff: StaffId(1), role: role(deed.section), name: "A. Nurse".into() },
+        author: deed.author.clone(),
         origin: Origin::Site(deed.site),
         thread: None,
         replaces: Vec::new(),
@@ -84,8 +84,4 @@ fn write(connection: &Connection, node: &NodeHost, older: &Older) -> anyhow::Res
         connection.execute("INSERT INTO meta VALUES (?1, ?2)", params![key, minicbor::to_vec(COUNTER)?])?;
     }
     Ok(())
-}
-
-fn role(section: Section) -> Role {
-    if section == Section::Notes { Role::Nurse } else { Role::Pharmacist }
 }

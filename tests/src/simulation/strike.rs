@@ -8,20 +8,16 @@ use hearth_hub::sites::{self, InstallState};
 use hearth_node::records::{Draft, Records, Requester};
 use hearth_protocol::access::SiteKind;
 use hearth_protocol::id::{EntryId, ResidentId, StaffId};
-use hearth_protocol::record::coded::Coded;
-use hearth_protocol::record::entry::UnknownBody;
-use hearth_protocol::record::notes::Note;
-use hearth_protocol::record::pharmacy::Message;
-use hearth_protocol::record::safety::Alert;
-use hearth_protocol::record::{Body, Role};
+use hearth_protocol::record::Role;
+use hearth_protocol::record::entry::Author;
 use hearth_protocol::scope::{Scope, Section, Subject};
 use hearth_protocol::wire::message::RevokeMode;
 
 use super::lock;
-use super::model::{self, Deed, Told};
+use super::model::{self, Deed, Restore, Told};
 use super::network::Line;
 use super::plan::{Fault, GOOD_LINE};
-use super::run::{Later, Run, now};
+use super::run::{Backup, Later, Run, now};
 
 /// For how long machines sleep at most in one run.
 const SLEEP_MAX: Duration = Duration::from_hours(28 * 24);
@@ -53,7 +49,7 @@ impl Run {
             Later::EmptyDisk(target) => self.shared.disks.fill(&self.name(target), false),
             Later::GiveBack(site) => self.set_right(site, InstallState::Active),
             Later::Backup => {
-                self.backup = Some((self.shared.disks.image(&self.hub.name), self.orders.done()));
+                self.back_up();
                 let wait = self.about(Duration::from_secs(30));
                 self.put_off(wait, Later::Backup);
             }
@@ -124,13 +120,18 @@ impl Run {
 
     /// The hub goes back to its backup, as its administrators would do it: they repeat what they have done since.
     fn restore_hub(&mut self) {
-        let Some((image, done)) = self.backup.take() else { return };
+        let Some(backup) = self.backup.take() else { return };
         self.kill(None);
-        self.shared.disks.put(&self.hub.name, image);
+        self.shared.disks.put(&self.hub.name, backup.image);
         self.hub.is_restored.store(true, Ordering::Relaxed);
-        self.orders.repeat_after(done);
-        lock(&self.model).is_hub_restored = true;
+        self.orders.repeat_after(backup.done);
+        lock(&self.model).restores.push(Restore { backup: backup.at, at: now() });
         self.shared.coverage.count("program", "hub restored from a backup");
+    }
+
+    fn back_up(&mut self) {
+        let image = self.shared.disks.image(&self.hub.name);
+        self.backup = Some(Backup { image, at: now(), done: self.orders.done() });
     }
 
     /// All machines sleep. No longer in all than a node may be away, whose certificate would end.
@@ -142,7 +143,7 @@ impl Run {
             return;
         }
         // The administrators' backups go on.
-        self.backup = Some((self.shared.disks.image(&self.hub.name), self.orders.done()));
+        self.back_up();
         self.shared.slept.sleep(Duration::from_hours(hours));
     }
 
@@ -169,11 +170,11 @@ impl Run {
     /// A node goes back to a copy of its disk: what it tells staff counts no more, and the hub is to notice.
     fn put_back(&mut self, site: usize) {
         let Some(copy) = self.copies.remove(&site) else { return };
-        let Some(id) = self.sites.get(site).map(|site| site.id) else { return };
+        let Some((id, install)) = self.sites.get(site).map(|site| (site.id, site.install)) else { return };
         self.kill(Some(site));
         self.shared.disks.put(&self.name(Some(site)), copy);
         self.put_back.insert(site);
-        lock(&self.model).doubt(id);
+        lock(&self.model).doubt(id, install);
         self.shared.coverage.count("program", "node put back from a copy");
     }
 
@@ -309,7 +310,6 @@ impl Run {
     fn write(&mut self) {
         let site = self.any_site();
         let number = self.unanswered(site).unwrap_or_else(|| self.begin(site));
-        let Some((id, kind)) = self.sites.get(site).map(|site| (site.id, site.kind)) else { return };
         let Some(site) = self.sites.get(site) else { return };
         if site.node.host.program().is_none() {
             return;
@@ -321,14 +321,14 @@ impl Run {
         let (model, wrong) = (Arc::clone(&self.model), Arc::clone(&self.wrong));
         let (disks, name) = (self.shared.disks.clone(), site.node.host.name.clone());
         let coverage = self.shared.coverage.clone();
-        let role = if kind == SiteKind::CareHome { Role::Nurse } else { Role::Pharmacist };
         site.node.host.bring(Box::new(move |records: Records| {
             Box::pin(async move {
-                let staff = StaffId(u64::from(id.to_bytes()[4]));
-                let requester = Requester { staff, role, name: "A. Nurse".into(), device: 1, session: 1 };
+                let Author { staff, role, name: signs } = deed.author.clone();
+                let requester = Requester { staff, role, name: signs, device: 1, session: 1 };
                 let Ok(key) = format!("action-{number:08}").parse() else { return };
                 let happened = records.clock().now();
                 let draft = draft(&deed, number, happened);
+                lock(&model).said(number, draft.happened);
                 let answer = records.add(&requester, key, vec![draft]).await;
                 if !disks.has_power(&name) {
                     return;
@@ -371,18 +371,22 @@ impl Run {
         let id = self.sites.get(site).map(|site| site.id);
         let mut model = lock(&self.model);
         let Some(id) = id else { return 0 };
+        let role = if is_home { Role::Nurse } else { Role::Pharmacist };
         let replaces = replaces.into_iter().collect();
         model.begin(Deed {
             site: id,
             resident,
             section,
+            author: Author { staff: StaffId(u64::from(id.to_bytes()[4])), role, name: "A. Nurse".into() },
             replaces,
             told: Told::Nothing,
+            saved_at: Duration::ZERO,
             tries: 0,
             is_doubtful: false,
             is_renamed: false,
             is_newer,
             days_ago,
+            happened: Vec::new(),
         })
     }
 
@@ -403,32 +407,16 @@ impl Run {
     }
 }
 
-/// The number of a kind of entry that no software has yet.
-const NEWER_KIND: u16 = 60_000;
-
 /// What staff write for an action.
 pub(super) fn draft(deed: &Deed, number: u64, happened: hearth_protocol::time::Timestamp) -> Draft {
-    let text = model::text(number);
-    #[expect(clippy::wildcard_enum_match_arm, reason = "staff write in these three sections alone")]
-    let body = match deed.section {
-        _ if deed.is_newer => newer(&text),
-        Section::Notes => Body::Note(Note { category: "general".into(), text, important: false }),
-        Section::Safety => Body::Alert(Alert { text: Coded::text(text), active: true, ended_reason: None }),
-        _ => Body::Message(Message { text, seen: false, done: false }),
-    };
     Draft {
         subject: Subject::Resident(deed.resident),
         section: deed.section,
         happened: happened.plus_ms(-deed.days_ago * 86_400_000),
         thread: None,
         replaces: deed.replaces.clone(),
-        body,
+        body: model::body(deed, number),
     }
-}
-
-fn newer(text: &str) -> Body {
-    // Writing to memory cannot fail.
-    Body::Unknown(UnknownBody { kind: NEWER_KIND, body: minicbor::to_vec(text).unwrap_or_default() })
 }
 
 fn told(answer: &Result<hearth_node::records::Added, hearth_node::records::AddError>) -> String {
