@@ -1,5 +1,7 @@
 //! Which site holds whose record. A grant is a level with a place in the site's feed, never a queue.
 
+use std::cmp::Reverse;
+
 use hearth_protocol::id::{ResidentId, SiteId};
 use hearth_protocol::scope::Subject;
 use hearth_protocol::time::Timestamp;
@@ -83,7 +85,8 @@ pub(crate) fn changed_at(
     Ok(found.optional()?)
 }
 
-/// Gives a site a resident's record: the grant first in its feed, then every scope that its kind may hold.
+/// Gives a site a resident's record: the grant first in its feed, then every scope that its kind may hold, by the rank of
+/// its section and the newest month first.
 ///
 /// Nothing changes when the site holds it already.
 pub fn assign(
@@ -99,7 +102,9 @@ pub fn assign(
     }
     let mut levels = Levels::default();
     set(transaction, &mut levels, site, resident, GrantState::Active, now)?;
-    for scope in scopes::of_subject(transaction, Subject::Resident(resident))? {
+    let mut of_resident = scopes::of_subject(transaction, Subject::Resident(resident))?;
+    of_resident.sort_by_key(|scope| (scope.section().priority(), Reverse(scope.month())));
+    for scope in of_resident {
         if let Some(known) = scopes::get(transaction, scope)?.filter(|_| scopes::holds(kind, scope)) {
             scopes::subscribe(transaction, &mut levels, site, scope, known.digest)?;
         }

@@ -214,6 +214,70 @@ async fn a_grant_comes_before_its_data_and_the_data_is_all_that_the_kind_of_site
     assert!(!read.more && read.digest.is_some());
 }
 
+/// The documents that one read of the feed has, in its order.
+async fn documents(hub: &TestHub, replica: &Replica, bytes_max: u64) -> Vec<Scope> {
+    let query = replica.query(bytes_max);
+    let read = hub.store.read(move |c| super::read(c, &query)).await.unwrap();
+    let of_item = |item: &FeedItem| match item {
+        FeedItem::Tail { scope, .. } | FeedItem::Document { scope, .. } | FeedItem::Outline { scope, .. } => {
+            Some(*scope)
+        }
+        FeedItem::Grant { .. } | FeedItem::Revoke { .. } => None,
+    };
+    read.items.iter().filter_map(of_item).collect()
+}
+
+#[tokio::test]
+async fn a_record_comes_by_the_rank_of_its_sections_and_the_newest_month_first() {
+    let hub = region().await;
+    hub.assign(HOME, 1).await;
+    let mut home = Replica::new(HOME, 1);
+    let before = NOW.plus_ms(-40 * 24 * 3_600_000);
+    let earlier = |section| Scope::of_resident(resident(1), section, before).unwrap();
+    let now = |section| scope(1, section);
+    let wanted = [
+        now(Section::Safety),
+        now(Section::Medicines),
+        now(Section::Identity),
+        now(Section::Mar),
+        earlier(Section::Mar),
+        now(Section::Notes),
+        earlier(Section::Notes),
+    ];
+    assert_ne!(now(Section::Mar), earlier(Section::Mar));
+    for scope in wanted.iter().rev() {
+        home.write(&hub, *scope).await;
+    }
+    hub.assign(OTHER, 1).await;
+    assert_eq!(documents(&hub, &Replica::new(OTHER, 2), u64::MAX).await, wanted);
+}
+
+#[tokio::test]
+async fn what_a_dose_can_be_given_by_comes_of_everybody_before_the_rest_of_anybody() {
+    let hub = region().await;
+    let mut home = Replica::new(HOME, 1);
+    let people = 1..=12;
+    for person in people.clone() {
+        hub.assign(HOME, person).await;
+        for section in [Section::Notes, Section::Safety, Section::Medicines] {
+            home.write(&hub, scope(person, section)).await;
+        }
+    }
+    for person in people.clone() {
+        hub.assign(OTHER, person).await;
+    }
+    let replica = Replica::new(OTHER, 2);
+    let all = documents(&hub, &replica, u64::MAX).await;
+    let (urgent, rest) = all.split_at(24);
+    assert!(urgent.iter().all(|scope| scope.section().is_urgent()));
+    assert_eq!(rest, people.map(|person| scope(person, Section::Notes)).collect::<Vec<_>>());
+    let some = documents(&hub, &replica, 4_000).await;
+    assert!(
+        some.len() < 24 && some.iter().all(|scope| scope.section().is_urgent()),
+        "however little is read at a time"
+    );
+}
+
 #[tokio::test]
 async fn a_site_is_not_sent_what_it_wrote_itself() {
     let hub = region().await;
