@@ -279,6 +279,42 @@ async fn what_a_dose_can_be_given_by_comes_of_everybody_before_the_rest_of_anybo
 }
 
 #[tokio::test]
+async fn what_a_new_site_has_confirmed_is_not_sent_again_however_often_its_link_breaks() {
+    let hub = region().await;
+    let mut home = Replica::new(HOME, 1);
+    for person in 1..=12 {
+        hub.assign(HOME, person).await;
+        for section in [Section::Notes, Section::Safety, Section::Mar] {
+            home.write(&hub, scope(person, section)).await;
+            home.write(&hub, scope(person, section)).await;
+        }
+        hub.assign(OTHER, person).await;
+    }
+    let (mut replica, mut links, mut sent) = (Replica::new(OTHER, 2), 0, Vec::new());
+    loop {
+        let query = replica.query(1_500);
+        let read = hub.store.read(move |c| super::read(c, &query)).await.unwrap();
+        for item in &read.items {
+            let FeedItem::Tail { changes, scope, .. } = item else { continue };
+            sent.extend(changes.iter().map(|change| (*scope, change.change.hash)));
+        }
+        if !replica.read(&hub, 1_500, true).await {
+            break;
+        }
+        replica.cut();
+        links += 1;
+    }
+    assert!(links > 10, "{links} links");
+    assert_eq!(replica.disk, expected(&hub, OTHER).await);
+    let once: BTreeSet<_> = sent.iter().collect();
+    assert_eq!(
+        (sent.len(), once.len()),
+        (12 * 3 * 3, 12 * 3 * 3),
+        "two entries a document and its first change"
+    );
+}
+
+#[tokio::test]
 async fn a_site_is_not_sent_what_it_wrote_itself() {
     let hub = region().await;
     hub.assign(HOME, 1).await;

@@ -8,11 +8,13 @@ use std::task::{Context, Poll};
 
 use quinn::udp::{RecvMeta, Transmit};
 use quinn::{AsyncUdpSocket, EndpointConfig, Runtime as _, TokioRuntime, TransportConfig, UdpPoller};
+use rustls::client::{ClientSessionStore, Resumption, Tls12ClientSessionValue, Tls13ClientSessionValue};
+use rustls::{NamedGroup, pki_types::ServerName};
 
 use super::*;
 
-/// A client whose own sending is bounded only by what the hub's windows allow.
-async fn flood(running: &Running) -> u64 {
+/// The TLS of a client that is enrolled.
+async fn enrolled(running: &Running) -> rustls::ClientConfig {
     let identity = running.certificate(HOME, 1, true).await;
     let mut tls = rustls::ClientConfig::builder_with_details(
         Arc::new(rustls::crypto::aws_lc_rs::default_provider()),
@@ -24,6 +26,63 @@ async fn flood(running: &Running) -> u64 {
     .with_client_auth_cert(identity.chain.clone(), identity.key.clone_key())
     .unwrap();
     tls.alpn_protocols = vec![SESSION_ALPN.to_vec()];
+    tls
+}
+
+/// What a client keeps to resume a session with, counted.
+#[derive(Debug, Default)]
+struct Tickets(AtomicUsize);
+
+impl ClientSessionStore for Tickets {
+    fn set_kx_hint(&self, _: ServerName<'static>, _: NamedGroup) {}
+
+    fn kx_hint(&self, _: &ServerName<'_>) -> Option<NamedGroup> {
+        None
+    }
+
+    fn set_tls12_session(&self, _: ServerName<'static>, _: Tls12ClientSessionValue) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+
+    fn tls12_session(&self, _: &ServerName<'_>) -> Option<Tls12ClientSessionValue> {
+        None
+    }
+
+    fn remove_tls12_session(&self, _: &ServerName<'static>) {}
+
+    fn insert_tls13_ticket(&self, _: ServerName<'static>, _: Tls13ClientSessionValue) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+
+    fn take_tls13_ticket(&self, _: &ServerName<'static>) -> Option<Tls13ClientSessionValue> {
+        None
+    }
+}
+
+#[tokio::test]
+async fn a_client_over_quic_that_would_resume_its_session_is_given_nothing_to_do_it_with() {
+    let running = Running::start().await;
+    let (mut tls, tickets) = (enrolled(&running).await, Arc::new(Tickets::default()));
+    let store: Arc<dyn ClientSessionStore> = Arc::clone(&tickets) as Arc<dyn ClientSessionStore>;
+    tls.resumption = Resumption::store(store);
+    tls.enable_early_data = true;
+    let config = ClientConfig::new(Arc::new(QuicClientConfig::try_from(tls).unwrap()));
+    let client = Endpoint::client(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).unwrap();
+    for _ in 0..2 {
+        let connecting =
+            client.connect_with(config.clone(), running.address, HubConfig::SERVER_NAME).unwrap();
+        let connecting = connecting.into_0rtt().err().expect("nothing is sent before the handshake");
+        let mut node = Node::greet(connecting.await.unwrap(), HOME, 1).await;
+        // What would be resumed comes after the handshake, so it has come before the welcome.
+        node.welcome().await;
+        assert_eq!(tickets.0.load(Ordering::SeqCst), 0);
+    }
+    running.end().await;
+}
+
+/// A client whose own sending is bounded only by what the hub's windows allow.
+async fn flood(running: &Running) -> u64 {
+    let tls = enrolled(running).await;
     let mut config = ClientConfig::new(Arc::new(QuicClientConfig::try_from(tls).unwrap()));
     let mut transport = TransportConfig::default();
     // Small, so that what the client still holds itself does not count as taken by the hub.

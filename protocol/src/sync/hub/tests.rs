@@ -238,6 +238,8 @@ struct World {
     next: u64,
     /// The last read on this link left nothing unread.
     is_all_read: bool,
+    /// What was said, and whether to the hub.
+    said: Vec<(bool, &'static str)>,
     /// How often both were compared and found equal.
     agreed: u32,
 }
@@ -262,6 +264,7 @@ impl World {
             now: Moment(0),
             next: 1,
             is_all_read: false,
+            said: Vec::new(),
             agreed: 0,
         }
     }
@@ -328,6 +331,7 @@ impl World {
     }
 
     fn send(&mut self, to_hub: bool, channel: Channel, message: &Message) {
+        self.said.push((to_hub, message.name()));
         frame::encode(message, self.streams.entry((to_hub, channel)).or_default()).unwrap();
     }
 
@@ -564,12 +568,18 @@ fn a_node_that_is_up_to_date_costs_one_exchange() {
     world.cut();
     let at = world.session.poll_timeout().unwrap();
     world.session.handle_timeout(at);
+    world.said.clear();
     let mut bytes = 0;
     while world.node_effect() | world.hub_effect() {
         bytes += world.streams.values().map(Vec::len).sum::<usize>();
         while world.deliver(0, usize::MAX) {}
     }
     assert!(world.session.is_live());
+    assert_eq!(
+        world.said,
+        [(true, "Hello"), (false, "Welcome")],
+        "a question and its answer are one round trip"
+    );
     assert!(bytes < 300, "{bytes} bytes");
 }
 
@@ -610,9 +620,8 @@ fn a_node_of_no_known_version_is_refused_with_a_reason() {
     assert_eq!(link.poll_effect(), Some(HubEffect::Hangup(RefusalCode::Version)));
 }
 
-#[test]
-fn the_newest_version_that_both_know_is_spoken_and_said() {
-    let admission = Admission {
+fn admission() -> Admission {
+    Admission {
         region: RegionId(uuid::Uuid::nil()),
         epoch: 1,
         feed_head: FeedNumber(0),
@@ -620,11 +629,49 @@ fn the_newest_version_that_both_know_is_spoken_and_said() {
         time: Timestamp(0),
         reconnect_spread_ms: 0,
         certificate_until: Timestamp(0),
-    };
+    }
+}
+
+/// How many bytes the session asks to be read of the feed; none where it does not ask.
+fn asked_for(link: &mut HubSession) -> Option<u64> {
+    let effects: Vec<_> = std::iter::from_fn(|| link.poll_effect()).collect();
+    effects.iter().find_map(|effect| {
+        if let HubEffect::ReadFeed { bytes_max, .. } = effect { Some(*bytes_max) } else { None }
+    })
+}
+
+#[test]
+fn no_more_is_read_for_a_node_than_its_credit_until_it_says_what_it_has_stored() {
+    const MEBIBYTE: usize = 1024 * 1024;
+    let mut link = link_with(site());
+    link.handle_message(Channel::Control, greeting(vec![2])).unwrap();
+    link.handle_admitted(&admission());
+    let mut feed = (0..).map(|n| {
+        let mut change = change(n);
+        change.bytes = vec![0; MEBIBYTE];
+        let changes = vec![SequencedChange { sequence: Sequence(n + 1), change }];
+        FeedItem::Tail { scope: scope(1), changes, vouchers: Vec::new() }
+    });
+    let read = |items: Vec<FeedItem>| FeedRead { items, more: true, ..FeedRead::default() };
+    link.handle_poke();
+    assert_eq!(asked_for(&mut link), Some(limits::FEED_CREDIT_BYTES));
+    link.handle_feed(read(feed.by_ref().take(6).collect()));
+    let left = asked_for(&mut link).unwrap();
+    assert!(left <= limits::FEED_CREDIT_BYTES - 6 * MEBIBYTE as u64 && left > MEBIBYTE as u64);
+    link.handle_feed(read(feed.by_ref().take(2).collect()));
+    link.handle_poke();
+    assert_eq!(asked_for(&mut link), None, "all of the credit is on the way");
+    link.handle_message(Channel::Control, Message::Stored(Stored { items: 1, cursor: None })).unwrap();
+    let left = asked_for(&mut link).unwrap();
+    assert!(left > 0 && left <= MEBIBYTE as u64, "{left}");
+}
+
+#[test]
+fn the_newest_version_that_both_know_is_spoken_and_said() {
     for (offer, spoken) in [(vec![1], 1), (vec![2, 1], 2), (vec![3, 2, 1], 2)] {
         let mut link = link_with(site());
         link.handle_message(Channel::Control, greeting(offer)).unwrap();
-        link.handle_admitted(&admission);
+        link.handle_admitted(&admission());
         let effects: Vec<_> = std::iter::from_fn(|| link.poll_effect()).collect();
         let said = effects.iter().find_map(|effect| {
             if let HubEffect::Send(_, Message::Welcome(welcome)) = effect {
