@@ -14,6 +14,7 @@ mod size;
 mod tails;
 mod told;
 mod usage;
+mod versions;
 
 use std::path::Path;
 use std::time::Duration;

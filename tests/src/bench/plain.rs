@@ -218,16 +218,20 @@ impl PlainLab {
         let mut watcher = self.start(ELSEWHERE, address, Some((Live::Watch, count)))?;
         Told::wait(&watcher.told, &mut watcher.node, |_| true, PATIENCE).await?;
         let (hub, before) = (self.hub_usage()?, usage::of(watcher.node.id())?);
+        let begun = std::time::Instant::now();
         let mut writer = self.start(HOME, address, Some((Live::Write, count)))?;
         let written =
             Told::wait(&writer.told, &mut writer.node, |t| t.written.len() >= count, PATIENCE).await?;
         let seen = Told::wait(&watcher.told, &mut watcher.node, |t| t.seen.len() >= count, PATIENCE).await?;
+        let wall = begun.elapsed();
         let of_nodes = usage::of(writer.node.id())?;
         let of_watcher = usage::of(watcher.node.id())?.since(before);
         let (across, local) = latencies(&written, &seen)?;
         let nodes = Usage { cpu: of_nodes.cpu + of_watcher.cpu, ..of_nodes };
         Ok(Sample::default()
             .with_usage(nodes, self.hub_usage()?.since(hub))
+            .with(Figure::WallS, wall.as_secs_f64())
+            .with_count(Figure::DiskBytes, usage::disk(&self.data(HOME))?)
             .with_times([Figure::SeenP50Ms, Figure::SeenP99Ms], across)
             .with_times([Figure::SavedP50Ms, Figure::SavedP99Ms], local))
     }

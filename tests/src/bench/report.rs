@@ -4,15 +4,17 @@ mod markdown;
 mod plots;
 mod published;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::Context as _;
 use hearth_node::clock::Clock;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::machine::{Machine, profile};
 use super::run::{Ended, Measured, Scenario, System};
 use super::sample::{Figure, Sample};
+use super::versions;
 use crate::setup;
 
 /// Everything that was measured, of each kind the latest.
@@ -33,6 +35,9 @@ pub struct Measurement {
     pub hearth: String,
     /// Version of SQLite.
     pub sqlite: String,
+    /// Versions of the compiler, of packages, of other engines, and the commit.
+    #[serde(default)]
+    pub versions: BTreeMap<String, String>,
     /// The profile with which everything of the project was built.
     pub profile: String,
     /// Where.
@@ -57,7 +62,7 @@ pub struct Outcome {
     pub runs: usize,
     /// Medians, by figure. Reading takes them from the runs again: serde cannot read numbers of any precision into a
     /// part of an object.
-    #[serde(flatten, skip_deserializing)]
+    #[serde(flatten, skip_deserializing, serialize_with = "with_all")]
     pub median: Sample,
     /// Every run.
     pub samples: Vec<Sample>,
@@ -74,6 +79,7 @@ impl Measurement {
             date: Clock::system().now().to_rfc3339(),
             hearth: env!("CARGO_PKG_VERSION").to_owned(),
             sqlite: rusqlite::version().to_owned(),
+            versions: versions::of(measured.iter().map(|one| one.system)),
             profile: profile().to_owned(),
             machine,
             load_at_end: Machine::this().load,
@@ -109,6 +115,25 @@ impl Measurement {
         let order = ["Month", "Year", "Bad line", "Come back", "Sites"];
         order.iter().position(|name| self.name.starts_with(name)).unwrap_or(order.len())
     }
+}
+
+/// Figures that every outcome names: null where one means nothing for a scenario, or was not measured.
+const NAMED: [Figure; 8] = [
+    Figure::CpuS,
+    Figure::WallS,
+    Figure::BytesUp,
+    Figure::BytesDown,
+    Figure::RoundTrips,
+    Figure::RssMb,
+    Figure::DiskBytes,
+    Figure::DocumentsOpened,
+];
+
+fn with_all<S: Serializer>(sample: &Sample, serializer: S) -> Result<S::Ok, S::Error> {
+    let named = NAMED.into_iter().map(|figure| (figure, None));
+    let mut all: BTreeMap<Figure, Option<f64>> = named.collect();
+    all.extend(sample.0.iter().map(|(figure, value)| (*figure, Some(*value))));
+    serializer.collect_map(all)
 }
 
 impl Outcome {
@@ -235,6 +260,12 @@ mod tests {
         assert_eq!(read.measurements.len(), 1);
         let json: serde_json::Value =
             serde_json::from_str(&std::fs::read_to_string(folder.path().join("sync.json")).unwrap()).unwrap();
-        assert_eq!(json["measurements"][0]["results"][0]["cpu_s"], 2.0);
+        let result = &json["measurements"][0]["results"][0];
+        assert_eq!(result["cpu_s"], 2.0);
+        assert_eq!(
+            result.get("round_trips"),
+            Some(&serde_json::Value::Null),
+            "named, though nobody measured it"
+        );
     }
 }

@@ -125,7 +125,7 @@ impl System {
     pub const ALL: [Self; 5] = [Self::Floor, Self::Hearth, Self::Samod, Self::AutomergeRepo, Self::PouchDb];
 
     /// Whether it is measured for comparison only.
-    fn is_peer(self) -> bool {
+    pub(super) fn is_peer(self) -> bool {
         !matches!(self, Self::Floor | Self::Hearth)
     }
 

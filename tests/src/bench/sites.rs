@@ -122,6 +122,9 @@ impl Crowd {
         let used = self.used()?.since(before);
         Ok(Sample::default()
             .with_count(Figure::Links, self.stats.live())
+            .with(Figure::WallS, begun.elapsed().as_secs_f64())
+            .with(Figure::HubCpuS, used.cpu.as_secs_f64())
+            .with(Figure::HubRssMb, Sample::mebibytes(used.peak_bytes))
             .with(Figure::IdleCpuPercent, 100.0 * used.cpu.as_secs_f64() / begun.elapsed().as_secs_f64()))
     }
 
@@ -167,12 +170,13 @@ impl Crowd {
         let acknowledged = begun.elapsed();
         let others = u64::try_from(FAN)?.min(u64::from(plan.sites).saturating_sub(1));
         self.until("not all arrives", |stats| stats.arrived() >= total * others).await?;
-        let used = self.used()?.since(before);
+        let (used, wall) = (self.used()?.since(before), begun.elapsed());
         let (acks, arrivals) = self.stats.times();
         #[expect(clippy::cast_precision_loss, reason = "a count of a bench is far below 2^53")]
         let total = total as f64;
         Ok(Sample::default()
             .with_count(Figure::Links, self.stats.live())
+            .with(Figure::WallS, wall.as_secs_f64())
             .with(Figure::ChangesPerS, total / acknowledged.as_secs_f64())
             .with(Figure::HubCpuS, used.cpu.as_secs_f64())
             .with(Figure::CpuMsPerChange, used.cpu.as_secs_f64() * 1000.0 / total)

@@ -205,16 +205,20 @@ impl HearthLab {
         Told::wait(&watcher.told, &mut watcher.node, |_| true, PATIENCE).await?;
         let hub_before = usage::of(self.region.hub()?.id())?;
         let watcher_before = usage::of(watcher.node.id())?;
+        let begun = std::time::Instant::now();
         let mut writer = self.start_role(HOME, "--write", count)?;
         let written =
             Told::wait(&writer.told, &mut writer.node, |t| t.written.len() >= count, PATIENCE).await?;
         let seen = Told::wait(&watcher.told, &mut watcher.node, |t| t.seen.len() >= count, PATIENCE).await?;
+        let wall = begun.elapsed();
         let of_writer = usage::of(writer.node.id())?;
         let of_watcher = usage::of(watcher.node.id())?.since(watcher_before);
         let (across, local) = latencies(&written, &seen)?;
         let nodes = Usage { cpu: of_writer.cpu + of_watcher.cpu, ..of_writer };
         Ok(Sample::default()
             .with_usage(nodes, usage::of(self.region.hub()?.id())?.since(hub_before))
+            .with(Figure::WallS, wall.as_secs_f64())
+            .with_count(Figure::DiskBytes, usage::disk(&self.region.site(HOME)?.data())?)
             .with_times([Figure::SeenP50Ms, Figure::SeenP99Ms], across)
             .with_times([Figure::SavedP50Ms, Figure::SavedP99Ms], local))
     }

@@ -132,7 +132,7 @@ notes, 3 sets of observations and 12 administrations a day, base records, and pl
 The **floor** is the least that carries the work: compact binary records, zstd, SQLite with a write-ahead log and every \
 commit synced, TCP. It merges, checks and encrypts nothing. **Hearth** is hub and node as they are installed: encrypted \
 database, every commit synced, mutual TLS over QUIC with a full handshake, pages served. Its bytes are those of its own \
-frames; what QUIC and TLS add, acknowledgements included, is counted on the line, a proxy, which live entries (D) do not pass. Round trips are half the changes of \
+frames; what QUIC and TLS add, acknowledgements included, is counted on the line, a proxy, which live entries (D) do not pass. `sync.json` has null for what means nothing in a scenario or was not measured. Round trips are half the changes of \
 direction that the line saw, so acknowledgements and the handshake count. Until it is ready the node is asked so every 25 ms, \
 and that is in its CPU time.\n\n\
 **Two floors.** The floor is this project's own and runs beside the others. The founders published another of the same work, \
