@@ -35,16 +35,16 @@ struct Arguments {
     /// Print what the programs log at this level and above
     #[arg(long)]
     log: Option<tracing::Level>,
-    /// Add seeds that fail to tests/simulation-seeds.txt
+    /// Do not add seeds that fail to tests/simulation-seeds.txt
     #[arg(long)]
-    keep: bool,
+    no_keep: bool,
 }
 
 const EXAMPLES: &str = "Examples:
   cargo simulate
   cargo simulate 4711 --log warn
-  cargo simulate --count 5000 --report tests/reports --keep
-  cargo simulate --from 5001 --count 5000 --report tests/reports --go-on --keep";
+  cargo simulate --count 5000 --twice 1 --report tests/reports
+  cargo simulate --from 5001 --count 5000 --twice 1 --report tests/reports --go-on";
 
 /// After how many seeds people are told how far it is.
 const TELL_EVERY: usize = 100;
@@ -89,9 +89,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             }
         }
     });
-    if arguments.keep {
-        seeds::keep(&report.failed())?;
-    }
+    keep(arguments, &report.failed());
     let report = whole(&report);
     write(&report, folder.as_deref())?;
     anstream::println!("{}", report.summary());
@@ -104,15 +102,24 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
 }
 
 fn one_by_one(arguments: &Arguments) -> ExitCode {
-    let mut code = ExitCode::SUCCESS;
+    let mut failed = Vec::new();
     for seed in &arguments.seeds {
         let outcome = simulate(*seed, arguments.log);
         anstream::println!("{outcome}");
-        if outcome.failure.is_some() {
-            code = ExitCode::FAILURE;
-        }
+        failed.extend(outcome.failure.map(|failure| (outcome.seed, failure)));
     }
-    code
+    keep(arguments, &failed);
+    if failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Keeps what failed; where that cannot be written, what was printed says how to replay it.
+fn keep(arguments: &Arguments, failed: &[(u64, String)]) {
+    if arguments.no_keep {
+        return;
+    }
+    if let Err(error) = seeds::keep(failed) {
+        anstream::eprintln!("failed seeds are not kept: {error:#}");
+    }
 }
 
 fn write(report: &Report, folder: Option<&Path>) -> anyhow::Result<()> {
