@@ -6,7 +6,7 @@ use hearth_protocol::id::{EntryId, SiteId};
 use hearth_protocol::scope::{Scope, Subject};
 
 use super::model::{self, Model, Told};
-use super::views::{Document, HubView, NodeView};
+use super::views::{Document, HubView, NodeState, NodeView};
 
 /// Compares what a node holds, in the midst of a run, with what staff did and were told.
 pub(super) fn node(model: &Model, site: SiteId, view: &NodeView) -> Result<(), String> {
@@ -63,6 +63,9 @@ pub(super) fn hub(model: &Model, view: &HubView) -> Result<(), String> {
 
 /// Compares a node with the hub, in the midst of a run.
 pub(super) fn between(model: &Model, site: SiteId, node: &NodeView, hub: &HubView) -> Result<(), String> {
+    if let Some(head) = hub.heads.get(&site).filter(|_| node.epoch == Some(hub.epoch)) {
+        is_no_further(site, node.cursor, *head)?;
+    }
     // What a restored hub has lost, and what a node put back from a copy has, is found when both are compared.
     if model.is_hub_restored() || model.doubtful.contains_key(&site) {
         return Ok(());
@@ -94,6 +97,32 @@ pub(super) fn between(model: &Model, site: SiteId, node: &NodeView, hub: &HubVie
         }
     }
     Ok(())
+}
+
+/// Compares a node, and the hub's epoch and the head of the site's feed, with what staff were told just now.
+pub(super) fn answered(
+    model: &Model,
+    site: SiteId,
+    id: EntryId,
+    node: NodeState,
+    hub: Option<(u64, u64)>,
+) -> Result<(), String> {
+    let deed = model.saved.get(&id).and_then(|number| model.deeds.get(number));
+    let may_be_gone = deed.is_none_or(|deed| model.forgotten.contains_key(&(site, deed.resident)));
+    if !node.has_entry && !may_be_gone {
+        return Err(format!("{site} told that {id} is saved, and does not have it"));
+    }
+    match hub {
+        Some((epoch, head)) if node.epoch == Some(epoch) => is_no_further(site, node.cursor, head),
+        Some(_) | None => Ok(()),
+    }
+}
+
+fn is_no_further(site: SiteId, cursor: u64, head: u64) -> Result<(), String> {
+    let is_further = cursor > head;
+    (!is_further)
+        .then_some(())
+        .ok_or_else(|| format!("the cursor of {site} is at {cursor}, its feed at {head}"))
 }
 
 fn missing(

@@ -88,6 +88,12 @@ pub(super) struct Run {
     /// What went wrong that a task found.
     pub(super) wrong: Arc<Mutex<Option<String>>>,
     next_check: Duration,
+    /// What is a reason to look at once.
+    look: Option<&'static str>,
+    /// Which hosts ran after the last step: the hub, and each site's.
+    ran: Vec<bool>,
+    /// What staff were told to be saved in the last step, and at which site.
+    pub(super) answers: Arc<Mutex<Vec<(usize, EntryId)>>>,
     certifier: Arc<Certifier>,
     pub(super) backup: Option<Backup>,
     /// Copies of nodes' disks that are to be put back.
@@ -176,6 +182,9 @@ impl Run {
             next_later: 0,
             wrong: Arc::default(),
             next_check: CHECK_EVERY,
+            look: None,
+            ran: Vec::new(),
+            answers: Arc::default(),
             certifier,
             backup: None,
             copies: BTreeMap::new(),
@@ -403,14 +412,53 @@ impl Run {
                 break;
             }
             let what = first.remove();
+            if !matches!(what, Later::Entry | Later::Backup) {
+                self.look = Some("after a fault");
+            }
             self.strike(what);
         }
+        self.notice_starts();
         if let Some(wrong) = lock(&self.wrong).take() {
             return Err(wrong);
         }
-        if now() >= self.next_check {
+        self.check_answers()?;
+        let is_due = (now() >= self.next_check).then_some("by the clock");
+        if let Some(why) = self.look.take().or(is_due) {
             self.next_check = now() + CHECK_EVERY;
+            self.shared.coverage.count("what must always hold was looked at", why);
             self.check()?;
+        }
+        Ok(())
+    }
+
+    /// A program that begins to run shows what its disk has kept.
+    fn notice_starts(&mut self) {
+        let run: Vec<bool> = self.targets().into_iter().map(|target| self.is_running(target)).collect();
+        if run.iter().zip(&self.ran).any(|(runs, ran)| *runs && !ran) {
+            self.look = Some("after a start");
+        }
+        self.ran = run;
+    }
+
+    /// What was just told to be saved is in its node's database, and the node is no further than the hub.
+    fn check_answers(&self) -> Result<(), String> {
+        let answers = std::mem::take(&mut *lock(&self.answers));
+        for (number, id) in answers {
+            let Some(site) = self.sites.get(number) else { continue };
+            let name = &site.node.host.name;
+            let Some(records) = site.node.host.program().filter(|_| self.shared.disks.has_power(name)) else {
+                continue;
+            };
+            // A disk that failed may leave a connection that reads nothing.
+            let Ok(state) = self.shared.disks.unnoticed(name, || views::state_of_node(&records, id)) else {
+                continue;
+            };
+            let hub = self.hub.program().filter(|_| self.shared.disks.has_power(&self.hub.name));
+            let read =
+                |store| self.shared.disks.unnoticed(&self.hub.name, || views::head_of_hub(&store, site.id));
+            let head = hub.and_then(|store| read(store).ok());
+            checks::answered(&lock(&self.model), site.id, id, state, head)?;
+            self.shared.coverage.count("what must always hold was looked at", "for one, after an answer");
         }
         Ok(())
     }
@@ -523,7 +571,7 @@ impl Run {
         let Some(records) = program.filter(|_| self.shared.disks.has_power(&site.node.host.name)) else {
             return Ok(None);
         };
-        match views::of_node(&records) {
+        match self.shared.disks.unnoticed(&site.node.host.name, || views::of_node(&records)) {
             Ok(view) => Ok(Some(view)),
             // A disk that fails or has no power reads nothing.
             Err(_) if self.plan_has_bad_disks() => Ok(None),
@@ -536,7 +584,7 @@ impl Run {
         let Some(store) = program.filter(|_| self.shared.disks.has_power(&self.hub.name)) else {
             return Ok(None);
         };
-        match views::of_hub(&store) {
+        match self.shared.disks.unnoticed(&self.hub.name, || views::of_hub(&store)) {
             Ok(view) => Ok(Some(view)),
             Err(_) if self.plan_has_bad_disks() => Ok(None),
             Err(error) if error.to_string().contains("no region yet") => Ok(None),

@@ -232,7 +232,7 @@ impl Run {
         }
     }
 
-    fn is_running(&self, target: Option<usize>) -> bool {
+    pub(super) fn is_running(&self, target: Option<usize>) -> bool {
         match target.and_then(|site| self.sites.get(site)) {
             Some(site) => site.node.host.program().is_some(),
             None => self.hub.program().is_some(),
@@ -310,6 +310,7 @@ impl Run {
     fn write(&mut self) {
         let site = self.any_site();
         let number = self.unanswered(site).unwrap_or_else(|| self.begin(site));
+        let number_of_site = site;
         let Some(site) = self.sites.get(site) else { return };
         if site.node.host.program().is_none() {
             return;
@@ -320,7 +321,7 @@ impl Run {
         drop(model);
         let (model, wrong) = (Arc::clone(&self.model), Arc::clone(&self.wrong));
         let (disks, name) = (self.shared.disks.clone(), site.node.host.name.clone());
-        let coverage = self.shared.coverage.clone();
+        let (coverage, answers) = (self.shared.coverage.clone(), Arc::clone(&self.answers));
         site.node.host.bring(Box::new(move |records: Records| {
             Box::pin(async move {
                 let Author { staff, role, name: signs } = deed.author.clone();
@@ -337,6 +338,8 @@ impl Run {
                 if let Err(found) = lock(&model).answered(number, &answer) {
                     *lock(&wrong) = Some(found);
                 }
+                let ids = answer.into_iter().flat_map(|added| added.ids);
+                lock(&answers).extend(ids.map(|id| (number_of_site, id)));
             })
         }));
     }

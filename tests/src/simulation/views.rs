@@ -55,6 +55,8 @@ pub(super) struct HubView {
     /// Per site the scopes that it is to hold, each with the number at which it last changed in the site's feed.
     pub(super) subscriptions: BTreeMap<SiteId, BTreeMap<Scope, u64>>,
     pub(super) digests: BTreeMap<SiteId, Digest>,
+    /// Per site the number at which its feed is.
+    pub(super) heads: BTreeMap<SiteId, u64>,
     /// Entries in the quarantine or waiting for another.
     pub(super) aside: BTreeSet<EntryId>,
     /// The actions that wrote them.
@@ -151,11 +153,13 @@ fn hub(connection: &Connection) -> anyhow::Result<HubView> {
         let site: SiteId = row.get::<_, String>(0)?.parse()?;
         view.subscriptions.entry(site).or_default().insert(scope, row.get(2)?);
     }
-    let mut statement = connection.prepare_cached("SELECT site, digest FROM site_feed")?;
+    let mut statement = connection.prepare_cached("SELECT site, digest, head FROM site_feed")?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
         let digest = Digest::from_bytes(&row.get::<_, Vec<u8>>(1)?).context("a digest")?;
-        view.digests.insert(row.get::<_, String>(0)?.parse()?, digest);
+        let site: SiteId = row.get::<_, String>(0)?.parse()?;
+        view.digests.insert(site, digest);
+        view.heads.insert(site, row.get(2)?);
     }
     let sql = "SELECT scope, hash, bytes FROM quarantine UNION ALL SELECT scope, hash, bytes FROM pending";
     let mut statement = connection.prepare_cached(sql)?;
@@ -181,6 +185,38 @@ fn hub(connection: &Connection) -> anyhow::Result<HubView> {
         view.installs.insert(InstallId(row.get(0)?), row.get(1)?);
     }
     Ok(view)
+}
+
+/// What little of a node is looked at after each answer.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct NodeState {
+    pub(super) has_entry: bool,
+    pub(super) cursor: u64,
+    pub(super) epoch: Option<u64>,
+}
+
+/// Reads whether a node has an entry, and how far it is.
+pub(super) fn state_of_node(records: &Records, id: EntryId) -> anyhow::Result<NodeState> {
+    let held = records.held().now_or_never().context("a read waited")??;
+    let key = [id.install.0.to_be_bytes().as_slice(), &id.counter.to_be_bytes()].concat();
+    let sql = "SELECT EXISTS (SELECT 1 FROM entry WHERE id = ?1)";
+    let read = records.store().read(move |c| {
+        Ok::<_, hearth_node::store::StoreError>(c.query_row(sql, [&key], |row| row.get::<_, bool>(0)))
+    });
+    let has_entry = read.now_or_never().context("a read waited")???;
+    Ok(NodeState { has_entry, cursor: held.cursor.0, epoch: held.epoch })
+}
+
+/// The hub's epoch, and the number at which a site's feed is.
+pub(super) fn head_of_hub(store: &HubStore, site: SiteId) -> anyhow::Result<(u64, u64)> {
+    let read = store.read(move |c| Ok(head(c, site)));
+    read.now_or_never().context("a read waited")??
+}
+
+fn head(connection: &Connection, site: SiteId) -> anyhow::Result<(u64, u64)> {
+    let epoch = hearth_hub::region::require(connection)?.epoch;
+    let sql = "SELECT head FROM site_feed WHERE site = ?1";
+    Ok((epoch, connection.query_row(sql, [site.to_string()], |row| row.get(0))?))
 }
 
 /// Checks the audit chain of a node from its first event; gives its length.
