@@ -44,7 +44,7 @@ pub fn reconcile(
     for there in &held.scopes {
         listed.insert(there.scope);
         let is_entitled = scopes::is_entitled(transaction, install.site, install.kind, there.scope)?;
-        if !is_entitled && !scopes::is_frozen(transaction, install.site, install.kind, there.scope)? {
+        if !is_entitled && !scopes::is_taken_away(transaction, install.site, install.kind, there.scope)? {
             lacks.not_granted.push(there.scope);
             continue;
         }

@@ -179,15 +179,17 @@ fn entitled(connection: &Connection, scope: Scope) -> Result<Vec<SiteId>, StoreE
     Ok(may_hold.map(|(site, _)| site).collect())
 }
 
-/// Whether a site was told to freeze the record of a scope to whose section it has a right.
-pub(crate) fn is_frozen(
+/// Whether a site was told to freeze or to erase the record of a scope to whose section it has a right: what it wrote into it
+/// before may be at no other place.
+pub(crate) fn is_taken_away(
     connection: &Connection,
     site: SiteId,
     kind: SiteKind,
     scope: Scope,
 ) -> Result<bool, StoreError> {
     let Some(resident) = scope.resident() else { return Ok(false) };
-    Ok(grants::state(connection, site, resident)? == Some(GrantState::Frozen) && holds(kind, scope))
+    let state = grants::state(connection, site, resident)?;
+    Ok(state.and_then(GrantState::revoked).is_some() && holds(kind, scope))
 }
 
 /// Whether a site is to hold a scope, if there is one: it has a right to the section and, for a resident's, a grant.

@@ -203,7 +203,7 @@ impl Meeting<'_> {
             }
             NodeEffect::ReadHashes(scopes) => self.node_half.handle_hashes(records.hashes(scopes).await?),
             NodeEffect::Lacked(lacks) => records.push_back(lacks).await?,
-            NodeEffect::Agreed | NodeEffect::Deliver(_) => {}
+            NodeEffect::Compared | NodeEffect::Agreed | NodeEffect::Deliver(_) => {}
             NodeEffect::Refused(refused) => bail!("the hub refused: {:?}", refused.code),
             NodeEffect::Hangup => bail!("the node hung up"),
         }

@@ -46,8 +46,8 @@ pub(super) fn broken(
     })
 }
 
-/// Whether an installation gives back, after a loss, what it wrote itself before it was told to freeze the record.
-pub(super) fn is_from_before_the_freeze(
+/// Whether an installation gives back, after a loss, what it wrote itself before it was told to freeze or to erase the record.
+pub(super) fn is_from_before_the_order(
     connection: &Connection,
     pusher: Install,
     scope: Scope,
@@ -68,7 +68,7 @@ fn is_held(
         || was_held(connection, install, scope, change)?)
 }
 
-/// Whether the record was frozen at a site, and all of this had been recorded before.
+/// Whether the record was taken away from a site, and all of this had been recorded before.
 fn was_held(
     connection: &Connection,
     install: Install,
@@ -76,7 +76,7 @@ fn was_held(
     change: &CheckedChange,
 ) -> Result<bool, StoreError> {
     let Some(resident) = scope.resident() else { return Ok(false) };
-    if !scopes::is_frozen(connection, install.site, install.kind, scope)? {
+    if !scopes::is_taken_away(connection, install.site, install.kind, scope)? {
         return Ok(false);
     }
     let since = grants::changed_at(connection, install.site, resident)?;

@@ -49,7 +49,7 @@ pub(super) fn broken(
         return Ok(broken.or_else(|| dates::broken(scope, &change.entries, now)));
     }
     if !grants.has(connection, pusher.site, scope)?
-        && !brought_back::is_from_before_the_freeze(connection, pusher, scope, change, now)?
+        && !brought_back::is_from_before_the_order(connection, pusher, scope, change, now)?
     {
         return Ok(Some("not-granted"));
     }

@@ -220,13 +220,19 @@ async fn what_a_node_wrote_after_it_made_its_list_is_no_loss() {
 }
 
 #[tokio::test]
-async fn a_frozen_record_gives_back_what_the_hub_lost_and_gets_nothing() {
+async fn a_record_that_is_taken_away_gives_back_what_the_hub_lost_and_gets_nothing() {
+    for mode in [RevokeMode::Freeze, RevokeMode::Forget] {
+        gives_back_when_taken_away(mode).await;
+    }
+}
+
+async fn gives_back_when_taken_away(mode: RevokeMode) {
     let hub = hub().await;
     let notes = scope(1, Section::Notes);
     let (mut own, mut other) = (Pen::new(2), Pen::new(1));
     hub.push(2, own.write(notes)).await;
     let lost = own.write(notes);
-    hub.revoke(OTHER, 1, RevokeMode::Freeze).await.unwrap();
+    hub.revoke(OTHER, 1, mode).await.unwrap();
     hub.push(1, other.write(notes)).await;
     let before = hub.head(OTHER).await;
     let frozen = HeldScopes { ranges: Vec::new(), frozen: vec![notes], ..held(notes, hashes(&lost)) };

@@ -427,6 +427,8 @@ async fn what_a_hub_lost_goes_out_again_whoever_made_it() {
     assert_eq!(a.records.compact().await.unwrap(), 1);
     assert_eq!(a.records.note_epoch(1).await, Ok(false));
     assert_eq!(a.records.note_epoch(2).await, Ok(true));
+    assert_eq!(a.records.note_epoch(2).await, Ok(true), "the comparison is owed on the next link as well");
+    a.records.compared().await.unwrap();
     assert_eq!(a.records.note_epoch(2).await, Ok(false));
 
     let mut restored = Order::default();
@@ -632,6 +634,53 @@ pub(super) fn holds(sample: &Sample, planted: &str) -> bool {
     let bytes = files.flat_map(|file| std::fs::read(file.unwrap().path()).unwrap());
     let bytes: Vec<u8> = bytes.collect();
     bytes.windows(planted.len()).any(|window| window == planted.as_bytes())
+}
+
+#[tokio::test]
+async fn nothing_is_erased_between_a_loss_of_the_hubs_and_the_comparison_that_gives_it_back() {
+    let sample = Sample::unencrypted().await;
+    let planted = "Wilhelmina Plantedname";
+    let mut order = Order::default();
+    write(&sample, 1, 1, planted).await;
+    order.pull(&sample.records).await;
+    assert_eq!(sample.records.note_epoch(1).await, Ok(false));
+    let (scope, lost) = order.0.pop_first().unwrap();
+    assert_eq!(sample.records.note_epoch(2).await, Ok(true));
+
+    sample.records.take_in(revoke(sample.resident, RevokeMode::Forget)).await.unwrap();
+    assert!(sample.records.residents().await.unwrap().is_empty(), "it is shown to nobody all the while");
+    let told: Vec<Scope> =
+        sample.records.frozen().await.unwrap().into_iter().map(|(scope, _)| scope).collect();
+    assert_eq!(told, [scope]);
+    let hashes = lost.iter().map(|change| change.hash).collect();
+    let lacks = Lacks { scopes: vec![ScopeChanges { scope, hashes }], ..Lacks::default() };
+    sample.records.push_back(lacks).await.unwrap();
+    sample.records.compared().await.unwrap();
+    assert!(holds(&sample, planted), "the hub has it not yet");
+    assert!(sample.records.receipts(0).await.unwrap().is_empty());
+
+    order.pull(&sample.records).await;
+    assert_eq!(order.0[&scope], lost);
+    assert!(!holds(&sample, planted));
+    assert_eq!(sample.records.receipts(0).await.unwrap().len(), 1);
+    assert_eq!(sample.records.note_epoch(2).await, Ok(false));
+}
+
+#[tokio::test]
+async fn a_record_is_erased_with_the_comparison_where_the_hub_lacks_nothing_of_it() {
+    let sample = Sample::unencrypted().await;
+    let planted = "Wilhelmina Plantedname";
+    write(&sample, 1, 1, planted).await;
+    Order::default().pull(&sample.records).await;
+    assert_eq!(
+        (sample.records.note_epoch(1).await, sample.records.note_epoch(2).await),
+        (Ok(false), Ok(true))
+    );
+    sample.records.take_in(revoke(sample.resident, RevokeMode::Forget)).await.unwrap();
+    assert!(holds(&sample, planted));
+    sample.records.compared().await.unwrap();
+    assert!(!holds(&sample, planted));
+    assert_eq!(sample.records.receipts(0).await.unwrap().len(), 1);
 }
 
 #[tokio::test]

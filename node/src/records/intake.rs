@@ -27,6 +27,8 @@ use crate::store::{ActionError, Changed, StoreError, Tx};
 const CURSOR: &str = "cursor";
 /// Key of the region epoch in `meta`.
 const EPOCH: &str = "epoch";
+/// Key in `meta` of whether this node and the hub have not been compared since the hub lost something.
+pub(super) const OWED: &str = "comparison-owed";
 
 /// Why what the hub sent was not taken in. Nothing of the batch was kept.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -89,7 +91,7 @@ impl Records {
     }
 
     /// Notes the region epoch. Answers whether it is another than before: then the hub has lost something, the node
-    /// begins its feed anew, and both are to be compared.
+    /// begins its feed anew, and both are to be compared. The same is answered until they have been.
     pub async fn note_epoch(&self, epoch: u64) -> Result<bool, StoreError> {
         let is_new = self.0.store.write(move |tx| note_epoch(tx, epoch)).await?;
         self.count_waiting().await;
@@ -504,8 +506,9 @@ fn note_epoch(tx: &Tx<'_>, epoch: u64) -> Result<bool, StoreError> {
     let known: Option<u64> = row::meta(tx, EPOCH)?;
     row::set_meta(tx, EPOCH, epoch)?;
     if known.is_none_or(|known| known == epoch) {
-        return Ok(false);
+        return Ok(erase::is_comparison_owed(tx)?);
     }
+    row::set_meta(tx, OWED, true)?;
     row::set_meta(tx, CURSOR, 0_u64)?;
     // The hub may have lost what it had put aside as well: it is judged again.
     tx.execute("UPDATE outbox SET refused = NULL", [])?;

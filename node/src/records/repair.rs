@@ -8,7 +8,8 @@ use hearth_protocol::wire::message::{HeldScopes, Lacks, ScopeChanges};
 use rusqlite::{Connection, params};
 
 use super::documents::{self, ScopeRow};
-use super::{Records, evict, heads, outbox, row};
+use super::intake::OWED;
+use super::{Records, erase, evict, heads, outbox, row};
 use crate::store::{Changed, StoreError, Tx, summed};
 
 impl Records {
@@ -32,7 +33,8 @@ impl Records {
         self.0.store.write(|tx| summed::recount(tx)).await
     }
 
-    /// Every scope of a frozen record, with the digest of what is known to be at the hub.
+    /// Every scope of a record that is shown to nobody, frozen or to be erased, with the digest of what is known to be at the
+    /// hub.
     pub async fn frozen(&self) -> Result<Vec<(Scope, Digest)>, StoreError> {
         self.0.store.read(frozen).await
     }
@@ -63,6 +65,23 @@ impl Records {
                 Ok(held)
             })
             .await
+    }
+
+    /// This node and the hub have been compared, and what the hub lacked waits for it: what is to be erased may be, once that
+    /// has gone.
+    pub async fn compared(&self) -> Result<(), StoreError> {
+        if !self.0.store.read(erase::is_comparison_owed).await? {
+            return Ok(());
+        }
+        let now = self.0.clock.now();
+        let has_erased = self.0.store.write(move |tx| {
+            row::set_meta(tx, OWED, false)?;
+            erase::forget_what_has_left(tx, now)
+        });
+        if has_erased.await? {
+            self.0.store.truncate_log().await?;
+        }
+        Ok(())
     }
 
     /// Puts changes that the hub has lost into the outbox, whoever made them, each after those on which it depends; lets go
@@ -99,7 +118,7 @@ fn digests(connection: &Connection) -> Result<Vec<(Scope, Digest)>, StoreError> 
 /// What it keeps of records that it shows to nobody.
 fn frozen(connection: &Connection) -> Result<Vec<(Scope, Digest)>, StoreError> {
     let sql = "SELECT key, digest FROM scope WHERE EXISTS (
-                 SELECT 1 FROM resident WHERE resident.id = substr(scope.subject, 2) AND state = 'frozen')
+                 SELECT 1 FROM resident WHERE resident.id = substr(scope.subject, 2) AND state <> 'granted')
                ORDER BY key";
     by_scope(connection, sql)
 }

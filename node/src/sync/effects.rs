@@ -61,6 +61,10 @@ impl Sync {
                 self.session.handle_hashes(held);
             }
             NodeEffect::Lacked(lacks) => self.records.push_back(lacks).await?,
+            NodeEffect::Compared => {
+                self.records.compared().await?;
+                self.send_receipts().await?;
+            }
             NodeEffect::Agreed => self.records.update_link(|link| {
                 link.is_diverged = false;
                 link.has_caught_up = true;

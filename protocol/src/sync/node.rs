@@ -123,14 +123,16 @@ pub enum NodeEffect {
     },
     /// Note what became of changes.
     Settle(Vec<Settled>),
-    /// Read every scope that is held, with the digest of what is known to be at the hub, and those of frozen records by
-    /// themselves; answer with `handle_digests`.
+    /// Read every scope that is held, with the digest of what is known to be at the hub, and those of records that are
+    /// frozen or to be erased by themselves; answer with `handle_digests`.
     ReadDigests,
     /// Read the hashes of all changes that are held of these scopes; answer with `handle_hashes`. A scope that has gone
     /// meanwhile is left out.
     ReadHashes(Vec<Scope>),
     /// The hub lacks these changes: put them into the outbox, each after those on which it depends.
     Lacked(Lacks),
+    /// Node and hub have been compared, and what the hub lacks was named before.
+    Compared,
     /// Node and hub have been compared and hold the same.
     Agreed,
     /// A message that the shell itself deals with: files, audit, certificates, deliveries.

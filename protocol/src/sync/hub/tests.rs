@@ -396,6 +396,7 @@ impl World {
                 self.session.handle_hashes(held);
             }
             NodeEffect::Lacked(lacks) => self.node.put_back(lacks),
+            NodeEffect::Compared => {}
             NodeEffect::Agreed => self.agreed += 1,
             NodeEffect::Hangup => self.cut(),
             NodeEffect::Deliver(_) | NodeEffect::Refused(_) => {}

@@ -181,6 +181,7 @@ impl NodeSession {
     /// The comparison is over. What was found is proven to be mended by another one.
     fn compared(&mut self) {
         let Some(Round::Comparing(round)) = self.link.repair.round.take() else { return };
+        self.effects.push_back(NodeEffect::Compared);
         if !round.has_found {
             self.effects.push_back(NodeEffect::Agreed);
         } else if !round.is_sent_again {

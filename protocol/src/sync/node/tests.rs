@@ -219,7 +219,9 @@ fn compared(session: &mut NodeSession) -> bool {
     session.handle_digests(Vec::new(), Vec::new());
     let nothing = Message::Compare(crate::wire::message::Compare { ranges: Vec::new() });
     session.handle_message(Channel::Control, nothing).unwrap();
-    effects(session).contains(&NodeEffect::Agreed)
+    let effects = effects(session);
+    assert!(effects.contains(&NodeEffect::Compared));
+    effects.contains(&NodeEffect::Agreed)
 }
 
 #[test]

@@ -207,7 +207,7 @@ impl Light {
                 }
             }
             NodeEffect::Refused(refused) => self.stats.note_failure(&format!("refused: {:?}", refused.code)),
-            NodeEffect::Deliver(_) | NodeEffect::Agreed => {}
+            NodeEffect::Deliver(_) | NodeEffect::Compared | NodeEffect::Agreed => {}
             NodeEffect::ReadDigests | NodeEffect::ReadHashes(_) | NodeEffect::Lacked(_) => {
                 self.fail("the hub does not hold what this site knows it to hold");
             }
