@@ -506,7 +506,7 @@ fn note_epoch(tx: &Tx<'_>, epoch: u64) -> Result<bool, StoreError> {
     let known: Option<u64> = row::meta(tx, EPOCH)?;
     row::set_meta(tx, EPOCH, epoch)?;
     if known.is_none_or(|known| known == epoch) {
-        return Ok(erase::is_comparison_owed(tx)?);
+        return erase::is_comparison_owed(tx);
     }
     row::set_meta(tx, OWED, true)?;
     row::set_meta(tx, CURSOR, 0_u64)?;
