@@ -8,8 +8,7 @@ use hearth_protocol::time::Timestamp;
 use hearth_protocol::wire::message::RevokeMode;
 use rusqlite::{Connection, params};
 
-use super::intake::OWED;
-use super::{Records, model, row, used};
+use super::{Records, model, repair, row, used};
 use crate::store::StoreError;
 
 /// Key in `meta` of the records that were erased here and are granted again, as long as not all of them has come.
@@ -57,16 +56,11 @@ impl Records {
     }
 }
 
-/// Whether this node and the hub have not been compared since the hub lost something.
-pub(super) fn is_comparison_owed(connection: &Connection) -> Result<bool, StoreError> {
-    Ok(row::meta(connection, OWED)?.unwrap_or(false))
-}
-
 /// Erases the records that are to be forgotten and of which nothing waits for the hub. Answers whether any was.
 ///
 /// Nothing is erased between a loss of the hub's and the first comparison after it: what the hub had may be here alone.
 pub(super) fn forget_what_has_left(tx: &Connection, now: Timestamp) -> Result<bool, StoreError> {
-    if is_comparison_owed(tx)? {
+    if repair::is_comparison_owed(tx)? {
         return Ok(false);
     }
     let sql = "SELECT id FROM resident WHERE state = 'forgetting' AND NOT EXISTS (

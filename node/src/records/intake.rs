@@ -27,8 +27,6 @@ use crate::store::{ActionError, Changed, StoreError, Tx};
 const CURSOR: &str = "cursor";
 /// Key of the region epoch in `meta`.
 const EPOCH: &str = "epoch";
-/// Key in `meta` of whether this node and the hub have not been compared since the hub lost something.
-pub(super) const OWED: &str = "comparison-owed";
 
 /// Why what the hub sent was not taken in. Nothing of the batch was kept.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -506,9 +504,9 @@ fn note_epoch(tx: &Tx<'_>, epoch: u64) -> Result<bool, StoreError> {
     let known: Option<u64> = row::meta(tx, EPOCH)?;
     row::set_meta(tx, EPOCH, epoch)?;
     if known.is_none_or(|known| known == epoch) {
-        return erase::is_comparison_owed(tx);
+        return repair::is_comparison_owed(tx);
     }
-    row::set_meta(tx, OWED, true)?;
+    repair::owe_comparison(tx)?;
     row::set_meta(tx, CURSOR, 0_u64)?;
     // The hub may have lost what it had put aside as well: it is judged again.
     tx.execute("UPDATE outbox SET refused = NULL", [])?;

@@ -8,9 +8,11 @@ use hearth_protocol::wire::message::{HeldScopes, Lacks, ScopeChanges};
 use rusqlite::{Connection, params};
 
 use super::documents::{self, ScopeRow};
-use super::intake::OWED;
 use super::{Records, erase, evict, heads, outbox, row};
 use crate::store::{Changed, StoreError, Tx, summed};
+
+/// Key in `meta` of whether this node and the hub have not been compared since the hub lost something.
+const OWED: &str = "comparison-owed";
 
 impl Records {
     /// Every scope that is held, with the digest of what is known to be at the hub. The sum that is kept over them is
@@ -70,7 +72,7 @@ impl Records {
     /// This node and the hub have been compared, and what the hub lacked waits for it: what is to be erased may be, once that
     /// has gone.
     pub async fn compared(&self) -> Result<(), StoreError> {
-        if !self.0.store.read(erase::is_comparison_owed).await? {
+        if !self.0.store.read(is_comparison_owed).await? {
             return Ok(());
         }
         let now = self.0.clock.now();
@@ -110,6 +112,16 @@ impl Records {
     }
 }
 
+/// The hub has lost something: this node and it are to be compared, on this link or a later one.
+pub(super) fn owe_comparison(tx: &Connection) -> Result<(), StoreError> {
+    row::set_meta(tx, OWED, true)
+}
+
+/// Whether this node and the hub have not been compared since the hub lost something.
+pub(super) fn is_comparison_owed(connection: &Connection) -> Result<bool, StoreError> {
+    Ok(row::meta(connection, OWED)?.unwrap_or(false))
+}
+
 /// What the node holds of records that it may show, by scope.
 fn digests(connection: &Connection) -> Result<Vec<(Scope, Digest)>, StoreError> {
     by_scope(connection, &format!("SELECT key, digest FROM scope WHERE {}", summed::MAY_BE_SHOWN))
@@ -117,10 +129,10 @@ fn digests(connection: &Connection) -> Result<Vec<(Scope, Digest)>, StoreError> 
 
 /// What it keeps of records that it shows to nobody.
 fn frozen(connection: &Connection) -> Result<Vec<(Scope, Digest)>, StoreError> {
-    let sql = "SELECT key, digest FROM scope WHERE EXISTS (
-                 SELECT 1 FROM resident WHERE resident.id = substr(scope.subject, 2) AND state <> 'granted')
-               ORDER BY key";
-    by_scope(connection, sql)
+    by_scope(
+        connection,
+        &format!("SELECT key, digest FROM scope WHERE NOT {} ORDER BY key", summed::MAY_BE_SHOWN),
+    )
 }
 
 fn by_scope(connection: &Connection, sql: &str) -> Result<Vec<(Scope, Digest)>, StoreError> {
