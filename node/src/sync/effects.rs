@@ -124,7 +124,7 @@ impl Sync {
     /// Signs how far the own changes go in each document of what is sent. Without a key nothing is signed, and the hub
     /// refuses what comes: the changes stay here.
     fn sign(&self, outbox: &Outbox) -> Vec<SignedHead> {
-        self.key.as_ref().map_or_else(Vec::new, |key| outbox.signed(self.records.site(), key))
+        self.key.as_ref().map(|key| outbox.signed(self.records.site(), key)).unwrap_or_default()
     }
 
     /// Keeps the keys of those who sign what came. A chain that proves nothing is not kept, and what it was to prove is

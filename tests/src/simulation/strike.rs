@@ -308,10 +308,9 @@ impl Run {
 
     /// Staff of some site write something new, change something, or try again what was not answered.
     fn write(&mut self) {
-        let site = self.any_site();
-        let number = self.unanswered(site).unwrap_or_else(|| self.begin(site));
-        let number_of_site = site;
-        let Some(site) = self.sites.get(site) else { return };
+        let place = self.any_site();
+        let number = self.unanswered(place).unwrap_or_else(|| self.begin(place));
+        let Some(site) = self.sites.get(place) else { return };
         if site.node.host.program().is_none() {
             return;
         }
@@ -339,7 +338,7 @@ impl Run {
                     *lock(&wrong) = Some(found);
                 }
                 let ids = answer.into_iter().flat_map(|added| added.ids);
-                lock(&answers).extend(ids.map(|id| (number_of_site, id)));
+                lock(&answers).extend(ids.map(|id| (place, id)));
             })
         }));
     }
