@@ -48,7 +48,7 @@ pub struct Status {
     pub hidden: u64,
     /// Whether everything that the hub had for the site has come at least once.
     pub caught_up: bool,
-    /// Whether node and hub found that they do not hold the same.
+    /// Whether node and hub found that they do not hold the same, or have not been compared since the hub lost something.
     pub diverged: bool,
     /// The step of the lease: `good`, `banner`, `alert`, `countdown`, `locked` or `dropped`.
     pub lease: String,
@@ -93,7 +93,7 @@ pub async fn status(records: &Records) -> Result<Status, StoreError> {
         unvouched: link.unvouched,
         hidden: link.hidden,
         caught_up: link.has_caught_up,
-        diverged: link.is_diverged,
+        diverged: link.may_differ(),
         lease: lease_name(link.lease).to_owned(),
         certificate_until: text(link.certificate_until),
         clock_off_ms: link.clock_off_ms,
@@ -153,7 +153,7 @@ fn describe() {
     metrics::describe_gauge!("hearth_entries_hidden", "entries on no screen, since another has their number");
     metrics::describe_counter!("hearth_changes_held_back_total", "changes from the hub that were held back");
     metrics::describe_gauge!("hearth_sync_last_contact_seconds", "seconds since the hub last answered");
-    metrics::describe_gauge!("hearth_sync_diverged", "1 when node and hub do not hold the same");
+    metrics::describe_gauge!("hearth_sync_diverged", "1 when node and hub may not hold the same");
     metrics::describe_counter!("hearth_sync_bytes_total", "bytes of frames, without what QUIC or TCP add");
     metrics::describe_counter!("hearth_documents_opened_total", "documents loaded whole into memory");
     metrics::describe_gauge!("hearth_database_bytes", "bytes of the database file");
@@ -198,7 +198,7 @@ async fn scrape(State(ops): State<Arc<Ops>>) -> String {
     metrics::gauge!("hearth_sync_refused").set(count(link.refused));
     metrics::gauge!("hearth_sync_unvouched").set(count(link.unvouched));
     metrics::gauge!("hearth_entries_hidden").set(count(link.hidden));
-    metrics::gauge!("hearth_sync_diverged").set(flag(link.is_diverged));
+    metrics::gauge!("hearth_sync_diverged").set(flag(link.may_differ()));
     if let Some(contact) = link.last_contact {
         metrics::gauge!("hearth_sync_last_contact_seconds").set(seconds(now.ms_since(contact)));
     }

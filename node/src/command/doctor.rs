@@ -177,7 +177,11 @@ fn link(status: &ops::Status) -> Vec<Check> {
         ));
     }
     if status.diverged {
-        checks.push(wrong("digest", "node and hub do not hold the same", "call the hub's administrators"));
+        checks.push(wrong(
+            "digest",
+            "node and hub may not hold the same",
+            "they are compared by themselves; if it stays, call the hub's administrators",
+        ));
     }
     if status.clock_off_ms.is_some() {
         checks.push(wrong("clock", "more than five minutes off the hub's", "set the clock, or turn on NTP"));

@@ -8,7 +8,7 @@ use std::time::Duration;
 use hearth_protocol::time::Timestamp;
 use minicbor::{Decode, Encode};
 
-use super::{Records, model, row};
+use super::{Records, model, repair, row};
 use crate::lease::LeaseTerms;
 use crate::store::StoreError;
 
@@ -52,7 +52,8 @@ impl Records {
         if let Some(away) = away {
             self.0.clock.not_before(away.noted);
         }
-        self.update_link(|link| link.terms = terms);
+        let is_comparison_owed = self.0.store.read(repair::is_comparison_owed).await?;
+        self.update_link(|link| (link.terms, link.is_comparison_owed) = (terms, is_comparison_owed));
         if let Err(error) = self.refresh_lease().await {
             // A full disk: what can still be read is worth more than a lease that is written down.
             tracing::error!(%error, "how long the hub has been away could not be written down");

@@ -428,7 +428,12 @@ async fn what_a_hub_lost_goes_out_again_whoever_made_it() {
     assert_eq!(a.records.note_epoch(1).await, Ok(false));
     assert_eq!(a.records.note_epoch(2).await, Ok(true));
     assert_eq!(a.records.note_epoch(2).await, Ok(true), "the comparison is owed on the next link as well");
+    assert!(a.records.link().borrow().may_differ());
+    a.records.update_link(|link| *link = LinkState::default());
+    a.records.resume(crate::lease::LeaseTerms::default()).await.unwrap();
+    assert!(a.records.link().borrow().may_differ(), "a start forgets nothing of it");
     a.records.compared().await.unwrap();
+    assert!(!a.records.link().borrow().may_differ());
     assert_eq!(a.records.note_epoch(2).await, Ok(false));
 
     let mut restored = Order::default();

@@ -92,6 +92,7 @@ impl Records {
     /// begins its feed anew, and both are to be compared. The same is answered until they have been.
     pub async fn note_epoch(&self, epoch: u64) -> Result<bool, StoreError> {
         let is_new = self.0.store.write(move |tx| note_epoch(tx, epoch)).await?;
+        self.update_link(|link| link.is_comparison_owed = is_new);
         self.count_waiting().await;
         Ok(is_new)
     }

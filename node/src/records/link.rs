@@ -34,6 +34,15 @@ pub struct LinkState {
     pub unsaved: Option<&'static str>,
     /// Whether node and hub found that they do not hold the same.
     pub is_diverged: bool,
+    /// Whether the hub has lost something, and this node has not been compared with it since.
+    pub is_comparison_owed: bool,
+}
+
+impl LinkState {
+    /// Whether the hub may lack what was saved here, though nothing waits for it.
+    pub fn may_differ(&self) -> bool {
+        self.is_diverged || self.is_comparison_owed
+    }
 }
 
 /// Whether the hub can be reached.

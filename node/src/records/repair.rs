@@ -80,7 +80,9 @@ impl Records {
             row::set_meta(tx, OWED, false)?;
             erase::forget_what_has_left(tx, now)
         });
-        if has_erased.await? {
+        let has_erased = has_erased.await?;
+        self.update_link(|link| link.is_comparison_owed = false);
+        if has_erased {
             self.0.store.truncate_log().await?;
         }
         Ok(())

@@ -93,16 +93,20 @@ impl Sync {
         if let Some(link) = &self.link {
             link.speak(Version(welcome.version));
         }
+        // Before the line is shown as up: pages would say that all has arrived at a hub that has lost it.
+        let has_lost = self.records.note_epoch(welcome.epoch).await?;
         self.records.update_link(|link| {
             link.line = Line::Up { since: now, transport };
             link.clock_off_ms = offset;
             link.certificate_until = Some(welcome.certificate_until);
             // The feed sends nothing to a node that has everything, so nothing later would say it.
-            link.has_caught_up |= welcome.digest_ok == Some(true);
+            if welcome.digest_ok == Some(true) {
+                (link.has_caught_up, link.is_diverged) = (true, false);
+            }
         });
         let (version, epoch, digest_ok) = (welcome.version, welcome.epoch, welcome.digest_ok);
         tracing::info!(version, epoch, digest_ok, transport = transport.name(), "admitted by the hub");
-        if self.records.note_epoch(welcome.epoch).await? {
+        if has_lost {
             tracing::warn!(epoch = welcome.epoch, "the hub has lost something: what it lacks is sent again");
             self.session.handle_mismatch(moment(&self.clock));
         }

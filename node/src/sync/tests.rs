@@ -151,13 +151,17 @@ impl Talk {
     }
 
     async fn greet(&mut self) -> Hello {
+        self.greet_as(true).await
+    }
+
+    async fn greet_as(&mut self, is_level: bool) -> Hello {
         let Message::Hello(hello) = self.from_control.next().await else { panic!("no greeting") };
         let welcome = Welcome {
             version: 1,
             region: RegionId(Uuid::nil()),
             epoch: 1,
             feed_head: FeedNumber(0),
-            digest_ok: Some(true),
+            digest_ok: Some(is_level),
             time: NOON,
             reconnect_spread_ms: 10,
             certificate_until: NOON.plus_ms(86_400_000),
@@ -362,6 +366,20 @@ async fn a_node_comes_back_with_its_cursor_and_sends_again_what_was_not_answered
     }
     assert_eq!(seen[0], seen[1]);
     running.until(|link| matches!(&link.line, Line::Down { refusal: Some(told), .. } if told.contains("restarting"))).await;
+    running.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_differed_and_is_greeted_as_level_says_so() {
+    let hub = Hub::new();
+    let running = start(hub.install()).await;
+    let mut talk = hub.accept().await;
+    talk.greet_as(false).await;
+    running.until(LinkState::may_differ).await;
+    talk.carrier.close(8);
+    let mut talk = hub.accept().await;
+    talk.greet().await;
+    running.until(|link| matches!(link.line, Line::Up { .. }) && !link.may_differ()).await;
     running.end().await;
 }
 

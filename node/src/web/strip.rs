@@ -28,12 +28,13 @@ impl Strip {
         let is_up = matches!(link.line, Line::Up { .. });
         let lease = lease_words(link.lease);
         let is_alarm = !lease.is_empty() || link.refused > 0 || link.unvouched > 0 || link.hidden > 0;
-        let (kind, shape, state) = match (is_alarm, is_up, link.waiting) {
+        let is_sending = link.waiting > 0 || link.may_differ();
+        let (kind, shape, state) = match (is_alarm, is_up, is_sending) {
             _ if link.unsaved.is_some() => ("alarm", "!", "Nothing can be saved."),
             (true, true, _) => ("alarm", "!", "Needs attention."),
             (true, false, _) => ("alarm", "!", "Saved here, not at the hub."),
-            (false, true, 0) => ("live", "\u{2713}", "At the hub."),
-            (false, true, _) => ("waiting", "\u{2191}", "Saved here. Sending to the hub."),
+            (false, true, false) => ("live", "\u{2713}", "At the hub."),
+            (false, true, true) => ("waiting", "\u{2191}", "Saved here. Sending to the hub."),
             (false, false, _) => ("away", "\u{25cb}", "Saved here."),
         };
         let reached = match link.last_contact {
@@ -50,6 +51,7 @@ impl Strip {
             "entry was refused by the hub: see Status.",
             "entries were refused by the hub: see Status.",
         );
+        let compared = if is_up && link.may_differ() { "Being compared with the hub." } else { "" };
         let over = match link.line {
             Line::Up { transport: Transport::Quic, .. } => "Connected over QUIC.",
             Line::Up { transport: Transport::Tcp, .. } => "Connected over TCP: this network shuts UDP.",
@@ -66,7 +68,8 @@ impl Strip {
             "entries are not shown, for a copy of this node gave their numbers twice: see Status.",
         );
         let unsaved = link.unsaved.unwrap_or_default().to_owned();
-        let parts = [unsaved, refused, unproven, hidden, lease, reached, rest, over.to_owned()];
+        let parts =
+            [unsaved, refused, unproven, hidden, lease, reached, rest, compared.to_owned(), over.to_owned()];
         let detail = parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ");
         Self { kind, shape, state: state.to_owned(), detail }
     }
@@ -139,6 +142,16 @@ mod tests {
         let over_tcp = LinkState { line: Line::Up { since: NOW, transport: Transport::Tcp }, ..up() };
         assert!(words(&over_tcp).ends_with("Connected over TCP: this network shuts UDP."));
         assert_eq!(words(&LinkState::default()), "\u{25cb} Saved here. The hub has not been reached yet.");
+    }
+
+    #[test]
+    fn nothing_is_said_to_have_arrived_before_a_hub_that_lost_something_is_compared() {
+        let owed = LinkState { is_comparison_owed: true, ..up() };
+        assert_eq!(
+            words(&owed),
+            "\u{2191} Saved here. Sending to the hub. Being compared with the hub. Connected over QUIC."
+        );
+        assert_eq!(words(&LinkState { is_diverged: true, ..up() }), words(&owed));
     }
 
     #[test]

@@ -139,6 +139,9 @@ pub(super) fn unsettled(model: &Model, site: SiteId, node: &NodeView, hub: &HubV
     if node.epoch.is_some_and(|epoch| epoch != hub.epoch) {
         return Some(format!("{site} has not heard of the hub's new epoch"));
     }
+    if node.may_differ {
+        return Some(format!("{site} says that it and the hub may not hold the same"));
+    }
     if node.waiting > 0 {
         return Some(format!("{} changes of {site} wait for the hub", node.waiting));
     }

@@ -12,7 +12,7 @@ use hearth_protocol::id::{ChangeHash, EntryId, InstallId, ResidentId, SiteId};
 use hearth_protocol::record::Entry;
 use hearth_protocol::scope::Scope;
 use hearth_protocol::sync::digest::Digest;
-use rusqlite::Connection;
+use rusqlite::{Connection, OptionalExtension as _};
 
 use super::model;
 
@@ -43,6 +43,8 @@ pub(super) struct NodeView {
     pub(super) waiting: u64,
     pub(super) pending: u64,
     pub(super) refused: Vec<String>,
+    /// Whether its pages, or its database, say that the hub may lack what was saved here.
+    pub(super) may_differ: bool,
     /// Changes that it keeps aside, since no signed head vouches for them.
     pub(super) unvouched: u64,
 }
@@ -72,6 +74,7 @@ pub(super) fn of_node(records: &Records) -> anyhow::Result<NodeView> {
     let read = records.store().read(|c| Ok::<_, hearth_node::store::StoreError>(node(c)));
     let mut view = read.now_or_never().context("a read waited")???;
     (view.cursor, view.epoch, view.digest) = (held.cursor.0, held.epoch, held.digest);
+    view.may_differ |= records.link().borrow().may_differ();
     view.is_summed = records.is_summed().now_or_never().context("a read waited")??;
     for scope in view.documents.keys() {
         let (Some(resident), Some(month)) = (scope.resident(), scope.month()) else { continue };
@@ -125,6 +128,9 @@ fn node(connection: &Connection) -> anyhow::Result<NodeView> {
             Some(code) => view.refused.push(code),
         }
     }
+    let sql = "SELECT value FROM meta WHERE key = 'comparison-owed'";
+    let owed = connection.query_row(sql, [], |row| row.get::<_, Vec<u8>>(0)).optional()?;
+    view.may_differ = owed.is_some_and(|owed| minicbor::decode(&owed).unwrap_or(false));
     view.unvouched = connection.query_row("SELECT count(*) FROM unvouched", [], |row| row.get(0))?;
     Ok(view)
 }
