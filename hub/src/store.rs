@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use hearth_protocol::id::SiteId;
 use rusqlite::{Connection, Transaction};
-use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio::sync::{Semaphore, broadcast, mpsc, oneshot};
 
 pub use error::StoreError;
 use readers::Readers;
@@ -79,6 +79,8 @@ struct Inner {
     path: PathBuf,
     writer: mpsc::Sender<Request>,
     readers: Readers,
+    /// Those who have much to read take turns at all readers but one.
+    turns: Semaphore,
     dirtied: broadcast::Sender<Arc<BTreeSet<SiteId>>>,
 }
 
@@ -109,7 +111,8 @@ impl Store {
             commit_took: Duration::ZERO,
         };
         writer.start(&options.work)?;
-        Ok(Self { inner: Arc::new(Inner { path, writer: sender, readers, dirtied }) })
+        let turns = Semaphore::new(options.readers.saturating_sub(1).max(1));
+        Ok(Self { inner: Arc::new(Inner { path, writer: sender, readers, turns, dirtied }) })
     }
 
     /// Runs the work in a transaction and returns once it is on disk.
@@ -149,6 +152,17 @@ impl Store {
         F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     {
         self.inner.readers.read(work).await
+    }
+
+    /// Runs the work as `read` does, when the caller's turn has come: for those who have much to read, of whom the one that
+    /// waits longest goes first. However many they are, one reader is left to everybody else.
+    pub async fn read_in_turn<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    {
+        let _turn = self.inner.turns.acquire().await.map_err(|_| StoreError::Closed)?;
+        self.read(work).await
     }
 
     /// Runs the work as `read` does, on the thread of the caller, where nothing else is read or waits to be; gives it back

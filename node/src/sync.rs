@@ -59,6 +59,8 @@ pub struct Sync {
     key: Option<SigningKey>,
     keeper: Keeper,
     ways: Ways,
+    /// How long QUIC is quiet before it shows that the node is there.
+    keep_alive: Duration,
     /// Where the hubs listen, if not where the installation says.
     addresses: Vec<String>,
     clock: Clock,
@@ -131,6 +133,7 @@ impl Sync {
             key,
             keeper,
             ways,
+            keep_alive: tls::KEEP_ALIVE,
             addresses,
             clock,
             random,
@@ -298,7 +301,8 @@ impl Sync {
     /// The hub to dial, as this installation.
     fn target(&self) -> Result<Target, TlsError> {
         let install = self.install.borrow();
-        let tls = tls::session(install.roots(), install.identity(), &self.clock, &self.random)?;
+        let (roots, identity) = (install.roots(), install.identity());
+        let tls = tls::session(roots, identity, &self.clock, &self.random, self.keep_alive)?;
         let addresses =
             if self.addresses.is_empty() { install.addresses().to_vec() } else { self.addresses.clone() };
         Ok(Target { tls, addresses, server_name: install.server_name().to_owned() })

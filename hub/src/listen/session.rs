@@ -281,7 +281,7 @@ impl Link {
     }
 
     /// Reads the feed, and the states that are due with it. Where nobody else reads, what little is news to a node that has
-    /// all the rest is read at once and by itself: somebody waits for it.
+    /// all the rest is read at once and by itself: somebody waits for it. A node that has much to get takes turns with others.
     fn read_feed(&mut self, mut query: FeedQuery, is_level: bool) {
         self.hub.confirmed.add_to(&mut query.sent, query.install);
         let store = self.hub.store.clone();
@@ -297,7 +297,10 @@ impl Link {
             let feed = read(connection)?;
             Ok((feed, states.map(|read| read(connection)).transpose()?))
         };
-        let _ = self.background.spawn(async move { Some(Answer::Feed(store.read(read).await)) });
+        let _ = self.background.spawn(async move {
+            let feed = if is_level { store.read(read).await } else { store.read_in_turn(read).await };
+            Some(Answer::Feed(feed))
+        });
     }
 
     fn read_digests(&mut self) {

@@ -1,5 +1,6 @@
 //! A client by hand against the hub's own doors, over real QUIC and TLS on the loopback.
 
+mod backfill;
 mod fallback;
 mod transport;
 

@@ -100,6 +100,53 @@ async fn a_read_sees_every_commit_from_before_it_was_asked_for_however_many_shar
     writing.await.unwrap();
 }
 
+/// One who has much to read and does not come to an end before this is told; what it began with.
+async fn held_up(store: &Store) -> (std::sync::mpsc::Sender<()>, tokio::task::JoinHandle<()>) {
+    let (begun, is_begun) = oneshot::channel();
+    let (end, is_ended) = std::sync::mpsc::channel::<()>();
+    let store = store.clone();
+    let reading = tokio::spawn(async move {
+        let read = move |_: &Connection| {
+            begun.send(()).ok();
+            is_ended.recv().ok();
+            Ok(())
+        };
+        store.read_in_turn(read).await.unwrap();
+    });
+    is_begun.await.unwrap();
+    (end, reading)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn however_many_have_much_to_read_one_reader_is_left_to_everybody_else() {
+    let (_folder, store) = open(&StoreOptions { readers: 2, ..StoreOptions::default() });
+    let (end, reading) = held_up(&store).await;
+    let mut waiting = std::pin::pin!(store.read_in_turn(count_sites));
+    assert!(futures_util::poll!(&mut waiting).is_pending());
+    let others = tokio::time::timeout(Duration::from_secs(30), store.read(count_sites)).await;
+    assert_eq!(others, Ok(Ok(0)));
+    assert!(futures_util::poll!(&mut waiting).is_pending(), "its turn has not come");
+    end.send(()).unwrap();
+    assert_eq!(waiting.await, Ok(0));
+    reading.await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn those_who_have_much_to_read_take_turns_and_none_waits_for_all_that_another_reads() {
+    let (_folder, store) = open(&StoreOptions { readers: 2, ..StoreOptions::default() });
+    let (end, reading) = held_up(&store).await;
+    let order = Mutex::new(Vec::new());
+    let reads = async |site: char| {
+        for _ in 0..3 {
+            store.read_in_turn(count_sites).await.unwrap();
+            order.lock().unwrap().push(site);
+        }
+    };
+    tokio::join!(reads('a'), reads('b'), reads('c'), async { end.send(()).unwrap() });
+    assert_eq!(order.into_inner().unwrap().iter().collect::<String>(), "abcabcabc");
+    reading.await.unwrap();
+}
+
 #[tokio::test]
 async fn a_job_that_fails_or_panics_takes_nothing_else_with_it() {
     let (_folder, store) = open(&StoreOptions::default());

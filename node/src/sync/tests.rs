@@ -1,6 +1,7 @@
 //! The link against a hub that plays a script over real QUIC and TLS.
 
 mod carriers;
+mod router;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -218,12 +219,19 @@ async fn start(install: Install) -> Running {
 }
 
 async fn start_from(install: Install, endpoint: Endpoint) -> Running {
+    start_as(install, endpoint, |_| {}).await
+}
+
+/// Starts a node that is another than usual in this.
+async fn start_as(install: Install, endpoint: Endpoint, otherwise: impl FnOnce(&mut Sync)) -> Running {
     let sample = Sample::new().await;
     let (install, _) = watch::channel(install);
     let random = Random::seeded(3);
     let platform = PlatformKey::load(None, sample.directory.path(), &random).unwrap();
     let keeper = Keeper { data: sample.directory.path().to_owned(), platform };
-    let sync = Sync::new(sample.records.clone(), install, keeper, Ways::new(endpoint), Vec::new(), random);
+    let mut sync =
+        Sync::new(sample.records.clone(), install, keeper, Ways::new(endpoint), Vec::new(), random);
+    otherwise(&mut sync);
     let stop = CancellationToken::new();
     let task = tokio::spawn(sync.run(stop.clone()));
     let (time, ended) = (Arc::clone(&sample.time), stop.clone());

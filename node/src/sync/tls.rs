@@ -16,7 +16,7 @@ use crate::clock::Clock;
 use crate::random::Random;
 
 /// Below the time after which home routers forget a quiet UDP flow.
-const KEEP_ALIVE: Duration = Duration::from_secs(22);
+pub(super) const KEEP_ALIVE: Duration = Duration::from_secs(22);
 /// A line that is silent for so long is gone.
 const IDLE_MS: u32 = 90_000;
 /// Streams that the hub may have open: feed, four backfills, two files, and as many again while old ones end.
@@ -53,12 +53,14 @@ pub(crate) struct ClientTls {
     pub(crate) tcp: Arc<rustls::ClientConfig>,
 }
 
-/// A connection of an enrolled node: the region's roots and the node's own certificate.
+/// A connection of an enrolled node: the region's roots and the node's own certificate. Over QUIC the hub hears of a quiet
+/// node every `keep_alive`.
 pub(crate) fn session(
     roots: Vec<CertificateDer<'static>>,
     identity: (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>),
     clock: &Clock,
     random: &Random,
+    keep_alive: Duration,
 ) -> Result<ClientTls, TlsError> {
     let mut store = rustls::RootCertStore::empty();
     for root in roots {
@@ -67,7 +69,7 @@ pub(crate) fn session(
     let config = builder(random.crypto(), clock)?.with_root_certificates(store);
     let (chain, key) = identity;
     let alpn = hearth_protocol::wire::stream::SESSION_ALPN;
-    let mut tls = both(config.with_client_auth_cert(chain, key)?, alpn)?;
+    let mut tls = both(config.with_client_auth_cert(chain, key)?, alpn, keep_alive)?;
     let random = random.clone();
     let name = move || ConnectionId::new(&random.bytes::<INITIAL_ID_BYTES>());
     tls.quic.initial_dst_cid_provider(Arc::new(name));
@@ -77,7 +79,7 @@ pub(crate) fn session(
 /// A connection of a node that has no certificate yet, and checks the hub's by itself.
 pub(crate) fn enrolment(verifier: Arc<dyn ServerCertVerifier>, clock: &Clock) -> Result<ClientTls, TlsError> {
     let config = builder(provider(), clock)?.dangerous().with_custom_certificate_verifier(verifier);
-    both(config.with_no_client_auth(), hearth_protocol::enrol::ENROL_ALPN)
+    both(config.with_no_client_auth(), hearth_protocol::enrol::ENROL_ALPN, KEEP_ALIVE)
 }
 
 type Builder = rustls::ConfigBuilder<rustls::ClientConfig, rustls::WantsVerifier>;
@@ -88,7 +90,7 @@ fn builder(crypto: Arc<CryptoProvider>, clock: &Clock) -> Result<Builder, TlsErr
     Ok(builder.with_protocol_versions(&[&rustls::version::TLS13])?)
 }
 
-fn both(mut config: rustls::ClientConfig, alpn: &[u8]) -> Result<ClientTls, TlsError> {
+fn both(mut config: rustls::ClientConfig, alpn: &[u8], keep_alive: Duration) -> Result<ClientTls, TlsError> {
     // A resumed session would be let in without another look at the certificate.
     config.resumption = Resumption::disabled();
     config.enable_early_data = false;
@@ -96,14 +98,14 @@ fn both(mut config: rustls::ClientConfig, alpn: &[u8]) -> Result<ClientTls, TlsE
     let tcp = Arc::new(config);
     let crypto = QuicClientConfig::try_from(Arc::clone(&tcp)).map_err(|_| TlsError::Cipher)?;
     let mut quic = ClientConfig::new(Arc::new(crypto));
-    quic.transport_config(Arc::new(transport()));
+    quic.transport_config(Arc::new(transport(keep_alive)));
     Ok(ClientTls { quic, tcp })
 }
 
-fn transport() -> TransportConfig {
+fn transport(keep_alive: Duration) -> TransportConfig {
     let mut transport = TransportConfig::default();
     transport
-        .keep_alive_interval(Some(KEEP_ALIVE))
+        .keep_alive_interval(Some(keep_alive))
         .max_idle_timeout(Some(IdleTimeout::from(VarInt::from_u32(IDLE_MS))))
         .max_concurrent_uni_streams(VarInt::from_u32(STREAMS_MAX))
         .max_concurrent_bidi_streams(VarInt::from_u32(0))

@@ -478,7 +478,8 @@ impl HubSession {
         self.may_have_more = false;
         let scopes = self.on_the_way.iter().filter_map(|sent| sent.scope);
         let sent = scopes.map(|(scope, sequence, _)| (scope, sequence)).collect();
-        let bytes_max = limits::FEED_CREDIT_BYTES - self.bytes_on_the_way;
+        let credit = limits::FEED_CREDIT_BYTES - self.bytes_on_the_way;
+        let bytes_max = credit.min(limits::FEED_TURN_BYTES);
         let knows = self.knows.iter().chain(self.signers.keys()).copied().collect();
         let (after, is_level) = (self.read_to, self.backlog == Backlog::None);
         self.effects.push_back(HubEffect::ReadFeed { after, bytes_max, sent, knows, is_level });

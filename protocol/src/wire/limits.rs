@@ -63,6 +63,10 @@ pub const CHANGES_FRAME_BYTES: usize = 512 * 1024;
 /// Bytes that the hub sends to a node ahead of what the node has told to be on its disk.
 pub const FEED_CREDIT_BYTES: u64 = 8 * 1024 * 1024;
 
+/// Bytes that the hub reads for one node before those who wait have their turn. Too large, and a site that begins anew
+/// keeps the others that do waiting; too small, and each turn costs more than what it reads.
+pub const FEED_TURN_BYTES: u64 = 1024 * 1024;
+
 /// Batches of changes that a node sends ahead of the hub's answers.
 pub const PUSH_BATCHES_MAX: usize = 8;
 

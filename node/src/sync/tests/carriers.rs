@@ -138,6 +138,7 @@ async fn the_key_is_agreed_with_a_post_quantum_part_and_nothing_is_resumed() {
         install.identity(),
         Sample::new().await.records.clock(),
         &Random::seeded(3),
+        tls::KEEP_ALIVE,
     )
     .unwrap();
     assert!(!tls.tcp.enable_early_data);

@@ -655,16 +655,35 @@ fn no_more_is_read_for_a_node_than_its_credit_until_it_says_what_it_has_stored()
     });
     let read = |items: Vec<FeedItem>| FeedRead { items, more: true, ..FeedRead::default() };
     link.handle_poke();
-    assert_eq!(asked_for(&mut link), Some(limits::FEED_CREDIT_BYTES));
-    link.handle_feed(read(feed.by_ref().take(6).collect()));
+    assert_eq!(asked_for(&mut link), Some(limits::FEED_TURN_BYTES), "others wait for theirs");
+    link.handle_feed(read(feed.by_ref().take(7).collect()));
     let left = asked_for(&mut link).unwrap();
-    assert!(left <= limits::FEED_CREDIT_BYTES - 6 * MEBIBYTE as u64 && left > MEBIBYTE as u64);
-    link.handle_feed(read(feed.by_ref().take(2).collect()));
+    assert!(left > 0 && left <= limits::FEED_CREDIT_BYTES - 7 * MEBIBYTE as u64, "{left}");
+    link.handle_feed(read(feed.by_ref().take(1).collect()));
     link.handle_poke();
     assert_eq!(asked_for(&mut link), None, "all of the credit is on the way");
     link.handle_message(Channel::Control, Message::Stored(Stored { items: 1, cursor: None })).unwrap();
     let left = asked_for(&mut link).unwrap();
     assert!(left > 0 && left <= MEBIBYTE as u64, "{left}");
+}
+
+#[test]
+fn a_node_that_does_not_wait_for_answers_breaks_the_link() {
+    let mut link = link_with(site());
+    link.handle_message(Channel::Control, greeting(vec![2])).unwrap();
+    link.handle_admitted(&admission());
+    let push = |link: &mut HubSession, batch| {
+        let changes = vec![ScopedChange { scope: scope(1), change: change(batch) }];
+        let changes = Changes { batch, groups: vec![ChangeGroup { changes }], heads: Vec::new() };
+        link.handle_message(Channel::Push, Message::Changes(changes))
+    };
+    let most = u64::try_from(limits::PUSH_BATCHES_MAX).unwrap();
+    for batch in 1..=most {
+        push(&mut link, batch).unwrap();
+    }
+    link.handle_ingested(1, vec![ChangeResult::Accepted(Sequence(1))]);
+    push(&mut link, most + 1).unwrap();
+    assert!(push(&mut link, most + 2).is_err());
 }
 
 #[test]

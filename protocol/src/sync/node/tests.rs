@@ -286,3 +286,45 @@ fn a_version_that_was_not_offered_is_a_violation() {
     let welcome = Welcome { version: 3, ..of_the_hub };
     assert!(session.handle_message(Channel::Control, Message::Welcome(welcome)).is_err());
 }
+
+#[test]
+fn after_a_link_that_worked_a_node_comes_back_within_the_spread_that_the_hub_told() {
+    // The welcome tells a second.
+    for (random, after_ms) in [(0, 0), (700, 700), (1000, 1000), (1001, 0)] {
+        let mut session = live();
+        session.handle_disconnected(Moment(10), random);
+        assert_eq!(session.poll_timeout(), Some(Moment(10 + after_ms)));
+        session.handle_timeout(Moment(10 + after_ms));
+        session.handle_disconnected(Moment(2_000), 700);
+        assert_eq!(session.poll_timeout(), Some(Moment(2_000 + 700 % 501)), "the spread is of one loss");
+    }
+}
+
+#[test]
+fn no_more_batches_are_on_their_way_than_the_hub_takes_and_an_answer_makes_room_for_one() {
+    let mut session = greeting();
+    session.handle_message(Channel::Control, welcome()).unwrap();
+    let mut position = 0;
+    let mut sent = |session: &mut NodeSession| {
+        let mut batches = Vec::new();
+        while let Some(effect) = session.poll_effect() {
+            if let NodeEffect::ReadOutbox { after, .. } = effect {
+                assert_eq!(after, position);
+                position += 1;
+                let change = document::genesis(Section::Safety).to_stored();
+                let group = ChangeGroup { changes: vec![ScopedChange { scope: scope(), change }] };
+                session.handle_outbox(vec![OutboxGroup { position, group }], Vec::new());
+            } else if let NodeEffect::Send(Channel::Push, Message::Changes(changes)) = effect {
+                batches.push(changes.batch);
+            }
+        }
+        batches
+    };
+    let most = u64::try_from(limits::PUSH_BATCHES_MAX).unwrap();
+    assert_eq!(sent(&mut session), (1..=most).collect::<Vec<_>>());
+    session.handle_local_change();
+    assert!(sent(&mut session).is_empty());
+    let answer = Ack { batch: 1, results: vec![ChangeResult::Accepted(Sequence(1))] };
+    session.handle_message(Channel::Control, Message::Ack(answer)).unwrap();
+    assert_eq!(sent(&mut session), [most + 1]);
+}
