@@ -8,8 +8,9 @@
 //! Because an entry stands whole in the change that adds it, a change is written from the document's [`Tip`] and read
 //! by itself: neither a site's own entry nor one that arrives needs the document to be loaded.
 
+mod columns;
 mod compact;
-mod listed;
+mod proven;
 
 use std::collections::BTreeSet;
 use std::num::NonZeroU64;
@@ -19,7 +20,7 @@ use automerge::legacy::{Key, ObjectId, Op, OpType, SortedVec};
 use automerge::{ActorId, Automerge, Change, ExpandedChange, ObjType, ReadDoc, ScalarValue};
 
 pub use compact::{Compacted, compact, read_back};
-pub use listed::listed;
+pub use proven::proven;
 
 use crate::id::{ChangeHash, EntryId, InstallId};
 use crate::record::plan::HEADINGS;
@@ -31,6 +32,8 @@ use crate::wire::limits;
 pub const SCHEMA_VERSION: u64 = 1;
 
 const VERSION_KEY: &str = "v";
+/// What every automerge chunk begins with.
+pub(crate) const MAGIC: [u8; 4] = [0x85, 0x6f, 0x4a, 0x83];
 /// Bytes before the body of a chunk: magic (4), checksum (4), type (1).
 const CHUNK_HEAD_BYTES: usize = 9;
 /// Chunk type of an uncompressed change; the only one that is stored and carried.

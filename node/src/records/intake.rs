@@ -419,15 +419,15 @@ fn believed(
     whole: Snapshot,
 ) -> Result<Sorted, IntakeError> {
     let refused = |code| IntakeError::Refused { scope: part.scope, code };
-    metrics::counter!("hearth_documents_opened_total").increment(1);
-    let document = document::load(&whole).map_err(|_| refused("snapshot-damaged"))?;
     let mut held = heads::held_back(tx, row)?;
     if held.is_empty()
         && documents::tail(tx, row.id)?.is_empty()
-        && let Some(good) = believed_whole(tx, taking, row, part, &whole, &document)?
+        && let Some(good) = believed_whole(tx, taking, row, part, &whole)?
     {
         return Ok(Sorted { snapshot: whole, good, later: Vec::new(), bad: Vec::new() });
     }
+    metrics::counter!("hearth_documents_opened_total").increment(1);
+    let document = document::load(&whole).map_err(|_| refused("snapshot-damaged"))?;
     let mut came = Vec::new();
     let changes = document::checked_changes(part.scope.section(), &document);
     for change in changes.map_err(|fault| refused(fault.code()))? {
@@ -468,26 +468,25 @@ fn believed(
     Ok(sorted)
 }
 
-/// The changes of a document of which nothing else is held, if it holds nothing but additions and all of them are vouched
-/// for: then their bytes need not be taken out of it. None, and nothing is noted, for any other.
+/// The changes of a document of which nothing else is held, if it proves them without being opened and all of them are
+/// vouched for. None, and nothing is noted, for any other.
 fn believed_whole(
     tx: &Tx<'_>,
     taking: &Taking<'_>,
     row: &ScopeRow,
     part: &SnapshotPart,
     whole: &Snapshot,
-    document: &automerge::Automerge,
 ) -> Result<Option<Vec<CheckedChange>>, StoreError> {
-    let Some(listed) = document::listed(part.scope.section(), whole, document) else { return Ok(None) };
+    let Some(proven) = document::proven(part.scope.section(), whole) else { return Ok(None) };
     let runs = heads::runs(tx, row.id)?;
-    let came: Vec<Came<'_>> = listed.iter().map(|change| Came { change, is_vouched: false }).collect();
+    let came: Vec<Came<'_>> = proven.iter().map(|change| Came { change, is_vouched: false }).collect();
     let region = RegionId(taking.site.region);
     let sifted = sift(region, row.scope, &runs, &came, &part.vouchers, &taking.keys);
     if sifted.verdicts.iter().any(Result::is_err) {
         return Ok(None);
     }
     heads::keep_runs(tx, row.id, &sifted.reached)?;
-    Ok(Some(listed))
+    Ok(Some(proven))
 }
 
 pub(super) fn empty(row: &ScopeRow) -> ScopeRow {

@@ -12,12 +12,10 @@ use minicbor::{Decode, Decoder, Encode, Encoder, decode, encode};
 use sha2::{Digest as _, Sha256};
 
 use super::message::{ChangeGroup, ScopedChange, SequencedChange};
-use crate::document::StoredChange;
+use crate::document::{MAGIC, StoredChange};
 use crate::id::ChangeHash;
 use crate::scope::Scope;
 
-/// What every automerge chunk begins with.
-const MAGIC: [u8; 4] = [0x85, 0x6f, 0x4a, 0x83];
 /// Bytes of magic and checksum.
 const HEAD_BYTES: usize = 8;
 /// Chunk type of an uncompressed change.
