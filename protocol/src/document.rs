@@ -8,6 +8,7 @@
 //! Because an entry stands whole in the change that adds it, a change is written from the document's [`Tip`] and read
 //! by itself: neither a site's own entry nor one that arrives needs the document to be loaded.
 
+mod addition;
 mod columns;
 mod compact;
 mod proven;
@@ -19,8 +20,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use automerge::legacy::{Key, ObjectId, Op, OpType, SortedVec};
 use automerge::{ActorId, Automerge, Change, ExpandedChange, ObjType, ReadDoc, ScalarValue};
 
+pub(crate) use addition::Addition;
 pub use compact::{Compacted, compact, read_back};
 pub use proven::proven;
+
+use sha2::{Digest as _, Sha256};
 
 use crate::id::{ChangeHash, EntryId, InstallId};
 use crate::record::plan::HEADINGS;
@@ -33,7 +37,7 @@ pub const SCHEMA_VERSION: u64 = 1;
 
 const VERSION_KEY: &str = "v";
 /// What every automerge chunk begins with.
-pub(crate) const MAGIC: [u8; 4] = [0x85, 0x6f, 0x4a, 0x83];
+const MAGIC: [u8; 4] = [0x85, 0x6f, 0x4a, 0x83];
 /// Bytes before the body of a chunk: magic (4), checksum (4), type (1).
 const CHUNK_HEAD_BYTES: usize = 9;
 /// Chunk type of an uncompressed change; the only one that is stored and carried.
@@ -46,6 +50,23 @@ pub struct StoredChange {
     pub hash: ChangeHash,
     /// The change's own bytes, uncompressed.
     pub bytes: Vec<u8>,
+}
+
+impl StoredChange {
+    /// The change whose type, length and content these are; none when they are of no change.
+    pub(crate) fn of_bare(bare: &[u8]) -> Option<Self> {
+        if bare.first() != Some(&CHUNK_CHANGE) {
+            return None;
+        }
+        let hash: [u8; 32] = Sha256::digest(bare).into();
+        let bytes = [&MAGIC, hash.first_chunk::<4>()?, bare].concat();
+        Some(Self { hash: ChangeHash(hash), bytes })
+    }
+
+    /// Its bytes without magic and checksum: type, length and content.
+    pub(crate) fn bare(&self) -> &[u8] {
+        self.bytes.get(CHUNK_HEAD_BYTES - 1..).unwrap_or_default()
+    }
 }
 
 /// What must be known of a document to add to it without loading it.
@@ -184,27 +205,39 @@ pub fn add(
     if entries.is_empty() || entries.len() > limits::CHANGE_OPS_MAX {
         return Err(ChangeFault::TooLong);
     }
-    let mut operations = Vec::with_capacity(entries.len());
+    let mut values = Vec::with_capacity(entries.len());
     for entry in &entries {
         allowed_in(section, own, entry)?;
         let bytes = entry.to_bytes();
         if bytes.len() > limits::ENTRY_BYTES_MAX {
             return Err(ChangeFault::TooLong);
         }
-        operations.push(Op {
-            action: OpType::Put(ScalarValue::Bytes(bytes)),
-            obj: ObjectId::Root,
-            key: Key::Map(entry.id.to_string().into()),
-            pred: SortedVec::new(),
-            insert: false,
-        });
+        values.push((entry.id, bytes));
     }
-    let change = finish(&build(own, tip, operations), own, entries);
+    let change = match (values.as_slice(), tip.heads.as_slice()) {
+        ([(id, value)], [dep]) => {
+            let (seq, op) = (tip.own_changes + 1, tip.max_op + 1);
+            let addition = Addition { install: own, seq, op, dep: *dep, id: *id, value };
+            let stored = StoredChange::of_bare(&addition.to_bare()).ok_or(ChangeFault::Malformed)?;
+            addition.checked(stored, entries, Vec::new())
+        }
+        _ => finish(&build(own, tip, values.into_iter().map(put).collect()), own, entries),
+    };
     if change.bytes.len() > limits::CHANGE_BYTES_MAX {
         return Err(ChangeFault::TooLong);
     }
     tip.advance(own, &change);
     Ok(change)
+}
+
+fn put((id, bytes): (EntryId, Vec<u8>)) -> Op {
+    Op {
+        action: OpType::Put(ScalarValue::Bytes(bytes)),
+        obj: ObjectId::Root,
+        key: Key::Map(id.to_string().into()),
+        pred: SortedVec::new(),
+        insert: false,
+    }
 }
 
 fn build(own: InstallId, tip: &Tip, operations: Vec<Op>) -> Change {
@@ -243,7 +276,28 @@ fn finish(change: &Change, install: InstallId, entries: Vec<Entry>) -> CheckedCh
 /// The stated hash must be that of the bytes; it may only add entries of its own installation that belong in the
 /// section, or edit a plan's texts. Whether the installation may write here is for the caller.
 pub fn check(section: Section, stated: ChangeHash, bytes: &[u8]) -> Result<CheckedChange, ChangeFault> {
-    check_parsed(section, &parse(stated, bytes)?)
+    match check_addition(section, stated, bytes) {
+        Some(checked) => checked,
+        None => check_parsed(section, &parse(stated, bytes)?),
+    }
+}
+
+/// Checks a change of the kind that nearly all are, without automerge; none for any other.
+fn check_addition(
+    section: Section,
+    stated: ChangeHash,
+    bytes: &[u8],
+) -> Option<Result<CheckedChange, ChangeFault>> {
+    let addition = Addition::read(bytes.get(CHUNK_HEAD_BYTES - 1..)?)?;
+    let stored = StoredChange::of_bare(bytes.get(CHUNK_HEAD_BYTES - 1..)?)?;
+    let is_what_it_says = stored.hash == stated && stored.bytes == bytes;
+    if !is_what_it_says || bytes.len() > limits::CHANGE_BYTES_MAX || addition.install == InstallId::GENESIS {
+        return None;
+    }
+    let (mut entries, mut unreadable) = (Vec::new(), Vec::new());
+    let read =
+        read_entry(section, addition.install, addition.id, addition.value, &mut entries, &mut unreadable);
+    Some(read.map(|()| addition.checked(stored, entries, unreadable)))
 }
 
 /// Checks a change whose hash is known to be that of its bytes.
@@ -326,15 +380,26 @@ fn read_addition(
         return Err(ChangeFault::NotAnAddition);
     }
     let id: EntryId = key.parse().map_err(|_| ChangeFault::NotAnAddition)?;
+    read_entry(section, install, id, &bytes, &mut checked.entries, &mut checked.unreadable)
+}
+
+fn read_entry(
+    section: Section,
+    install: InstallId,
+    id: EntryId,
+    bytes: &[u8],
+    entries: &mut Vec<Entry>,
+    unreadable: &mut Vec<EntryId>,
+) -> Result<(), ChangeFault> {
     if id.install != install {
         return Err(ChangeFault::ForeignEntry);
     }
-    match Entry::from_bytes(id, &bytes) {
+    match Entry::from_bytes(id, bytes) {
         Ok(entry) => {
             allowed_in(section, install, &entry)?;
-            checked.entries.push(entry);
+            entries.push(entry);
         }
-        Err(EntryError::TooNew(_)) => checked.unreadable.push(id),
+        Err(EntryError::TooNew(_)) => unreadable.push(id),
         Err(EntryError::TooLong) => return Err(ChangeFault::TooLong),
         Err(EntryError::Malformed) => return Err(ChangeFault::BadEntry),
     }

@@ -343,7 +343,7 @@ pub struct Ack {
     #[n(0)]
     pub batch: u64,
     /// Results.
-    #[n(1)]
+    #[cbor(n(1), with = "super::packed::results")]
     pub results: Vec<ChangeResult>,
 }
 

@@ -1,43 +1,71 @@
 //! Changes as they stand in a message: without what the receiver computes itself.
 //!
 //! The hash of a change and the checksum in its head follow from its bytes, and most changes were made upon the one
-//! before them in the same document and message. Those 72 bytes of a change never compress. The receiver puts them in
-//! again and so holds what was sent byte for byte; a change that was damaged on the way has another hash, for which no
-//! signed head vouches and upon which nothing builds.
+//! before them in the same document and message. Those 72 bytes of a change never compress. Of a change that adds one
+//! entry upon the one before it by the same writer only the entry goes, and how far the writer's count went on: all else
+//! follows too. The receiver puts it in again and so holds what was sent byte for byte; a change that was damaged on the
+//! way has another hash, for which no signed head vouches and upon which nothing builds.
 
 use std::collections::BTreeMap;
 
 use minicbor::data::Type;
-use minicbor::{Decode, Decoder, Encode, Encoder, decode, encode};
-use sha2::{Digest as _, Sha256};
+use minicbor::decode::Error as DecodeError;
+use minicbor::encode::{Error as EncodeError, Write};
+use minicbor::{Decode, Decoder, Encode, Encoder};
 
-use super::message::{ChangeGroup, ScopedChange, SequencedChange};
-use crate::document::{MAGIC, StoredChange};
-use crate::id::ChangeHash;
+use super::message::{ChangeGroup, ChangeResult, ScopedChange, Sequence, SequencedChange};
+use crate::document::{Addition, StoredChange};
+use crate::id::{ChangeHash, EntryId, InstallId};
 use crate::scope::Scope;
 
-/// Bytes of magic and checksum.
-const HEAD_BYTES: usize = 8;
 /// Chunk type of an uncompressed change.
 const CHANGE: u8 = 1;
 
-/// What a change was made upon, as the wire says it: the newest before it in the message, by document.
-type Newest = BTreeMap<Option<Scope>, ChangeHash>;
+/// The newest change in the message so far, by document.
+type Newest = BTreeMap<Option<Scope>, Before>;
 
-fn put<W: encode::Write>(
+/// What a change says of the next one in its document.
+#[derive(Clone, Copy)]
+struct Before {
+    hash: ChangeHash,
+    /// Where it was an addition: who made it, its number, its operation's counter and its entry's.
+    addition: Option<(InstallId, u64, u64, u64)>,
+}
+
+impl Before {
+    fn of(change: &StoredChange) -> Self {
+        let addition = Addition::read(change.bare());
+        let addition = addition.map(|one| (one.install, one.seq, one.op, one.id.counter));
+        Self { hash: change.hash, addition }
+    }
+
+    /// The addition that follows it, of the entry so many counts on.
+    fn next(self, counts: u64, value: &[u8]) -> Option<Addition<'_>> {
+        let (install, seq, op, counter) = self.addition?;
+        let id = EntryId { install, counter: counter.checked_add(counts)? };
+        let (seq, op) = (seq.checked_add(1)?, op.checked_add(1)?);
+        Some(Addition { install, seq, op, dep: self.hash, id, value })
+    }
+}
+
+fn put<W: Write>(
     e: &mut Encoder<W>,
     newest: &mut Newest,
     scope: Option<Scope>,
     change: &StoredChange,
-) -> Result<(), encode::Error<W::Error>> {
-    let before = newest.insert(scope, change.hash);
-    let bare = change.bytes.get(HEAD_BYTES..).unwrap_or_default();
-    if with_head(bare).as_ref() != Some(change) {
+) -> Result<(), EncodeError<W::Error>> {
+    let before = newest.insert(scope, Before::of(change));
+    let bare = change.bare();
+    if StoredChange::of_bare(bare).as_ref() != Some(change) {
         // Not what its hash says; it goes as it is, and whoever gets it sees that.
         e.array(2)?.encode(change.hash)?.bytes(&change.bytes)?;
         return Ok(());
     }
-    let upon = before.and_then(|before| Some((before, without_dep(bare, before)?)));
+    if let Some((counts, value)) = before.and_then(|before| follows(before, bare)) {
+        e.array(2)?.u64(counts)?.bytes(value)?;
+        return Ok(());
+    }
+    let upon = before.and_then(|before| Some((before.hash, without_dep(bare, before.hash)?)));
     match upon.filter(|(before, rest)| with_dep(rest, *before) == bare) {
         Some((_, rest)) => e.bytes(rest)?,
         None => e.array(1)?.bytes(bare)?,
@@ -45,34 +73,36 @@ fn put<W: encode::Write>(
     Ok(())
 }
 
-fn take(
-    d: &mut Decoder<'_>,
-    newest: &mut Newest,
-    scope: Option<Scope>,
-) -> Result<StoredChange, decode::Error> {
-    let malformed = || decode::Error::message("form of a change");
+/// How far the writer's count went on and the entry, where that says the whole change.
+fn follows(before: Before, bare: &[u8]) -> Option<(u64, &[u8])> {
+    let addition = Addition::read(bare)?;
+    let (_, _, _, counter) = before.addition?;
+    let counts = addition.id.counter.checked_sub(counter)?;
+    (before.next(counts, addition.value)? == addition).then_some((counts, addition.value))
+}
+
+fn take(d: &mut Decoder<'_>, newest: &mut Newest, scope: Option<Scope>) -> Result<StoredChange, DecodeError> {
+    let malformed = || DecodeError::message("form of a change");
+    let before = newest.get(&scope);
     let change = if d.datatype()? == Type::Bytes {
-        let before = newest.get(&scope).ok_or_else(malformed)?;
-        with_head(&with_dep(d.bytes()?, *before)).ok_or_else(malformed)?
+        let before = before.ok_or_else(malformed)?;
+        StoredChange::of_bare(&with_dep(d.bytes()?, before.hash)).ok_or_else(malformed)?
     } else {
         match d.array()? {
-            Some(1) => with_head(d.bytes()?).ok_or_else(malformed)?,
-            Some(2) => StoredChange { hash: d.decode()?, bytes: d.bytes()?.to_vec() },
+            Some(1) => StoredChange::of_bare(d.bytes()?).ok_or_else(malformed)?,
+            Some(2) if d.datatype()? == Type::Bytes => {
+                StoredChange { hash: d.decode()?, bytes: d.bytes()?.to_vec() }
+            }
+            Some(2) => {
+                let (counts, value) = (d.u64()?, d.bytes()?);
+                let addition = before.and_then(|before| before.next(counts, value)).ok_or_else(malformed)?;
+                StoredChange::of_bare(&addition.to_bare()).ok_or_else(malformed)?
+            }
             _ => return Err(malformed()),
         }
     };
-    newest.insert(scope, change.hash);
+    newest.insert(scope, Before::of(&change));
     Ok(change)
-}
-
-/// The change whose type, length and content these are; none when they are of no change.
-fn with_head(bare: &[u8]) -> Option<StoredChange> {
-    if bare.first() != Some(&CHANGE) {
-        return None;
-    }
-    let hash: [u8; 32] = Sha256::digest(bare).into();
-    let bytes = [&MAGIC, hash.first_chunk::<4>()?, bare].concat();
-    Some(StoredChange { hash: ChangeHash(hash), bytes })
 }
 
 /// What follows the dependency in a change made upon this one alone.
@@ -93,13 +123,16 @@ fn with_dep(rest: &[u8], dep: ChangeHash) -> Vec<u8> {
 
 /// The groups of a push.
 pub(super) mod groups {
-    use super::*;
+    use super::{
+        ChangeGroup, DecodeError, Decoder, EncodeError, Encoder, Newest, Scope, ScopedChange, Write, length,
+        put, take,
+    };
 
-    pub(in super::super) fn encode<C, W: encode::Write>(
+    pub(in super::super) fn encode<C, W: Write>(
         groups: &[ChangeGroup],
         e: &mut Encoder<W>,
         context: &mut C,
-    ) -> Result<(), encode::Error<W::Error>> {
+    ) -> Result<(), EncodeError<W::Error>> {
         let mut newest = Newest::new();
         e.array(groups.len() as u64)?;
         for group in groups {
@@ -115,7 +148,7 @@ pub(super) mod groups {
     pub(in super::super) fn decode<C>(
         d: &mut Decoder<'_>,
         context: &mut C,
-    ) -> Result<Vec<ChangeGroup>, decode::Error> {
+    ) -> Result<Vec<ChangeGroup>, DecodeError> {
         let mut newest = Newest::new();
         let mut groups = Vec::new();
         for _ in 0..length(d)? {
@@ -132,13 +165,16 @@ pub(super) mod groups {
 
 /// Changes of one document with their places.
 pub(super) mod sequenced {
-    use super::*;
+    use super::{
+        Decode as _, DecodeError, Decoder, Encode as _, EncodeError, Encoder, Newest, Sequence,
+        SequencedChange, Write, length, put, take,
+    };
 
-    pub(in super::super) fn encode<C, W: encode::Write>(
+    pub(in super::super) fn encode<C, W: Write>(
         changes: &[SequencedChange],
         e: &mut Encoder<W>,
         context: &mut C,
-    ) -> Result<(), encode::Error<W::Error>> {
+    ) -> Result<(), EncodeError<W::Error>> {
         let mut newest = Newest::new();
         e.array(2 * changes.len() as u64)?;
         for one in changes {
@@ -151,26 +187,78 @@ pub(super) mod sequenced {
     pub(in super::super) fn decode<C>(
         d: &mut Decoder<'_>,
         context: &mut C,
-    ) -> Result<Vec<SequencedChange>, decode::Error> {
+    ) -> Result<Vec<SequencedChange>, DecodeError> {
         let mut newest = Newest::new();
         let mut changes = Vec::new();
         for _ in 0..length(d)? / 2 {
-            let sequence = Decode::decode(d, context)?;
+            let sequence = Sequence::decode(d, context)?;
             changes.push(SequencedChange { sequence, change: take(d, &mut newest, None)? });
         }
         Ok(changes)
     }
 }
 
-fn length(d: &mut Decoder<'_>) -> Result<u64, decode::Error> {
-    d.array()?.ok_or_else(|| decode::Error::message("an array without a length"))
+/// What became of pushed changes, in runs: those accepted at places that follow each other go as their number and the first.
+pub(super) mod results {
+    use super::super::limits::CHANGES_PER_FRAME_MAX;
+    use super::{
+        ChangeResult, Decode as _, DecodeError, Decoder, Encode as _, EncodeError, Encoder, Sequence, Write,
+        length,
+    };
+
+    pub(in super::super) fn encode<C, W: Write>(
+        results: &[ChangeResult],
+        e: &mut Encoder<W>,
+        context: &mut C,
+    ) -> Result<(), EncodeError<W::Error>> {
+        let mut runs: Vec<(u64, &ChangeResult)> = Vec::new();
+        for result in results {
+            match runs.last_mut() {
+                Some((count, first)) if after(first, *count).as_ref() == Some(result) => *count += 1,
+                _ => runs.push((1, result)),
+            }
+        }
+        e.array(2 * runs.len() as u64)?;
+        for (count, first) in runs {
+            first.encode(e.u64(count)?, context)?;
+        }
+        Ok(())
+    }
+
+    pub(in super::super) fn decode<C>(
+        d: &mut Decoder<'_>,
+        context: &mut C,
+    ) -> Result<Vec<ChangeResult>, DecodeError> {
+        let mut results = Vec::new();
+        for _ in 0..length(d)? / 2 {
+            let (count, first) = (d.u64()?, ChangeResult::decode(d, context)?);
+            if count == 0 || count > (CHANGES_PER_FRAME_MAX - results.len()) as u64 {
+                return Err(DecodeError::message("number of results"));
+            }
+            let further = (1..count).map(|further| after(&first, further)).collect::<Option<Vec<_>>>();
+            let further = further.ok_or_else(|| DecodeError::message("run of results"))?;
+            results.push(first);
+            results.extend(further);
+        }
+        Ok(results)
+    }
+
+    /// What a change that far after this one has become, in a run.
+    fn after(first: &ChangeResult, further: u64) -> Option<ChangeResult> {
+        let ChangeResult::Accepted(Sequence(place)) = first else { return None };
+        place.checked_add(further).map(|place| ChangeResult::Accepted(Sequence(place)))
+    }
+}
+
+fn length(d: &mut Decoder<'_>) -> Result<u64, DecodeError> {
+    d.array()?.ok_or_else(|| DecodeError::message("an array without a length"))
 }
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::message::{Changes, Sequence};
+    use super::super::message::{Ack, Changes};
     use super::*;
     use crate::document::{Tip, add, genesis};
     use crate::id::{EntryId, InstallId, ResidentId, SiteId, StaffId};
@@ -259,6 +347,47 @@ mod tests {
             drop(super::groups::decode(&mut Decoder::new(&bytes), &mut ()));
             drop(super::sequenced::decode(&mut Decoder::new(&bytes), &mut ()));
         }
+    }
+
+    proptest! {
+        #[test]
+        fn results_come_out_as_they_went_in(
+            runs in prop::collection::vec((0..4_u8, 0..9_u64, 1..6_u64), 0..12), bytes in prop::collection::vec(any::<u8>(), 0..60),
+        ) {
+            let result = |kind, n| match kind {
+                0 => ChangeResult::Duplicate(Sequence(n)),
+                1 => ChangeResult::Pending(ChangeHash([7; 32])),
+                2 => ChangeResult::Rejected(n.to_string()),
+                _ => ChangeResult::Accepted(Sequence(n)),
+            };
+            let runs = runs.into_iter().flat_map(|(kind, first, count)| (first..first + count).map(move |n| result(kind, n)));
+            let ack = Ack { batch: 1, results: runs.collect() };
+            prop_assert_eq!(minicbor::decode::<Ack>(&minicbor::to_vec(&ack).unwrap()).unwrap(), ack);
+            drop(super::results::decode(&mut Decoder::new(&bytes), &mut ()));
+        }
+    }
+
+    #[test]
+    fn results_of_a_whole_push_go_as_one_run_and_of_more_than_a_push_not_at_all() {
+        let results: Vec<_> = (1..=2048).map(|n| ChangeResult::Accepted(Sequence(n))).collect();
+        let bytes = minicbor::to_vec(Ack { batch: 1, results }).unwrap();
+        assert!(bytes.len() < 20, "{}", bytes.len());
+        for (count, fits) in [(2048, true), (2049, false), (0, false), (u64::MAX, false)] {
+            let mut bytes = Vec::new();
+            let mut e = Encoder::new(&mut bytes);
+            e.array(2).unwrap().u64(count).unwrap().encode(ChangeResult::Accepted(Sequence(9))).unwrap();
+            assert_eq!(super::results::decode(&mut Decoder::new(&bytes), &mut ()).is_ok(), fits, "{count}");
+        }
+    }
+
+    #[test]
+    fn a_change_that_adds_an_entry_goes_as_the_entry() {
+        let groups = pushed(&[false; 20]);
+        let values: usize = (1..=20).map(|counter| note(counter).to_bytes().len()).sum();
+        let mut bytes = Vec::new();
+        super::sequenced::encode(&sequenced(&groups), &mut Encoder::new(&mut bytes), &mut ()).unwrap();
+        // Place, form, how far the count went on, and length: five bytes a change. The first two, and what they add, go whole.
+        assert!(bytes.len() < values + 20 * 5 + 200, "{} of {values}", bytes.len());
     }
 
     #[test]
