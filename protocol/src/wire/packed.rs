@@ -13,6 +13,7 @@ use minicbor::decode::Error as DecodeError;
 use minicbor::encode::{Error as EncodeError, Write};
 use minicbor::{Decode, Decoder, Encode, Encoder};
 
+use super::limits::CHANGES_PER_FRAME_MAX;
 use super::message::{ChangeGroup, ChangeResult, ScopedChange, Sequence, SequencedChange};
 use crate::document::{Addition, StoredChange};
 use crate::id::{ChangeHash, EntryId, InstallId};
@@ -33,10 +34,8 @@ struct Before {
 }
 
 impl Before {
-    fn of(change: &StoredChange) -> Self {
-        let addition = Addition::read(change.bare());
-        let addition = addition.map(|one| (one.install, one.seq, one.op, one.id.counter));
-        Self { hash: change.hash, addition }
+    fn of(hash: ChangeHash, addition: Option<Addition<'_>>) -> Self {
+        Self { hash, addition: addition.map(|one| (one.install, one.seq, one.op, one.id.counter)) }
     }
 
     /// The addition that follows it, of the entry so many counts on.
@@ -54,14 +53,15 @@ fn put<W: Write>(
     scope: Option<Scope>,
     change: &StoredChange,
 ) -> Result<(), EncodeError<W::Error>> {
-    let before = newest.insert(scope, Before::of(change));
     let bare = change.bare();
+    let addition = Addition::read(bare);
+    let before = newest.insert(scope, Before::of(change.hash, addition));
     if StoredChange::of_bare(bare).as_ref() != Some(change) {
         // Not what its hash says; it goes as it is, and whoever gets it sees that.
         e.array(2)?.encode(change.hash)?.bytes(&change.bytes)?;
         return Ok(());
     }
-    if let Some((counts, value)) = before.and_then(|before| follows(before, bare)) {
+    if let Some((counts, value)) = before.and_then(|before| follows(before, addition?)) {
         e.array(2)?.u64(counts)?.bytes(value)?;
         return Ok(());
     }
@@ -74,8 +74,7 @@ fn put<W: Write>(
 }
 
 /// How far the writer's count went on and the entry, where that says the whole change.
-fn follows(before: Before, bare: &[u8]) -> Option<(u64, &[u8])> {
-    let addition = Addition::read(bare)?;
+fn follows(before: Before, addition: Addition<'_>) -> Option<(u64, &[u8])> {
     let (_, _, _, counter) = before.addition?;
     let counts = addition.id.counter.checked_sub(counter)?;
     (before.next(counts, addition.value)? == addition).then_some((counts, addition.value))
@@ -101,7 +100,7 @@ fn take(d: &mut Decoder<'_>, newest: &mut Newest, scope: Option<Scope>) -> Resul
             _ => return Err(malformed()),
         }
     };
-    newest.insert(scope, Before::of(&change));
+    newest.insert(scope, Before::of(change.hash, Addition::read(change.bare())));
     Ok(change)
 }
 
@@ -124,8 +123,8 @@ fn with_dep(rest: &[u8], dep: ChangeHash) -> Vec<u8> {
 /// The groups of a push.
 pub(super) mod groups {
     use super::{
-        ChangeGroup, DecodeError, Decoder, EncodeError, Encoder, Newest, Scope, ScopedChange, Write, length,
-        put, take,
+        ChangeGroup, DecodeError, Decoder, EncodeError, Encoder, Newest, Scope, ScopedChange, Write, fits,
+        length, put, take,
     };
 
     pub(in super::super) fn encode<C, W: Write>(
@@ -150,10 +149,12 @@ pub(super) mod groups {
         context: &mut C,
     ) -> Result<Vec<ChangeGroup>, DecodeError> {
         let mut newest = Newest::new();
-        let mut groups = Vec::new();
+        let (mut groups, mut total) = (Vec::new(), 0);
         for _ in 0..length(d)? {
             let mut changes = Vec::new();
             for _ in 0..length(d)? / 2 {
+                total += 1;
+                fits(total)?;
                 let scope: Scope = d.decode_with(context)?;
                 changes.push(ScopedChange { scope, change: take(d, &mut newest, Some(scope))? });
             }
@@ -167,7 +168,7 @@ pub(super) mod groups {
 pub(super) mod sequenced {
     use super::{
         Decode as _, DecodeError, Decoder, Encode as _, EncodeError, Encoder, Newest, Sequence,
-        SequencedChange, Write, length, put, take,
+        SequencedChange, Write, fits, length, put, take,
     };
 
     pub(in super::super) fn encode<C, W: Write>(
@@ -191,6 +192,7 @@ pub(super) mod sequenced {
         let mut newest = Newest::new();
         let mut changes = Vec::new();
         for _ in 0..length(d)? / 2 {
+            fits(changes.len() + 1)?;
             let sequence = Sequence::decode(d, context)?;
             changes.push(SequencedChange { sequence, change: take(d, &mut newest, None)? });
         }
@@ -200,10 +202,9 @@ pub(super) mod sequenced {
 
 /// What became of pushed changes, in runs: those accepted at places that follow each other go as their number and the first.
 pub(super) mod results {
-    use super::super::limits::CHANGES_PER_FRAME_MAX;
     use super::{
-        ChangeResult, Decode as _, DecodeError, Decoder, Encode as _, EncodeError, Encoder, Sequence, Write,
-        length,
+        CHANGES_PER_FRAME_MAX, ChangeResult, Decode as _, DecodeError, Decoder, Encode as _, EncodeError,
+        Encoder, Sequence, Write, length,
     };
 
     pub(in super::super) fn encode<C, W: Write>(
@@ -248,6 +249,11 @@ pub(super) mod results {
         let ChangeResult::Accepted(Sequence(place)) = first else { return None };
         place.checked_add(further).map(|place| ChangeResult::Accepted(Sequence(place)))
     }
+}
+
+/// Whether a message may have so many changes: what is said in few bytes is long when it is written out.
+fn fits(changes: usize) -> Result<(), DecodeError> {
+    if changes > CHANGES_PER_FRAME_MAX { Err(DecodeError::message("number of changes")) } else { Ok(()) }
 }
 
 fn length(d: &mut Decoder<'_>) -> Result<u64, DecodeError> {
