@@ -4,6 +4,7 @@
 //   node automerge-repo.mjs seed  --data DIR --lines FILE,.. --urls FILE     documents made from base records and entries
 //   node automerge-repo.mjs write --data DIR --lines FILE    --urls FILE     entries written with the line down
 //   node automerge-repo.mjs sync  --data DIR --hub URL --urls FILE --told FILE [--write FILE --count N] [--watch N]
+//   node automerge-repo.mjs homes --hub URL --urls FILE --told FILE --write FILE --homes N --residents N
 
 import fs from 'node:fs'
 import * as A from '@automerge/automerge'
@@ -11,7 +12,7 @@ import { Repo } from '@automerge/automerge-repo'
 import { WebSocketClientAdapter, WebSocketServerAdapter } from '@automerge/automerge-repo-network-websocket'
 import { NodeFSStorageAdapter } from '@automerge/automerge-repo-storage-nodefs'
 import { WebSocketServer } from 'ws'
-import { lines, nowNs, options, sleep, tell } from './told.mjs'
+import { homeOf, lines, nowNs, options, sleep, tell, writeInTurn } from './told.mjs'
 
 const asked = options()
 const GAP_MS = 50
@@ -102,6 +103,32 @@ async function sync() {
   tell(asked.told, told)
 }
 
+/** Many homes in one program, each with a connection and residents of its own; they keep nothing on the disk. */
+async function homes() {
+  const urls = Object.entries(JSON.parse(fs.readFileSync(asked.urls)))
+  const count = Number(asked.homes)
+  const all = await Promise.all(
+    Array.from({ length: count }, async (_, home) => {
+      const network = new WebSocketClientAdapter(asked.hub)
+      const repo = new Repo({ network: [network], enableRemoteHeadsGossiping: false })
+      const peer = await new Promise(found => network.once('peer-candidate', found))
+      const handles = {}
+      const own = urls.filter(([resident]) => homeOf(resident, asked.residents) === home)
+      await Promise.all(own.map(async ([resident, url]) => (handles[resident] = await found(repo, url))))
+      return { handles, hubStore: peer.peerMetadata.storageId }
+    })
+  )
+  const isLevel = ({ handles, hubStore }) =>
+    Object.values(handles).every(handle => same(handle.getSyncInfo(hubStore)?.lastHeads, handle.heads()))
+  while (!all.every(isLevel)) await sleep(5)
+  const level_ns = nowNs()
+  tell(asked.told, { level_ns })
+  const handle = line => all[homeOf(line.r, asked.residents)].handles[line.r]
+  const spell = await writeInTurn(lines(asked.write), count, line => handle(line).change(doc => apply(doc, line)))
+  while (!all.every(isLevel)) await sleep(5)
+  tell(asked.told, { level_ns, spell: { ...spell, done_ns: nowNs() } })
+}
+
 /** A document that the hub says it lacks is asked for again: it has been seen to come the second time. */
 async function found(repo, url) {
   for (;;) {
@@ -137,4 +164,4 @@ async function writeLive(repo, handles, told) {
   }
 }
 
-await { hub, seed, write, sync }[process.argv[2]]()
+await { hub, seed, write, sync, homes }[process.argv[2]]()

@@ -4,17 +4,22 @@
 //   node pouchdb.mjs seed  --hub URL  --lines FILE,..      what the hub holds
 //   node pouchdb.mjs write --data DIR --lines FILE         entries written with the line down
 //   node pouchdb.mjs sync  --data DIR --hub URL --told FILE [--write FILE --count N] [--watch N]
+//   node pouchdb.mjs homes --data DIR --hub URL --told FILE --write FILE --homes N --residents N
+//
+// With `--residents N`, `seed` says of every document whose home's it is.
 
 import { spawn } from 'node:child_process'
 import fs from 'node:fs'
 import { createRequire } from 'node:module'
-import { lines, nowNs, options, sleep, tell } from './told.mjs'
+import { homeOf, lines, nowNs, options, sleep, tell, writeInTurn } from './told.mjs'
 
 const require = createRequire(import.meta.url)
 const PouchDB = require('pouchdb')
 const asked = options()
 const GAP_MS = 50
 const BATCH = 100
+/** Whether a document is a home's, as the server asks for each. */
+const OF_A_HOME = 'function (doc, req) { return String(doc.home) === String(req.query.home) }'
 
 /** The documents of a line of work. */
 function documents(line) {
@@ -61,7 +66,14 @@ function hub() {
 }
 
 async function seed() {
-  await writeAll(new PouchDB(`${asked.hub}/records`), lines(asked.lines))
+  const db = new PouchDB(`${asked.hub}/records`)
+  if (!asked.residents) return writeAll(db, lines(asked.lines))
+  await db.put({ _id: '_design/home', filters: { of: OF_A_HOME } })
+  const all = lines(asked.lines).flatMap(line => {
+    const home = homeOf(line.r, asked.residents)
+    return documents(line).map(document => ({ ...document, home }))
+  })
+  for (let i = 0; i < all.length; i += 500) await db.bulkDocs(all.slice(i, i + 500))
 }
 
 async function write() {
@@ -97,4 +109,35 @@ async function sync() {
   setInterval(() => {}, 1 << 30)
 }
 
-await { hub, seed, write, sync }[process.argv[2]]()
+/** Many homes in one program, each with a database and replications of its own. */
+async function homes() {
+  fs.mkdirSync(asked.data, { recursive: true })
+  const count = Number(asked.homes)
+  const all = await Promise.all(
+    Array.from({ length: count }, async (_, home) => {
+      const [db, remote] = [new PouchDB(`${asked.data}/home-${home}`), new PouchDB(`${asked.hub}/records`)]
+      const own = { batch_size: BATCH, filter: 'home/of', query_params: { home } }
+      await PouchDB.replicate(remote, db, own)
+      await PouchDB.replicate(db, remote, { batch_size: BATCH })
+      return { db, remote, own, pushed: 0 }
+    })
+  )
+  const level_ns = nowNs()
+  for (const home of all) {
+    const lasting = { live: true, retry: true }
+    PouchDB.replicate(home.remote, home.db, { ...home.own, ...lasting })
+    const push = PouchDB.replicate(home.db, home.remote, { batch_size: BATCH, ...lasting })
+    push.on('change', info => (home.pushed = info.docs_written))
+  }
+  tell(asked.told, { level_ns })
+  const work = lines(asked.write)
+  const spell = await writeInTurn(work, count, line => {
+    const home = homeOf(line.r, asked.residents)
+    return all[home].db.put({ _id: line.id, ...line, home })
+  })
+  while (all.reduce((sum, { pushed }) => sum + pushed, 0) < work.length) await sleep(5)
+  tell(asked.told, { level_ns, spell: { ...spell, done_ns: nowNs() } })
+  setInterval(() => {}, 1 << 30)
+}
+
+await { hub, seed, write, sync, homes }[process.argv[2]]()

@@ -3,6 +3,7 @@
 pub mod floor;
 mod handshakes;
 pub mod hearth;
+pub mod homes;
 mod machine;
 mod peer;
 mod plain;

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
-use comfy_table::{CellAlignment, Table, presets};
+use hearth_node::clock::Clock;
 use hearth_node::install::Install;
 use hearth_protocol::access::SiteKind;
 use hearth_protocol::wire::Transport;
@@ -20,7 +20,7 @@ use quinn::crypto::rustls::QuicClientConfig;
 use rustls::NamedGroup;
 use rustls::crypto::SupportedKxGroup;
 use rustls_pki_types::ServerName;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -39,7 +39,7 @@ const SITE: &str = "VL1AB";
 const ENDPOINTS: usize = 32;
 
 /// How one row was measured.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Case {
     /// What carries the handshakes.
     pub transport: Transport,
@@ -50,7 +50,7 @@ pub struct Case {
 }
 
 /// What one case cost.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cost {
     /// How it was measured.
     pub case: Case,
@@ -69,12 +69,14 @@ pub struct Cost {
 }
 
 /// Every figure, with where it was measured.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Handshakes {
+    /// When, RFC 3339.
+    pub date: String,
     /// Where.
     pub machine: Machine,
     /// The profile with which hub and this program were built.
-    pub profile: &'static str,
+    pub profile: String,
     /// The figures.
     pub costs: Vec<Cost>,
 }
@@ -96,40 +98,34 @@ impl Handshakes {
                 }
             }
         }
-        Ok(Self { machine, profile: profile(), costs })
+        Ok(Self { date: Clock::system().now().to_rfc3339(), machine, profile: profile().to_owned(), costs })
     }
 
-    /// The figures for people.
-    pub fn table(&self) -> String {
-        let mut table = Table::new();
-        table.load_style(presets::UTF8_HORIZONTAL_ONLY);
-        table.set_header([
-            "transport",
-            "key exchange",
-            "at a time",
-            "a second",
-            "CPU of the node, ms",
-            "CPU of the hub, ms",
-            "median, ms",
-            "p99, ms",
-        ]);
-        for cost in &self.costs {
-            table.add_row([
-                cost.case.transport.name().to_owned(),
-                if cost.case.post_quantum { "X25519MLKEM768" } else { "X25519" }.to_owned(),
-                cost.case.at_a_time.to_string(),
-                (cost.handshakes * 1000 / cost.wall_ms.max(1)).to_string(),
-                in_ms(cost.node_cpu_us),
-                in_ms(cost.hub_cpu_us),
-                in_ms(cost.median_us),
-                in_ms(cost.p99_us),
-            ]);
-        }
-        for column in table.column_iter_mut().skip(2) {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
+    /// The figures for people, in Markdown.
+    pub fn markdown(&self) -> String {
         let Machine { cores, processor, load, .. } = &self.machine;
-        format!("{table}\n\n{cores} cores, {processor}, load {load}, profile {}", self.profile)
+        let mut text = format!(
+            "## Handshakes\n\nFull handshakes of a node with the hub, certificates verified both ways and looked up in the hub's \
+             database; no session begins. {}, {} profile, {cores} cores ({processor}), load {load} at the start.\n\n\
+             | transport | key exchange | at a time | number | a second | CPU of the node, ms | CPU of the hub, ms | median, ms | p99, ms |\n\
+             |---|---|{}\n",
+            self.date,
+            self.profile,
+            "---:|".repeat(7)
+        );
+        for cost in &self.costs {
+            let group = if cost.case.post_quantum { "X25519MLKEM768" } else { "X25519" };
+            let each =
+                [cost.node_cpu_us, cost.hub_cpu_us, cost.median_us, cost.p99_us].map(in_ms).join(" | ");
+            text.extend([format!(
+                "| {} | {group} | {} | {} | {} | {each} |\n",
+                cost.case.transport.name(),
+                cost.case.at_a_time,
+                cost.handshakes,
+                cost.handshakes * 1000 / cost.wall_ms.max(1),
+            )]);
+        }
+        text
     }
 }
 

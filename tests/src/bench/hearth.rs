@@ -2,10 +2,13 @@
 
 mod apart;
 mod fill;
+mod homes;
 mod lab;
 mod site;
 mod start;
 
 pub use fill::Filled;
+pub(super) use homes::HearthHomes;
+pub use homes::HomesRole;
 pub use lab::HearthLab;
 pub use site::SiteRole;

@@ -6,7 +6,9 @@ use std::process::Command;
 
 use hearth_protocol::time::Timestamp;
 
+use super::homes::HomesPlan;
 use super::plain::{ELSEWHERE, Engine, HOME, Live, Node};
+use super::run::System;
 use super::size::Size;
 use super::told::{self, Told};
 use super::{PATIENCE, START_MS, copy_folder};
@@ -33,21 +35,15 @@ enum Kind {
 }
 
 impl Peer {
-    /// automerge-repo with its sync server, installed if it is not yet. Its work goes into this folder.
-    pub(super) fn automerge_repo(folder: &Path) -> anyhow::Result<Self> {
-        let program = setup::peers()?.join("automerge-repo.mjs");
-        Ok(Self { kind: Kind::AutomergeRepo, program, work: folder.join("work") })
-    }
-
-    /// `PouchDB` with pouchdb-server.
-    pub(super) fn pouchdb(folder: &Path) -> anyhow::Result<Self> {
-        let program = setup::peers()?.join("pouchdb.mjs");
-        Ok(Self { kind: Kind::PouchDb, program, work: folder.join("work") })
-    }
-
-    /// samod as hub and as node.
-    pub(super) fn samod(folder: &Path) -> anyhow::Result<Self> {
-        Ok(Self { kind: Kind::Samod, program: setup::samod()?, work: folder.join("work") })
+    /// The engine of a system, installed if it is not yet; none for the project's own. Its work goes into this folder.
+    pub(super) fn of(system: System, folder: &Path) -> anyhow::Result<Option<Self>> {
+        let (kind, program) = match system {
+            System::Floor | System::Hearth => return Ok(None),
+            System::Samod => (Kind::Samod, setup::samod()?),
+            System::AutomergeRepo => (Kind::AutomergeRepo, setup::peers()?.join("automerge-repo.mjs")),
+            System::PouchDb => (Kind::PouchDb, setup::peers()?.join("pouchdb.mjs")),
+        };
+        Ok(Some(Self { kind, program, work: folder.join("work") }))
     }
 
     /// Whether documents are put into its hub over the line, since it has no other way in.
@@ -86,6 +82,38 @@ impl Peer {
             None => {}
         }
         command
+    }
+
+    /// The command of many homes.
+    pub(super) fn homes_command(&self, data: &Path, hub: SocketAddr, plan: HomesPlan) -> Command {
+        let mut command = self.command("homes");
+        command.arg("--hub").arg(self.url(hub)).arg("--write").arg(self.lines("writes"));
+        command.args(["--homes", &plan.homes.to_string(), "--residents", &plan.residents.to_string()]);
+        // The homes of the others keep nothing on the disk.
+        if self.kind == Kind::PouchDb {
+            command.arg("--data").arg(data);
+        }
+        command
+    }
+
+    /// Lays out a hub that knows the base records of homes, and what they are to write.
+    pub(super) async fn lay_out_homes(&self, folder: &Path, plan: HomesPlan) -> anyhow::Result<()> {
+        let work = Workload::new(SEED, Timestamp(START_MS));
+        let base = plan.base(&work).iter().map(BaseResident::json).collect();
+        let writes = plan.entries(&work).iter().map(|entry| work.json(entry)).collect();
+        self.write_lines([("base", base), ("writes", writes)])?;
+        let data = folder.join("laid-out/hub");
+        std::fs::create_dir_all(&data)?;
+        let (base, residents) = (text(&self.lines("base")), plan.residents.to_string());
+        if self.is_fed_over_the_line() {
+            let (hub, address) = self.hub(folder, &data).await?;
+            let url = self.url(address);
+            self.run("seed", &["--hub", &url, "--lines", &base, "--residents", &residents])?;
+            hub.stop().await?;
+        } else {
+            self.run("seed", &["--data", &text(&data), "--lines", &base])?;
+        }
+        Ok(())
     }
 
     fn url(&self, hub: SocketAddr) -> String {
@@ -150,18 +178,21 @@ impl Peer {
     }
 
     fn write_work(&self, size: Size) -> anyhow::Result<()> {
-        std::fs::create_dir_all(&self.work)?;
         let work = Workload::new(SEED, Timestamp(START_MS));
         let base: Vec<String> =
             work.base().iter().take(usize::from(size.residents)).map(BaseResident::json).collect();
         let json = |entries: &mut dyn Iterator<Item = _>| entries.map(|e| work.json(&e)).collect::<Vec<_>>();
-        let parts = [
+        self.write_lines([
             ("base", base),
             ("days", json(&mut size.of(work.days(0..size.days)))),
             ("week", json(&mut size.of(work.week()))),
             ("live", json(&mut size.of(work.live().into_iter()))),
             ("changes", size.changes(work.gp()).iter().map(GpChange::json).collect()),
-        ];
+        ])
+    }
+
+    fn write_lines<const N: usize>(&self, parts: [(&str, Vec<String>); N]) -> anyhow::Result<()> {
+        std::fs::create_dir_all(&self.work)?;
         parts
             .into_iter()
             .try_for_each(|(name, lines)| setup::write(&self.lines(name), &format!("{}\n", lines.join("\n"))))

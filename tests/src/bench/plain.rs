@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use super::homes::HomesPlan;
 use super::peer::Peer;
 use super::sample::{Figure, Sample};
 use super::size::Size;
@@ -39,6 +40,32 @@ impl Engine {
             Self::Floor => floor::lay_out(folder, size),
             Self::Peer(engine) => engine.lay_out(folder, size).await,
         }
+    }
+
+    /// Lays out a hub for homes in a folder.
+    pub(super) async fn lay_out_homes(&self, folder: &Path, plan: HomesPlan) -> anyhow::Result<()> {
+        match self {
+            Self::Floor => floor::lay_out_homes(&folder.join("laid-out/hub"), plan),
+            Self::Peer(engine) => engine.lay_out_homes(folder, plan).await,
+        }
+    }
+
+    /// The command of many homes, which yet has to be told where to tell.
+    pub(super) fn homes_command(
+        &self,
+        data: &Path,
+        hub: SocketAddr,
+        plan: HomesPlan,
+    ) -> anyhow::Result<Command> {
+        Ok(match self {
+            Self::Floor => {
+                let mut command = Command::new(setup::program("bench-sync")?);
+                command.arg("floor-homes").args(["--hub", &hub.to_string()]).args(plan.arguments());
+                command.arg("--data").arg(data);
+                command
+            }
+            Self::Peer(engine) => engine.homes_command(data, hub, plan),
+        })
     }
 
     /// Starts a hub on this data.
@@ -216,7 +243,7 @@ impl PlainLab {
         let (address, count) = (self.running()?.address, self.size.live());
         usage::forget_peak(self.running()?.hub.id())?;
         let mut watcher = self.start(ELSEWHERE, address, Some((Live::Watch, count)))?;
-        Told::wait(&watcher.told, &mut watcher.node, |_| true, PATIENCE).await?;
+        let level = Told::wait(&watcher.told, &mut watcher.node, |_| true, PATIENCE).await?;
         let (hub, before) = (self.hub_usage()?, usage::of(watcher.node.id())?);
         let begun = std::time::Instant::now();
         let mut writer = self.start(HOME, address, Some((Live::Write, count)))?;
@@ -231,6 +258,7 @@ impl PlainLab {
         Ok(Sample::default()
             .with_usage(nodes, self.hub_usage()?.since(hub))
             .with(Figure::WallS, wall.as_secs_f64())
+            .with_bytes(written.bytes.and(seen.bytes.since(level.bytes)))
             .with_count(Figure::DiskBytes, usage::disk(&self.data(HOME))?)
             .with_times([Figure::SeenP50Ms, Figure::SeenP99Ms], across)
             .with_times([Figure::SavedP50Ms, Figure::SavedP99Ms], local))

@@ -11,6 +11,7 @@ use anyhow::Context as _;
 use hearth_node::clock::Clock;
 use serde::{Deserialize, Serialize, Serializer};
 
+use super::handshakes::Handshakes;
 use super::machine::{Machine, profile};
 use super::run::{Ended, Measured, Scenario, System};
 use super::sample::{Figure, Sample};
@@ -22,6 +23,9 @@ use crate::setup;
 pub struct Report {
     /// The measurements, by name.
     pub measurements: Vec<Measurement>,
+    /// What handshakes cost, which belongs to no scenario.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub handshakes: Option<Handshakes>,
 }
 
 /// What was measured in one go.
@@ -112,7 +116,7 @@ impl Measurement {
 
     /// Where it stands in the report.
     fn rank(&self) -> usize {
-        let order = ["Month", "Year", "Bad line", "Come back", "Sites"];
+        let order = ["Month", "Year", "Bad line", "Come back", "Homes", "Sites"];
         order.iter().position(|name| self.name.starts_with(name)).unwrap_or(order.len())
     }
 }
@@ -164,6 +168,12 @@ impl Report {
         self.measurements.retain(|m| m.name != measurement.name);
         self.measurements.push(measurement);
         self.measurements.sort_by_key(Measurement::rank);
+    }
+
+    /// Takes over what another report has.
+    pub fn take_over(&mut self, other: Self) {
+        other.measurements.into_iter().for_each(|measurement| self.put(measurement));
+        self.handshakes = other.handshakes.or(self.handshakes.take());
     }
 
     /// Writes `sync.json`, `sync.md` and the plots into a folder.

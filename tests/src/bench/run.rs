@@ -38,6 +38,10 @@ pub enum Scenario {
     BadRestart,
     /// C on a bad line.
     BadWeekApart,
+    /// E beside others: tens of homes connect for the first time.
+    Join,
+    /// E beside others: each of the homes writes an entry a second.
+    Steady,
     /// E: thousands of sites connect for the first time.
     Connect,
     /// E: thousands of sites are connected and nobody does anything.
@@ -72,6 +76,8 @@ impl Scenario {
             Self::BadFirstSync => "A on a bad line: first sync",
             Self::BadRestart => "B on a bad line: a node starts again, nothing has changed",
             Self::BadWeekApart => "C on a bad line: a week apart",
+            Self::Join => "E: all homes connect",
+            Self::Steady => "E: each home writes an entry a second",
             Self::Connect => "E: all sites connect",
             Self::Idle => "E: nobody does anything",
             Self::Storm => "E: all sites come back at the same moment, without jitter",
@@ -92,6 +98,8 @@ impl Scenario {
             Self::BadFirstSync => "A, bad line",
             Self::BadRestart => "B, bad line",
             Self::BadWeekApart => "C, bad line",
+            Self::Join => "all connect",
+            Self::Steady => "all write",
             Self::Connect => "E: connect",
             Self::Idle => "E: idle",
             Self::Storm => "E: storm",
@@ -153,7 +161,7 @@ pub struct Terms {
 }
 
 impl Terms {
-    fn runs_of(self, system: System) -> u16 {
+    pub(super) fn runs_of(self, system: System) -> u16 {
         if system.is_peer() { self.peer_runs.min(self.runs) } else { self.runs }
     }
 }
@@ -185,7 +193,7 @@ impl Measured {
     }
 
     /// What was measured, told in a line.
-    fn told(scenario: Scenario, system: System, ended: Ended, tell: &impl Fn(&str)) -> Self {
+    pub(super) fn told(scenario: Scenario, system: System, ended: Ended, tell: &impl Fn(&str)) -> Self {
         let text = match &ended {
             Ended::Measured(sample) => sample.to_string(),
             Ended::NotDone(why) => why.clone(),
@@ -210,12 +218,10 @@ impl Lab {
     async fn prepare(system: System, folder: &Path, size: Size) -> anyhow::Result<Self> {
         let folder = folder.join(serde_json::to_value(system)?.as_str().unwrap_or_default());
         std::fs::create_dir_all(&folder)?;
-        let engine = match system {
-            System::Floor => Engine::Floor,
-            System::Samod => Engine::Peer(Peer::samod(&folder)?),
-            System::AutomergeRepo => Engine::Peer(Peer::automerge_repo(&folder)?),
-            System::PouchDb => Engine::Peer(Peer::pouchdb(&folder)?),
-            System::Hearth => {
+        let engine = match Peer::of(system, &folder)? {
+            Some(peer) => Engine::Peer(peer),
+            None if system == System::Floor => Engine::Floor,
+            None => {
                 let mut lab = HearthLab::prepare(&folder, size).await?;
                 lab.prepare_apart().await?;
                 return Ok(Self { system, kind: Kind::Hearth(Box::new(lab)) });
@@ -258,6 +264,8 @@ async fn of_plain(lab: &mut PlainLab, scenario: Scenario) -> anyhow::Result<Opti
         | Scenario::BadFirstSync
         | Scenario::BadRestart
         | Scenario::BadWeekApart
+        | Scenario::Join
+        | Scenario::Steady
         | Scenario::Connect
         | Scenario::Idle
         | Scenario::Storm
@@ -287,7 +295,12 @@ async fn of_hearth(lab: &mut HearthLab, scenario: Scenario) -> anyhow::Result<Op
             lab.begin_apart().await?;
             on_bad_line(lab, async |lab| lab.measure_start().await).await?
         }
-        Scenario::Connect | Scenario::Idle | Scenario::Storm | Scenario::Spread => return Ok(None),
+        Scenario::Join
+        | Scenario::Steady
+        | Scenario::Connect
+        | Scenario::Idle
+        | Scenario::Storm
+        | Scenario::Spread => return Ok(None),
     }))
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::told::Bytes;
 use super::usage::Usage;
 use crate::line::Carried;
 
@@ -59,6 +60,10 @@ pub enum Figure {
     LinkBytes,
     /// CPU time of the hub while nobody does anything, in hundredths of one core.
     IdleCpuPercent,
+    /// CPU time of the hub, in hundredths of one core.
+    HubCpuPercent,
+    /// Seconds from the last entry until the hub has everything.
+    BehindS,
     /// Changes a second that reach the hub's disk.
     ChangesPerS,
     /// CPU milliseconds of the hub for each change, its way to the other sites included.
@@ -102,6 +107,8 @@ impl Figure {
             Self::Failures => "connections failed or refused",
             Self::LinkBytes => "memory of the hub a link, bytes",
             Self::IdleCpuPercent => "CPU of the idle hub, % of a core",
+            Self::HubCpuPercent => "CPU of the hub, % of a core",
+            Self::BehindS => "last entry until the hub has all, s",
             Self::ChangesPerS => "durable changes a second",
             Self::CpuMsPerChange => "CPU of the hub a change, ms",
             Self::AckP50Ms => "written until acknowledged, p50, ms",
@@ -155,6 +162,12 @@ impl Sample {
         self.with_count(Figure::BytesUp, carried.up)
             .with_count(Figure::BytesDown, carried.down)
             .with(Figure::RoundTrips, number(carried.turns.div_ceil(2)))
+    }
+
+    /// With what an engine's own connections carried.
+    #[must_use]
+    pub(super) fn with_bytes(self, bytes: Bytes) -> Self {
+        self.with_count(Figure::BytesUp, bytes.up).with_count(Figure::BytesDown, bytes.down)
     }
 
     /// With the middle and the slowest of these times, in milliseconds.

@@ -21,6 +21,45 @@ pub(super) struct Told {
     pub written: Vec<Written>,
     /// What it saw arrive from others.
     pub seen: Vec<Seen>,
+    /// What its connections have carried, as it counts the payload itself.
+    #[serde(default)]
+    pub bytes: Bytes,
+    /// When many homes in one process wrote, once they are done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spell: Option<Spell>,
+}
+
+/// What connections have carried.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Bytes {
+    /// To the hub.
+    pub up: u64,
+    /// From the hub.
+    pub down: u64,
+}
+
+/// When many homes wrote.
+#[expect(clippy::struct_field_names, reason = "the unit stands in every name")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Spell {
+    /// When the first entry was written.
+    pub begun_ns: u64,
+    /// When the last one was.
+    pub last_ns: u64,
+    /// When the hub had all of them.
+    pub done_ns: u64,
+}
+
+impl Bytes {
+    /// What was carried since an earlier moment.
+    pub(super) fn since(self, earlier: Self) -> Self {
+        Self { up: self.up.saturating_sub(earlier.up), down: self.down.saturating_sub(earlier.down) }
+    }
+
+    /// What both have carried.
+    pub(super) fn and(self, other: Self) -> Self {
+        Self { up: self.up + other.up, down: self.down + other.down }
+    }
 }
 
 /// An entry that was written.
@@ -64,7 +103,7 @@ impl Told {
         is_enough: impl Fn(&Self) -> bool,
         patience: Duration,
     ) -> anyhow::Result<Self> {
-        let deadline = Instant::now() + patience;
+        let begun = Instant::now();
         loop {
             if let Ok(text) = std::fs::read_to_string(path) {
                 let told = serde_json::from_str(&text)?;
@@ -73,7 +112,7 @@ impl Told {
                 }
             }
             process.ensure_running()?;
-            ensure!(Instant::now() < deadline, "{} does not become level", process.name());
+            ensure!(begun.elapsed() < patience, "{} does not become level", process.name());
             tokio::time::sleep(POLL).await;
         }
     }

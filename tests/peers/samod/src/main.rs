@@ -2,6 +2,8 @@
 //!
 //! Its storage offers no sync to the disk: what it has "saved" is with the kernel.
 
+mod homes;
+mod meter;
 mod node;
 mod storage;
 mod work;
@@ -39,6 +41,8 @@ enum Role {
     Write(Lines),
     /// Becomes level with a hub, tells, and writes or watches
     Sync(node::Sync),
+    /// Many homes that become level with a hub, tell, and write
+    Homes(homes::Homes),
 }
 
 #[derive(Debug, clap::Args)]
@@ -62,6 +66,7 @@ async fn main() -> anyhow::Result<()> {
         Role::Seed(lines) => seed(&lines).await,
         Role::Write(lines) => write(&lines).await,
         Role::Sync(sync) => sync.run().await,
+        Role::Homes(homes) => homes.run().await,
     }
 }
 
@@ -102,7 +107,7 @@ async fn seed(asked: &Lines) -> anyhow::Result<()> {
 
 async fn write(asked: &Lines) -> anyhow::Result<()> {
     let (repo, _) = open(&asked.data, false).await;
-    let handles = find_all(&repo, &asked.urls).await?;
+    let handles = find_all(&repo, read_urls(&asked.urls)?).await?;
     for line in read_lines(&asked.lines)? {
         let handle = handles.get(work::resident(&line)?).context("no such resident")?;
         handle.with_document(|document| work::apply(document, &line))?;
@@ -112,8 +117,7 @@ async fn write(asked: &Lines) -> anyhow::Result<()> {
 }
 
 /// Every document, from the folder or from the hub.
-async fn find_all(repo: &Repo, urls: &Path) -> anyhow::Result<BTreeMap<String, DocHandle>> {
-    let urls: Urls = serde_json::from_slice(&std::fs::read(urls)?)?;
+async fn find_all(repo: &Repo, urls: Urls) -> anyhow::Result<BTreeMap<String, DocHandle>> {
     let mut finding = Vec::new();
     for (resident, id) in urls {
         finding.push((resident, repo.find(id.parse()?)));
@@ -124,6 +128,10 @@ async fn find_all(repo: &Repo, urls: &Path) -> anyhow::Result<BTreeMap<String, D
         handles.insert(resident, handle);
     }
     Ok(handles)
+}
+
+fn read_urls(file: &Path) -> anyhow::Result<Urls> {
+    Ok(serde_json::from_slice(&std::fs::read(file)?)?)
 }
 
 fn read_lines(files: &[PathBuf]) -> anyhow::Result<Vec<Value>> {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,8 +14,9 @@ use samod::{BackoffConfig, DialError, Dialer, DocHandle, Transport};
 use serde::Serialize;
 use tokio::sync::mpsc;
 
+use crate::meter::{Bytes, Meter, metered};
 use crate::storage::Noted;
-use crate::{find_all, open, read_lines, work};
+use crate::{find_all, open, read_lines, read_urls, work};
 
 const GAP: Duration = Duration::from_millis(50);
 
@@ -42,42 +43,65 @@ pub(crate) struct Sync {
 }
 
 #[derive(Default, Serialize)]
-struct Told {
-    level_ns: u64,
-    written: Vec<Written>,
-    seen: Vec<Seen>,
+pub(crate) struct Told {
+    pub(crate) level_ns: u64,
+    pub(crate) written: Vec<Written>,
+    pub(crate) seen: Vec<Seen>,
+    pub(crate) bytes: Bytes,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) spell: Option<Spell>,
+}
+
+/// When homes wrote.
+#[derive(Serialize)]
+pub(crate) struct Spell {
+    pub(crate) begun_ns: u64,
+    pub(crate) last_ns: u64,
+    pub(crate) done_ns: u64,
 }
 
 #[derive(Serialize)]
-struct Written {
+pub(crate) struct Written {
     id: String,
     started_ns: u64,
     saved_ns: u64,
 }
 
 #[derive(Serialize)]
-struct Seen {
+pub(crate) struct Seen {
     id: String,
     at_ns: u64,
 }
 
-/// TCP without delay; samod's own dialer leaves the delay on.
-struct Line(SocketAddr);
+impl Told {
+    /// Whoever reads what is told sees all of it or nothing.
+    pub(crate) fn write(&self, path: &Path) -> anyhow::Result<()> {
+        let part = path.with_extension("part");
+        std::fs::write(&part, serde_json::to_string(self)?)?;
+        Ok(std::fs::rename(part, path)?)
+    }
+}
+
+/// TCP without delay, whose bytes are counted; samod's own dialer leaves the delay on.
+pub(crate) struct Line {
+    pub(crate) hub: SocketAddr,
+    pub(crate) meter: Arc<Meter>,
+}
 
 impl Dialer for Line {
     type Error = std::convert::Infallible;
 
     fn url(&self) -> url::Url {
-        let text = format!("tcp://{}", self.0);
+        let text = format!("tcp://{}", self.hub);
         text.parse().unwrap_or_else(|_| unreachable!("an address is a part of an address"))
     }
 
     fn connect(&self) -> BoxFuture<'static, Result<Transport, DialError<Self::Error>>> {
-        let address = self.0;
+        let (address, meter) = (self.hub, Arc::clone(&self.meter));
         Box::pin(async move {
             let stream = tokio::net::TcpStream::connect(address).await.map_err(DialError::transient)?;
             stream.set_nodelay(true).map_err(DialError::transient)?;
-            Ok(Transport::from_tokio_io(stream))
+            Ok(Transport::from_tokio_io(metered(stream, meter)))
         })
     }
 }
@@ -86,22 +110,24 @@ impl Sync {
     /// Works, tells, and stays connected until it is killed.
     pub(crate) async fn run(&self) -> anyhow::Result<()> {
         let (repo, storage) = open(&self.data, true).await;
-        let dialer = repo.dial(BackoffConfig::default(), Arc::new(Line(self.hub)))?;
+        let meter = Arc::new(Meter::default());
+        let line = Line { hub: self.hub, meter: Arc::clone(&meter) };
+        let dialer = repo.dial(BackoffConfig::default(), Arc::new(line))?;
         dialer.established().await?;
         let connection = dialer.connection_id().context("no connection")?;
-        let handles = find_all(&repo, &self.urls).await?;
+        let handles = find_all(&repo, read_urls(&self.urls)?).await?;
         for handle in handles.values() {
             handle.they_have_our_changes(connection).await;
             handle.we_have_their_changes(connection).await;
         }
-        let mut told = Told { level_ns: now_ns(), ..Told::default() };
+        let mut told = Told { level_ns: now_ns(), bytes: meter.bytes(), ..Told::default() };
         let (tell, mut arrivals) = mpsc::unbounded_channel();
         if self.watch > 0 {
             for handle in handles.values() {
                 tokio::spawn(watch(handle.clone(), tell.clone()));
             }
         }
-        self.tell(&told)?;
+        told.write(&self.told)?;
         if let Some(lines) = &self.write {
             for line in read_lines(std::slice::from_ref(lines))?.iter().take(self.count) {
                 told.written.push(write(&handles, &storage, line).await?);
@@ -110,15 +136,9 @@ impl Sync {
         while told.seen.len() < self.watch {
             told.seen.push(arrivals.recv().await.context("nobody watches")?);
         }
-        self.tell(&told)?;
+        told.bytes = meter.bytes();
+        told.write(&self.told)?;
         std::future::pending().await
-    }
-
-    /// Whoever reads what is told sees all of it or nothing.
-    fn tell(&self, told: &Told) -> anyhow::Result<()> {
-        let part = self.told.with_extension("part");
-        std::fs::write(&part, serde_json::to_string(told)?)?;
-        Ok(std::fs::rename(part, &self.told)?)
     }
 }
 
@@ -160,7 +180,7 @@ async fn watch(handle: DocHandle, tell: mpsc::UnboundedSender<Seen>) {
 }
 
 /// The clock since boot, in nanoseconds, as all processes of a machine see it.
-fn now_ns() -> u64 {
+pub(crate) fn now_ns() -> u64 {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
     time.tv_sec.unsigned_abs() * 1_000_000_000 + time.tv_nsec.unsigned_abs()
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 use hearth_protocol::time::Timestamp;
 
 use super::{record, store};
+use crate::bench::homes::HomesPlan;
 use crate::bench::plain::{ELSEWHERE, HOME};
 use crate::bench::size::Size;
 use crate::bench::{START_MS, copy_folder};
@@ -35,4 +36,14 @@ pub(in crate::bench) fn lay_out(folder: &Path, size: Size) -> anyhow::Result<()>
     }
     let changes = size.changes(work.gp()).iter().map(record::of_change).collect::<Vec<_>>();
     store::append(&mut hub, 0, &changes)
+}
+
+/// Lays out a hub that knows the base records of homes.
+pub(in crate::bench) fn lay_out_homes(hub: &Path, plan: HomesPlan) -> anyhow::Result<()> {
+    let mut hub = store::open(hub)?;
+    for base in plan.base(&Workload::new(SEED, Timestamp(START_MS))) {
+        let client = store::client_of(u64::try_from(plan.home_of(base.index))?, 0);
+        store::append(&mut hub, client, &[record::of_base(&base)])?;
+    }
+    Ok(())
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use hearth_protocol::time::Timestamp;
 use rusqlite::Connection;
 
-use super::wire::{BLOCK_BYTES, Frame, Packer, Unpacker};
+use super::wire::{BLOCK_BYTES, Frame, Meter, Metered, Packer, Unpacker};
 use super::{record, store};
 use crate::bench::told::{Seen, Told, Written, now_ns};
 use crate::generate::workload::{SEED, Workload};
@@ -52,6 +52,7 @@ struct Shared {
     is_level: Mutex<bool>,
     level: Condvar,
     written: Mutex<Vec<Written>>,
+    meter: Arc<Meter>,
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -65,21 +66,28 @@ impl NodeRole {
         let (cursor, acked, own) = store::state(&store)?;
         let stream = TcpStream::connect(self.hub)?;
         stream.set_nodelay(true)?;
-        Frame::Hello { client: self.client, cursor }.write(&mut &stream)?;
+        let meter = Arc::new(Meter::default());
+        let mut to = Metered::new(&stream, &meter)?;
+        Frame::Hello { client: self.client, cursor }.write(&mut to)?;
         let shared = Arc::new(Shared {
             store: Mutex::new(store),
             is_level: Mutex::new(false),
             level: Condvar::new(),
             written: Mutex::new(Vec::new()),
+            meter: Arc::clone(&meter),
         });
-        let (of_pusher, to, work) = (Arc::clone(&shared), stream.try_clone()?, self.work);
-        let pusher = std::thread::spawn(move || push(&of_pusher, &to, acked, work));
-        self.take_in(&shared, &stream, Level { cursor, head: None, acked, before: acked, own })?;
+        let (of_pusher, work) = (Arc::clone(&shared), self.work);
+        let pusher = std::thread::spawn(move || push(&of_pusher, &mut to, acked, work));
+        self.take_in(
+            &shared,
+            Metered::new(&stream, &meter)?,
+            Level { cursor, head: None, acked, before: acked, own },
+        )?;
         pusher.join().map_err(|_| anyhow::anyhow!("the pusher panicked"))?
     }
 
-    fn take_in(&self, shared: &Shared, stream: &TcpStream, mut level: Level) -> anyhow::Result<()> {
-        let mut from = BufReader::new(stream.try_clone()?);
+    fn take_in(&self, shared: &Shared, stream: Metered, mut level: Level) -> anyhow::Result<()> {
+        let mut from = BufReader::new(stream);
         let mut unpacker = Unpacker::new()?;
         let (mut told, mut is_done) = (Told::default(), false);
         while !is_done {
@@ -101,7 +109,7 @@ impl NodeRole {
                 Frame::Hello { .. } => anyhow::bail!("a greeting from the hub"),
             }
             if told.level_ns == 0 && level.is_level() {
-                told.level_ns = now_ns();
+                (told.level_ns, told.bytes) = (now_ns(), shared.meter.bytes());
                 told.write(&self.told)?;
                 *locked(&shared.is_level) = true;
                 shared.level.notify_all();
@@ -110,6 +118,7 @@ impl NodeRole {
             is_done = told.level_ns > 0 && level.acked >= all && told.seen.len() >= self.work.watch;
         }
         told.written.clone_from(&locked(&shared.written));
+        told.bytes = shared.meter.bytes();
         told.write(&self.told)?;
         // What it has used is read from outside, so it stays until it is killed.
         loop {
@@ -119,23 +128,24 @@ impl NodeRole {
 }
 
 /// How far node and hub are.
-struct Level {
-    cursor: u64,
-    head: Option<u64>,
-    acked: u64,
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Level {
+    pub(super) cursor: u64,
+    pub(super) head: Option<u64>,
+    pub(super) acked: u64,
     /// What was acknowledged on earlier connections.
-    before: u64,
-    own: u64,
+    pub(super) before: u64,
+    pub(super) own: u64,
 }
 
 impl Level {
-    fn is_level(&self) -> bool {
+    pub(super) fn is_level(&self) -> bool {
         self.head.is_some_and(|head| self.cursor >= head) && self.acked >= self.own
     }
 }
 
 /// Sends what waits, then writes and sends one entry after the other.
-fn push(shared: &Shared, to: &TcpStream, mut sent: u64, work: Work) -> anyhow::Result<()> {
+fn push(shared: &Shared, to: &mut Metered, mut sent: u64, work: Work) -> anyhow::Result<()> {
     let mut packer = Packer::new()?;
     loop {
         let records = store::own_after(&locked(&shared.store), sent, BLOCK_BYTES)?;
@@ -143,7 +153,7 @@ fn push(shared: &Shared, to: &TcpStream, mut sent: u64, work: Work) -> anyhow::R
             break;
         }
         sent += records.len() as u64;
-        Frame::Records { upto: 0, compressed: packer.pack(&records)? }.write(&mut &*to)?;
+        Frame::Records { upto: 0, compressed: packer.pack(&records)? }.write(to)?;
     }
     if work.write == 0 {
         return Ok(());
@@ -158,7 +168,7 @@ fn push(shared: &Shared, to: &TcpStream, mut sent: u64, work: Work) -> anyhow::R
         store::write_own(&mut locked(&shared.store), &records)?;
         let saved_ns = now_ns();
         locked(&shared.written).push(Written { id, started_ns, saved_ns });
-        Frame::Records { upto: 0, compressed: packer.pack(&records)? }.write(&mut &*to)?;
+        Frame::Records { upto: 0, compressed: packer.pack(&records)? }.write(to)?;
     }
     Ok(())
 }

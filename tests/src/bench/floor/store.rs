@@ -4,6 +4,19 @@ use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
+/// Bits of a client's number below its site's: a client gets what others of its own site wrote.
+const SITE_BITS: u32 = 16;
+
+/// The client of this number at a site; 0 is whoever filled the hub.
+pub(super) fn client_of(site: u64, number: u64) -> u64 {
+    (site << SITE_BITS) | number
+}
+
+/// The site of a client.
+pub(super) fn site_of(client: u64) -> u64 {
+    client >> SITE_BITS
+}
+
 /// Opens the database of an end, making it if there is none.
 pub(super) fn open(folder: &Path) -> anyhow::Result<Connection> {
     std::fs::create_dir_all(folder)?;
@@ -56,7 +69,7 @@ pub(super) fn write_own(connection: &mut Connection, records: &[Vec<u8>]) -> any
     Ok(transaction.commit()?)
 }
 
-/// Records after a number that are not the client's own, up to about so many bytes, and the last number looked at.
+/// Records of a client's site after a number that are not its own, up to about so many bytes, and the last number looked at.
 pub(super) fn after(
     connection: &Connection,
     client: u64,
@@ -70,7 +83,8 @@ pub(super) fn after(
     while bytes < bytes_max {
         let Some(row) = rows.next()? else { break };
         upto = row.get(0)?;
-        if row.get::<_, u64>(1)? != client {
+        let writer: u64 = row.get(1)?;
+        if writer != client && site_of(writer) == site_of(client) {
             let record: Vec<u8> = row.get(2)?;
             bytes += record.len();
             records.push(record);
@@ -105,8 +119,10 @@ pub(super) fn set_acked(connection: &Connection, acked: u64) -> anyhow::Result<(
 
 /// The number up to which a client that has read to `cursor` has something to read.
 pub(super) fn head_for(connection: &Connection, client: u64, cursor: u64) -> anyhow::Result<u64> {
-    let sql = "SELECT n FROM record WHERE n > ?1 AND client <> ?2 ORDER BY n DESC LIMIT 1";
-    let found = connection.query_row(sql, [cursor, client], |row| row.get(0)).optional()?;
+    let sql =
+        "SELECT n FROM record WHERE n > ?1 AND client <> ?2 AND client >> ?3 = ?4 ORDER BY n DESC LIMIT 1";
+    let asked = params![cursor, client, SITE_BITS, site_of(client)];
+    let found = connection.query_row(sql, asked, |row| row.get(0)).optional()?;
     Ok(found.unwrap_or(cursor))
 }
 

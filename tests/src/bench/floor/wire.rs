@@ -1,15 +1,68 @@
 //! What the floor's ends say: a kind, a length, a body; records go through one zstd stream a direction.
 
 use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::{Context as _, bail};
 use zstd::stream::write::{Decoder, Encoder};
+
+use crate::bench::told::Bytes;
 
 /// Bytes of records in one frame, before compression.
 pub(super) const BLOCK_BYTES: usize = 256 * 1024;
 const LEVEL: i32 = 3;
 /// Longest body that is read.
 const BODY_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+/// Counts what connections carry.
+#[derive(Debug, Default)]
+pub(super) struct Meter {
+    up: AtomicU64,
+    down: AtomicU64,
+}
+
+impl Meter {
+    /// What was carried so far.
+    pub(super) fn bytes(&self) -> Bytes {
+        Bytes { up: self.up.load(Ordering::SeqCst), down: self.down.load(Ordering::SeqCst) }
+    }
+}
+
+/// A node's connection whose bytes are counted.
+#[derive(Debug)]
+pub(super) struct Metered {
+    stream: TcpStream,
+    meter: Arc<Meter>,
+}
+
+impl Metered {
+    /// Counts what this connection carries.
+    pub(super) fn new(stream: &TcpStream, meter: &Arc<Meter>) -> std::io::Result<Self> {
+        Ok(Self { stream: stream.try_clone()?, meter: Arc::clone(meter) })
+    }
+}
+
+impl Read for Metered {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let length = self.stream.read(buffer)?;
+        self.meter.down.fetch_add(length as u64, Ordering::SeqCst);
+        Ok(length)
+    }
+}
+
+impl Write for Metered {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let length = self.stream.write(bytes)?;
+        self.meter.up.fetch_add(length as u64, Ordering::SeqCst);
+        Ok(length)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.stream.flush()
+    }
+}
 
 /// A frame.
 #[derive(Debug)]

@@ -17,6 +17,7 @@ use rusqlite::Transaction;
 use serde::{Deserialize, Serialize};
 
 use crate::bench::START_MS;
+use crate::bench::homes::HomesPlan;
 use crate::bench::size::Size;
 use crate::generate::workload::{
     BaseResident, MEDICINES, PLAN_FIELDS, RESIDENTS, SEED, Workload, WorkloadEntry,
@@ -54,7 +55,9 @@ pub(super) async fn fill_base(
     for base in known.chain(others(&work, size)) {
         let (origin, index, sites) = (origin.clone(), base.index, sites.clone());
         let write = move |t: &Transaction<'_>| {
-            let written = write_base(t, &base, &origin)?;
+            // The plan's passages are texts that people edit together: the home writes them itself.
+            let bodies = base.bodies().into_iter().filter(|body| !is_passage_of_plan(body));
+            let written = write_base(t, index, base.orders().into_iter().chain(bodies), &origin)?;
             sites.iter().try_for_each(|site| grants::assign(t, *site, resident_id(index), START))?;
             Ok(written)
         };
@@ -64,6 +67,25 @@ pub(super) async fn fill_base(
     }
     store.close().await;
     Ok((filled, orders))
+}
+
+/// Puts the base records of homes into the database of a hub that does not run, each for its own home. Here the plan's
+/// passages are statements.
+pub(super) async fn fill_homes(hub_data: &Path, sites: &[String], plan: HomesPlan) -> anyhow::Result<Orders> {
+    let (store, mut orders) = (open(hub_data)?, Orders::new());
+    for base in plan.base(&Workload::new(SEED, START)) {
+        let site: SiteId = sites.get(plan.home_of(base.index)).context("no such home")?.parse()?;
+        let index = base.index;
+        let write = move |t: &Transaction<'_>| {
+            let bodies = base.orders().into_iter().chain(base.bodies());
+            let written = write_base(t, index, bodies, &Origin::Site(site))?;
+            grants::assign(t, site, resident_id(index), START)?;
+            Ok(written)
+        };
+        orders.insert(index, store.write(write).await?.orders);
+    }
+    store.close().await;
+    Ok(orders)
 }
 
 /// Residents of whom only the base record is known, numbered behind the others.
@@ -143,15 +165,19 @@ struct WrittenBase {
     orders: Vec<EntryId>,
 }
 
-fn write_base(t: &Transaction<'_>, base: &BaseResident, origin: &Origin) -> Result<WrittenBase, StoreError> {
-    let resident = resident_id(base.index);
+/// Writes what is known of a resident, the orders first.
+fn write_base(
+    t: &Transaction<'_>,
+    index: u16,
+    bodies: impl Iterator<Item = Body>,
+    origin: &Origin,
+) -> Result<WrittenBase, StoreError> {
+    let resident = resident_id(index);
     grants::add_resident(t, resident, START)?;
     let author = Author { staff: StaffId(1), role: Role::Manager, name: "A Manager".into() };
     let mut scopes: BTreeMap<Scope, Vec<Entry>> = BTreeMap::new();
     let mut written = WrittenBase { entries: 0, orders: Vec::new() };
-    // The plan's passages are texts that people edit together: the home writes them itself.
-    let bodies = base.bodies().into_iter().filter(|body| !is_passage_of_plan(body));
-    for body in base.orders().into_iter().chain(bodies) {
+    for body in bodies {
         let entry = made(t, &author, origin, START, body)?;
         if written.orders.len() < usize::from(MEDICINES) {
             written.orders.push(entry.id);

@@ -8,7 +8,7 @@ use hearth_protocol::access::SiteKind;
 
 use super::apart::Closed;
 use super::fill::{self, Filled};
-use super::start::{Before, SafetyWatch, is_level};
+use super::start::{Before, SafetyWatch, hub_bytes, is_level};
 use crate::bench::sample::{Figure, Sample};
 use crate::bench::size::Size;
 use crate::bench::told::{self, Told, latencies};
@@ -203,6 +203,7 @@ impl HearthLab {
         usage::forget_peak(self.region.hub()?.id())?;
         let mut watcher = self.start_role(ELSEWHERE, "--watch", count)?;
         Told::wait(&watcher.told, &mut watcher.node, |_| true, PATIENCE).await?;
+        let bytes_before = hub_bytes(&self.region).await?;
         let hub_before = usage::of(self.region.hub()?.id())?;
         let watcher_before = usage::of(watcher.node.id())?;
         let begun = std::time::Instant::now();
@@ -218,6 +219,7 @@ impl HearthLab {
         Ok(Sample::default()
             .with_usage(nodes, usage::of(self.region.hub()?.id())?.since(hub_before))
             .with(Figure::WallS, wall.as_secs_f64())
+            .with_bytes(hub_bytes(&self.region).await?.since(bytes_before))
             .with_count(Figure::DiskBytes, usage::disk(&self.region.site(HOME)?.data())?)
             .with_times([Figure::SeenP50Ms, Figure::SeenP99Ms], across)
             .with_times([Figure::SavedP50Ms, Figure::SavedP99Ms], local))

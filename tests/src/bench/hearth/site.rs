@@ -3,13 +3,14 @@
 
 use std::collections::HashSet;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context as _;
 use hearth_node::app;
 use hearth_node::clock::Clock;
 use hearth_node::config::NodeConfig;
+use hearth_node::install::Install;
 use hearth_node::random::Random;
 use hearth_node::records::{Line, LinkState, Records};
 use hearth_node::store::{Changed, StoreError};
@@ -51,23 +52,10 @@ pub struct SiteRole {
 impl SiteRole {
     /// Works, tells, and stays connected until it is killed.
     pub async fn run(&self) -> anyhow::Result<()> {
-        let config = NodeConfig::load(&self.config)?;
-        let (clock, random) = (Clock::system(), Random::system()?);
-        let opened = app::open(&config, &clock, &random)?;
-        let records = Records::new(opened.store, clock, opened.install.site());
-        records.keep_months(config.months_kept);
-        records.resume(config.lease).await?;
-        let (installs, _renewed) = watch::channel(opened.install);
-        let keeper = Keeper { data: config.data.clone(), platform: opened.platform };
-        let sync =
-            Sync::new(records.clone(), installs, keeper, app::ways()?, vec![self.hub.to_string()], random);
-        let stop = CancellationToken::new();
-        let _link = AbortOnDropHandle::new(tokio::task::spawn(sync.run(stop)));
+        let linked = Linked::open(&self.config, self.hub).await?;
+        let records = linked.records.clone();
         let mut told = Told::default();
-        until(&records, |link| {
-            matches!(link.line, Line::Up { .. }) && link.has_caught_up && link.waiting == 0
-        })
-        .await?;
+        linked.until_level().await?;
         told.level_ns = now_ns();
         let (events, known) = (records.events(), entries(&records, 0).await?);
         told.write(&self.told)?;
@@ -95,6 +83,38 @@ impl SiteRole {
             written.push(Written { id: id.to_string(), started_ns, saved_ns: now_ns() });
         }
         Ok(written)
+    }
+}
+
+/// A node's records with their link to the hub.
+pub(super) struct Linked {
+    pub(super) records: Records,
+    _link: AbortOnDropHandle<()>,
+    _renewed: watch::Receiver<Install>,
+}
+
+impl Linked {
+    /// Opens the records of an enrolled node and lets it dial.
+    pub(super) async fn open(config: &Path, hub: SocketAddr) -> anyhow::Result<Self> {
+        let config = NodeConfig::load(config)?;
+        let (clock, random) = (Clock::system(), Random::system()?);
+        let opened = app::open(&config, &clock, &random)?;
+        let records = Records::new(opened.store, clock, opened.install.site());
+        records.keep_months(config.months_kept);
+        records.resume(config.lease).await?;
+        let (installs, renewed) = watch::channel(opened.install);
+        let keeper = Keeper { data: config.data.clone(), platform: opened.platform };
+        let sync = Sync::new(records.clone(), installs, keeper, app::ways()?, vec![hub.to_string()], random);
+        let link = AbortOnDropHandle::new(tokio::task::spawn(sync.run(CancellationToken::new())));
+        Ok(Self { records, _link: link, _renewed: renewed })
+    }
+
+    /// Waits until node and hub have the same.
+    pub(super) async fn until_level(&self) -> anyhow::Result<()> {
+        let is_level = |link: &LinkState| {
+            matches!(link.line, Line::Up { .. }) && link.has_caught_up && link.waiting == 0
+        };
+        until(&self.records, is_level).await
     }
 }
 

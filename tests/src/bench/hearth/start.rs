@@ -11,6 +11,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::bench::PATIENCE;
 use crate::bench::sample::{Figure, Sample};
+use crate::bench::told::Bytes;
 use crate::bench::usage::{self, Usage};
 use crate::inspect;
 use crate::line::Carried;
@@ -131,6 +132,12 @@ async fn quiet(site: &Site) -> anyhow::Result<Carried> {
 const OPENED: &str = "hearth_documents_opened_total";
 const SENT: &str = "hearth_sync_bytes_total{direction=\"sent\"}";
 const RECEIVED: &str = "hearth_sync_bytes_total{direction=\"received\"}";
+
+/// Bytes of frames that the hub has exchanged with all sites.
+pub(super) async fn hub_bytes(region: &Region) -> anyhow::Result<Bytes> {
+    let metrics = hub_metrics(region).await?;
+    Ok(Bytes { up: counter(&metrics, RECEIVED), down: counter(&metrics, SENT) })
+}
 
 async fn hub_metrics(region: &Region) -> anyhow::Result<String> {
     let url = format!("http://{}/metrics", region.metrics());

@@ -14,6 +14,9 @@ pub(super) fn whole(report: &Report, plots: &[Plot]) -> String {
     for measurement in &report.measurements {
         text.extend(["\n".to_owned(), of(measurement)]);
     }
+    if let Some(handshakes) = &report.handshakes {
+        text.extend(["\n".to_owned(), handshakes.markdown()]);
+    }
     text
 }
 
@@ -132,7 +135,9 @@ notes, 3 sets of observations and 12 administrations a day, base records, and pl
 The **floor** is the least that carries the work: compact binary records, zstd, SQLite with a write-ahead log and every \
 commit synced, TCP. It merges, checks and encrypts nothing. **Hearth** is hub and node as they are installed: encrypted \
 database, every commit synced, mutual TLS over QUIC with a full handshake, pages served. Its bytes are those of its own \
-frames; what QUIC and TLS add, acknowledgements included, is counted on the line, a proxy, which live entries (D) do not pass. `sync.json` has null for what means nothing in a scenario or was not measured. Round trips are half the changes of \
+frames; what QUIC and TLS add, acknowledgements included, is counted on the line, a proxy. Live entries (D) and the homes of E do not \
+pass it, since it costs time: there the bytes are what the programs count themselves, the hub of Hearth its frames, the others \
+the payload of their nodes' TCP connections; what is on its way when the last entry has arrived is not in them. `sync.json` has null for what means nothing in a scenario or was not measured. Round trips are half the changes of \
 direction that the line saw, so acknowledgements and the handshake count. Until it is ready the node is asked so every 25 ms, \
 and that is in its CPU time.\n\n\
 **Two floors.** The floor is this project's own and runs beside the others. The founders published another of the same work, \
@@ -141,7 +146,13 @@ bytes agree with ours to three digits; its CPU is three to four (A) and seven to
 load, gave 0.10 s instead of 0.26 s. A ratio to ours is the harder one.\n\n\
 The other engines sync no commit to the disk: what they have saved is with the kernel. That holds for samod's storage in \
 files too, which offers no sync. Their hub starts cold in A and C. A run that took longer than its limit, or failed, is told as such below \
-its table.\n";
+its table. They are run once where nothing else is said (`--peer-runs`): a run of them takes minutes where one of ours takes seconds, \
+and their distance from the floor is far greater than their spread.\n\n\
+**E beside others** (Homes) has 20 and 50 homes of 20 residents each, of whom only the base records are known. A hub that knows them all \
+is started, all homes connect and get theirs, and one second later each home writes an entry a second, which goes to nobody else. All homes are \
+in one process: its CPU and memory are in those of both ends, the hub's stand apart. Homes of the floor, of Hearth and of PouchDB keep \
+a database on the disk, those of samod and automerge-repo memory only. At the others the plans are text that people edit together, at Hearth \
+they are statements here. PouchDB filters by home at its server. **Sites** is Hearth alone, with thousands.\n";
 
 #[cfg(test)]
 mod tests {

@@ -59,6 +59,54 @@ const OF_LIVE: [Plotted; 4] = [
 ];
 const OF_A_RECONNECT: [Plotted; 2] = [Plotted::Of(Figure::CpuS), Plotted::Bytes];
 
+const OF_JOINING: [Plotted; 4] =
+    [Plotted::Of(Figure::HubCpuS), Plotted::Bytes, Plotted::Of(Figure::WallS), Plotted::Of(Figure::HubRssMb)];
+const OF_WRITING: [Plotted; 4] = [
+    Plotted::Of(Figure::HubCpuPercent),
+    Plotted::Bytes,
+    Plotted::Of(Figure::BehindS),
+    Plotted::Of(Figure::HubRssMb),
+];
+/// A row's label, scenario and figure.
+type SitesRow = (&'static str, Scenario, Figure);
+/// What is plotted of thousands of sites: for each chart its rows.
+const OF_SITES: [(&str, &[SitesRow]); 6] = [
+    ("memory of the hub a link, bytes", &[("connected", Scenario::Connect, Figure::LinkBytes)]),
+    (
+        "peak memory of the hub, MiB",
+        &[
+            ("all connect", Scenario::Connect, Figure::HubRssMb),
+            ("all come back", Scenario::Storm, Figure::HubRssMb),
+            ("all write", Scenario::Spread, Figure::HubRssMb),
+        ],
+    ),
+    (
+        "until all are connected, s",
+        &[
+            ("all connect", Scenario::Connect, Figure::WallS),
+            ("all come back", Scenario::Storm, Figure::WallS),
+        ],
+    ),
+    (
+        "CPU of the hub, s",
+        &[
+            ("all connect", Scenario::Connect, Figure::HubCpuS),
+            ("all come back", Scenario::Storm, Figure::HubCpuS),
+            ("all write", Scenario::Spread, Figure::HubCpuS),
+        ],
+    ),
+    ("durable changes a second", &[("all write", Scenario::Spread, Figure::ChangesPerS)]),
+    (
+        "after it was written, a change is, ms",
+        &[
+            ("at the hub, p50", Scenario::Spread, Figure::AckP50Ms),
+            ("at the hub, p99", Scenario::Spread, Figure::AckP99Ms),
+            ("elsewhere, p50", Scenario::Spread, Figure::SeenP50Ms),
+            ("elsewhere, p99", Scenario::Spread, Figure::SeenP99Ms),
+        ],
+    ),
+];
+
 impl Plotted {
     fn of(self, sample: &Sample) -> Option<f64> {
         match self {
@@ -96,6 +144,12 @@ pub(super) fn of(report: &Report) -> anyhow::Result<Vec<Plot>> {
         report.measurements.iter().filter(|m| m.name.starts_with("Come back")).collect();
     let title = "A node that has everything comes back, by the size of what it has".to_owned();
     plots.extend(plot("come-back", title, of_histories(&histories))?);
+    let homes = report.measurements.iter().filter(|m| m.name.starts_with("Homes"));
+    let title = "Tens of homes on one hub: all connect, then each writes an entry a second".to_owned();
+    plots.extend(plot("homes", title, homes.flat_map(of_homes).collect())?);
+    if let Some(sites) = report.measurements.iter().find(|m| m.name == "Sites") {
+        plots.extend(plot("sites", format!("Sites: {}", sites.work), of_sites(sites))?);
+    }
     Ok(plots)
 }
 
@@ -125,6 +179,33 @@ fn of_histories(histories: &[&Measurement]) -> Vec<Panel> {
         }
     }
     panels
+}
+
+fn of_homes(measurement: &Measurement) -> Vec<Panel> {
+    let mut panels = Vec::new();
+    for (scenario, plotted) in [(Scenario::Join, OF_JOINING), (Scenario::Steady, OF_WRITING)] {
+        for what in plotted {
+            let of = measurement.results.iter().filter(|o| o.scenario == scenario);
+            let rows = of.filter_map(|o| what.row(o.system.title().to_owned(), o)).collect();
+            let title = format!("{}, {} – {}", measurement.name, scenario.short(), what.title());
+            panels.push(Panel { title, rows });
+        }
+    }
+    panels
+}
+
+fn of_sites(measurement: &Measurement) -> Vec<Panel> {
+    let panel = |(title, rows): &(&str, &[SitesRow])| Panel {
+        title: (*title).to_owned(),
+        rows: rows
+            .iter()
+            .filter_map(|(label, scenario, figure)| {
+                let outcome = measurement.outcome(*scenario, System::Hearth)?;
+                Plotted::Of(*figure).row((*label).to_owned(), outcome)
+            })
+            .collect(),
+    };
+    OF_SITES.iter().map(panel).collect()
 }
 
 fn plot(name: &str, title: String, mut panels: Vec<Panel>) -> anyhow::Result<Option<Plot>> {

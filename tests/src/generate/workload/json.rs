@@ -23,7 +23,8 @@ impl Workload {
     }
 
     fn medicine_id(&self, resident: u16, medicine: u8) -> String {
-        let ids = self.medicines.get(usize::from(resident));
+        // Residents of other homes take what those of this one take.
+        let ids = self.medicines.get(usize::from(resident % super::RESIDENTS));
         id(ids.and_then(|ids| ids.get(usize::from(medicine))).copied().unwrap_or_default())
     }
 }
