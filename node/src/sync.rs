@@ -3,6 +3,7 @@
 //! **Invariant:** what came from the hub is on the disk before the hub is told so, and what staff wrote leaves the
 //! outbox only when the hub has said that it is on its own.
 
+mod anew;
 mod carrier;
 pub(crate) mod dial;
 mod effects;
@@ -232,6 +233,17 @@ impl Sync {
             None => probe::begin(ways, target, self.is_quic_doubted, self.random.clone(), &self.tasks),
             Some(connection) => silence::begin(connection, ways, target, &self.tasks),
         })
+    }
+
+    /// What the session is to move to, now that the certificate was renewed: a link under the new one where that of this
+    /// link ends soon. What seeks a better link dials with the certificate that it was begun with, so it begins again.
+    fn seek_after_renewal(&self) -> Option<oneshot::Receiver<Option<Link>>> {
+        let (link, now) = (self.link.as_ref()?, self.clock.now());
+        let ends = self.records.link().borrow().certificate_until;
+        if ends.is_none_or(|ends| ends.ms_since(now) > anew::AHEAD_MS) {
+            return self.seek_other(link);
+        }
+        Some(anew::begin(self.ways.clone(), self.target().ok()?, link.transport(), &self.tasks))
     }
 
     /// The session goes on on a better link. Pages are not told that the line is down, since it is not.

@@ -236,8 +236,7 @@ impl Sync {
             Ok(()) => {
                 tracing::info!("the certificates were renewed");
                 self.install.send_replace(fresh);
-                // What seeks a better link dials with the certificate that it was begun with.
-                self.probe = self.link.as_ref().and_then(|link| self.seek_other(link));
+                self.probe = self.seek_after_renewal();
             }
             Err(error) => tracing::error!(%error, "renewed certificates could not be kept"),
         }

@@ -1,6 +1,7 @@
 //! The link against a hub that plays a script over real QUIC and TLS.
 
 mod carriers;
+mod renewal;
 mod router;
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -156,17 +157,11 @@ impl Talk {
     }
 
     async fn greet_as(&mut self, is_level: bool) -> Hello {
+        self.greet_with(Welcome { digest_ok: Some(is_level), ..welcome() }).await
+    }
+
+    async fn greet_with(&mut self, welcome: Welcome) -> Hello {
         let Message::Hello(hello) = self.from_control.next().await else { panic!("no greeting") };
-        let welcome = Welcome {
-            version: 1,
-            region: RegionId(Uuid::nil()),
-            epoch: 1,
-            feed_head: FeedNumber(0),
-            digest_ok: Some(is_level),
-            time: NOON,
-            reconnect_spread_ms: 10,
-            certificate_until: NOON.plus_ms(86_400_000),
-        };
         send(&mut self.control, Message::Welcome(welcome)).await;
         hello
     }
@@ -178,6 +173,19 @@ impl Talk {
                 return found;
             }
         }
+    }
+}
+
+fn welcome() -> Welcome {
+    Welcome {
+        version: 1,
+        region: RegionId(Uuid::nil()),
+        epoch: 1,
+        feed_head: FeedNumber(0),
+        digest_ok: Some(true),
+        time: NOON,
+        reconnect_spread_ms: 10,
+        certificate_until: NOON.plus_ms(86_400_000),
     }
 }
 
