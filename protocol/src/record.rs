@@ -25,6 +25,8 @@ pub mod version;
 
 #[cfg(test)]
 pub(crate) mod fixture;
+#[cfg(test)]
+mod older;
 
 pub use coded::{BlobRef, Coded, System};
 pub use entry::{Author, Body, Entry, EntryError, Origin, Role};
