@@ -146,8 +146,8 @@ bytes agree with ours to three digits; its CPU is three to four (A) and seven to
 load, gave 0.10 s instead of 0.26 s. A ratio to ours is the harder one.\n\n\
 The other engines sync no commit to the disk: what they have saved is with the kernel. That holds for samod's storage in \
 files too, which offers no sync. Their hub starts cold in A and C. A run that took longer than its limit, or failed, is told as such below \
-its table. They are run once where nothing else is said (`--peer-runs`): a run of them takes minutes where one of ours takes seconds, \
-and their distance from the floor is far greater than their spread.\n\n\
+its table. They are run once where nothing else is said (`--peer-runs`), since a run of them takes minutes where one of ours takes \
+seconds: what spread they have is then not known.\n\n\
 **E beside others** (Homes) has 20 and 50 homes of 20 residents each, of whom only the base records are known. A hub that knows them all \
 is started, all homes connect and get theirs, and one second later each home writes an entry a second, which goes to nobody else. All homes are \
 in one process: its CPU and memory are in those of both ends, the hub's stand apart. Homes of the floor, of Hearth and of PouchDB keep \

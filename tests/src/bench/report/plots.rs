@@ -264,7 +264,8 @@ fn draw_panel(panel: &Panel, area: &DrawingArea<SVGBackend<'_>, plotters::coord:
         .set_label_area_size(LabelAreaPosition::Bottom, 20)
         .build_cartesian_2d(
             (low / 2.0..high * ROOM).log_scale(),
-            (0..count.saturating_sub(1)).into_segmented(),
+            // A scale of one segment has no place to label: a row alone stands at the foot of two.
+            (0..count.saturating_sub(1).max(1)).into_segmented(),
         )?;
     chart
         .configure_mesh()
@@ -273,7 +274,7 @@ fn draw_panel(panel: &Panel, area: &DrawingArea<SVGBackend<'_>, plotters::coord:
         .bold_line_style(RGBColor(215, 215, 215))
         .x_labels(4)
         .x_label_formatter(&|value| shown(*value))
-        .y_labels(count)
+        .y_labels(count.max(2))
         .y_label_formatter(&label)
         .label_style(TEXT)
         .draw()?;
@@ -348,5 +349,13 @@ mod tests {
         assert!(plot.svg.contains("aria-labelledby"));
         assert_eq!(plot.svg.matches("<circle").count(), 2);
         assert!(!plot.svg.contains("NaN"));
+    }
+
+    #[test]
+    fn a_row_that_stands_alone_has_its_label() {
+        let row = Row { label: "connected".into(), is_own: true, low: 60.0, median: 60.0, high: 60.0 };
+        let panel = Panel { title: "memory a link, kB".to_owned(), rows: vec![row] };
+        let drawn = draw(&[panel]).unwrap();
+        assert_eq!(drawn.matches("connected").count(), 1, "{drawn}");
     }
 }
