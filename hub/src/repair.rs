@@ -30,7 +30,7 @@ pub fn digests(connection: &Connection, site: SiteId) -> Result<Vec<(Scope, Dige
 ///
 /// None when it lacks what it wrote itself: then it came back from a backup or is a copy, has begun to give the numbers
 /// of its entries a second time, and is put under quarantine. What it wrote into the scopes of `written`, those of its
-/// pushes on this link, proves nothing: between a list and a push there is no order.
+/// pushes on this link, proves nothing, as between a list and a push there is no order; unless it was told to erase it.
 pub fn reconcile(
     transaction: &Transaction<'_>,
     install: Install,
@@ -124,7 +124,9 @@ impl Repair<'_> {
         is_outline: bool,
     ) -> Result<Option<u64>, StoreError> {
         let held: BTreeSet<&ChangeHash> = there.hashes.iter().collect();
-        let is_crossing = |maker| maker == self.install.id && self.written.contains(&there.scope);
+        let has_lost = feed::has_lost(self.transaction, self.install.id, there.scope)?;
+        let is_crossing =
+            |maker| maker == self.install.id && self.written.contains(&there.scope) && !has_lost;
         let missing = here.iter().filter(|(hash, _)| !held.contains(hash)).map(|(_, place)| *place);
         let missing = missing.filter(|(_, maker)| !is_crossing(*maker));
         let missing: Vec<(Sequence, InstallId)> = missing.collect();
@@ -133,10 +135,7 @@ impl Repair<'_> {
         };
         let own = missing.iter().filter(|(_, maker)| *maker == self.install.id);
         let last_own = own.map(|(sequence, _)| *sequence).max().unwrap_or_default();
-        if last_own > Sequence(0)
-            && !is_outline
-            && !feed::has_lost(self.transaction, self.install.id, there.scope)?
-        {
+        if last_own > Sequence(0) && !is_outline && !has_lost {
             return Ok(None);
         }
         let holds = Sequence(first.0.saturating_sub(1));

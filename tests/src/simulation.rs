@@ -16,6 +16,7 @@ mod goals;
 mod host;
 mod hub;
 mod log;
+mod main_record;
 mod model;
 mod network;
 mod node;

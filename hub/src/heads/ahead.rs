@@ -10,6 +10,10 @@ use rusqlite::{Connection, Transaction};
 use super::{keep, note_vouched, reached};
 use crate::store::{StoreError, columns};
 
+/// Most heads of one run that wait for one who brought them; the furthest stay. What a session has on its way at a time is
+/// less, and whatever is dropped comes again.
+const HEADS_MAX: u32 = 64;
+
 /// Keeps a head whose signature holds, and a change that came under it and waits for others. What one installation
 /// brings stands in the way of nobody else's.
 pub(crate) fn note_ahead(
@@ -22,11 +26,15 @@ pub(crate) fn note_ahead(
     let (scope, install) = (head.scope.to_key(), head.install.0);
     let after: Vec<u8> = head.after.iter().flat_map(|hash| hash.0).collect();
     let sql = "INSERT INTO head_ahead (scope, install, bringer, seq, hash, signature, after, received_at)
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (scope, install, bringer) DO UPDATE SET
-               seq = excluded.seq, hash = excluded.hash, signature = excluded.signature, after = excluded.after,
-               received_at = excluded.received_at WHERE excluded.seq > seq";
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (scope, install, bringer, seq) DO UPDATE SET
+               hash = excluded.hash, signature = excluded.signature, after = excluded.after,
+               received_at = excluded.received_at";
     let row = (scope, install, bringer.0, head.seq, head.hash.0, head.signature.0, after, now.0);
     transaction.prepare_cached(sql)?.execute(row)?;
+    let of_run = "head_ahead WHERE scope = ?1 AND install = ?2 AND bringer = ?3";
+    let sql =
+        format!("DELETE FROM {of_run} AND seq NOT IN (SELECT seq FROM {of_run} ORDER BY seq DESC LIMIT ?4)");
+    transaction.prepare_cached(&sql)?.execute((scope, install, bringer.0, HEADS_MAX))?;
     let sql = "INSERT INTO change_ahead (scope, install, bringer, seq, hash) VALUES (?1, ?2, ?3, ?4, ?5)
                ON CONFLICT DO NOTHING";
     transaction.prepare_cached(sql)?.execute((scope, install, bringer.0, seq, hash.0))?;
@@ -34,7 +42,7 @@ pub(crate) fn note_ahead(
 }
 
 /// A run is signed this far now: if that closes the gap before a head that waits, it is the head, and what came under it
-/// is vouched for.
+/// is vouched for. A head before which there is a gap still waits on.
 pub(super) fn catch_up(
     transaction: &Transaction<'_>,
     scope: Scope,
@@ -52,13 +60,9 @@ pub(super) fn catch_up(
                 note_vouched(transaction, scope, install, (seq, *hash))?;
             }
             run = proven;
-        } else if head.seq > run.seq {
-            // The gap is smaller than it was.
-            continue;
         }
-        forget(transaction, &head, bringer)?;
     }
-    Ok(())
+    forget_upto(transaction, scope, install, run.seq)
 }
 
 /// The heads that wait, the one that reaches least first, with who brought each.
@@ -93,10 +97,15 @@ fn changes(
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-fn forget(transaction: &Transaction<'_>, head: &SignedHead, bringer: InstallId) -> Result<(), StoreError> {
+fn forget_upto(
+    transaction: &Transaction<'_>,
+    scope: Scope,
+    install: InstallId,
+    seq: u64,
+) -> Result<(), StoreError> {
     for table in ["head_ahead", "change_ahead"] {
-        let sql = format!("DELETE FROM {table} WHERE scope = ?1 AND install = ?2 AND bringer = ?3");
-        transaction.prepare_cached(&sql)?.execute((head.scope.to_key(), head.install.0, bringer.0))?;
+        let sql = format!("DELETE FROM {table} WHERE scope = ?1 AND install = ?2 AND seq <= ?3");
+        transaction.prepare_cached(&sql)?.execute((scope.to_key(), install.0, seq))?;
     }
     Ok(())
 }

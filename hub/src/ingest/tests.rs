@@ -609,19 +609,44 @@ async fn a_signature_of_one_change_is_of_no_use_for_another() {
     assert_eq!(judged(&hub, forged.clone(), vec![head.clone()]).await, rejected("bad-signature"));
 }
 
-#[tokio::test]
-async fn what_is_sent_after_something_that_was_lost_waits_for_it_with_its_head() {
-    let hub = region().await;
-    let notes = scope(1, Section::Notes);
-    let mut pen = Pen::new(1);
-    let mut run = Run::default();
+/// So many pushes of a change each, with a head each, and the run that they are.
+fn pushes(notes: Scope, count: usize) -> (Vec<(Vec<ScopedChange>, SignedHead)>, Run) {
+    let (mut pen, mut run) = (Pen::new(1), Run::default());
     let mut pushes = Vec::new();
-    for _ in 0..4 {
+    for _ in 0..count {
         let changes = pen.write(notes);
         let head = heads(InstallId(1), &signing_key(1), |_| run, &changes).pop().unwrap();
         run = Run { seq: head.seq, hash: head.hash };
         pushes.push((changes, head));
     }
+    (pushes, run)
+}
+
+#[tokio::test]
+async fn what_one_head_vouches_for_is_taken_in_while_a_later_head_waits_for_more() {
+    let hub = region().await;
+    let notes = scope(1, Section::Notes);
+    let (pushes, run) = pushes(notes, 5);
+    for place in [0, 2, 4, 1] {
+        let (changes, head) = pushes[place].clone();
+        judged(&hub, changes, vec![head]).await;
+    }
+    assert_eq!((hub.count("change").await, hub.count("pending").await), (4, 1));
+    assert_eq!(hub.count("quarantine").await, 0);
+    let (changes, head) = pushes[3].clone();
+    judged(&hub, changes, vec![head]).await;
+    assert_eq!((hub.count("change").await, hub.count("pending").await), (6, 0));
+    assert_eq!((hub.count("head_ahead").await, hub.count("change_ahead").await), (0, 0));
+    assert_eq!((hub.count("vouched").await, hub.count("quarantine").await), (0, 0));
+    let signed = hub.store.read(move |c| crate::heads::signed(c, notes, InstallId(1))).await.unwrap();
+    assert_eq!(signed.unwrap().0, run);
+}
+
+#[tokio::test]
+async fn what_is_sent_after_something_that_was_lost_waits_for_it_with_its_head() {
+    let hub = region().await;
+    let notes = scope(1, Section::Notes);
+    let (mut pushes, run) = pushes(notes, 4);
     let (first, lost): ((Vec<_>, _), (Vec<_>, _)) = (pushes.remove(0), pushes.remove(0));
     assert_eq!(judged(&hub, first.0, vec![first.1]).await, accepted(2));
     for (changes, head) in pushes {

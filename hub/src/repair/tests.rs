@@ -220,6 +220,21 @@ async fn what_a_node_wrote_after_it_made_its_list_is_no_loss() {
 }
 
 #[tokio::test]
+async fn what_a_node_wrote_and_was_told_to_erase_on_the_same_link_is_sent_again() {
+    let hub = hub().await;
+    let notes = scope(1, Section::Notes);
+    let mut own = Pen::new(2);
+    let written = own.write(notes);
+    hub.push(2, written.clone()).await;
+    hub.store.write(move |t| feed::lost(t, InstallId(2), notes)).await.unwrap();
+    let before = hub.head(OTHER).await;
+    let (others, own) = hashes(&written).split_first().map(|(first, own)| (*first, own.to_vec())).unwrap();
+    let lacks = try_reconcile(&hub, 2, held(notes, vec![others]), BTreeSet::from([notes])).await;
+    assert_eq!(lacks, Some(Lacks { sent_again: 1, ..Lacks::default() }));
+    assert_eq!(feed(&hub, OTHER, 2, before).await.0, own);
+}
+
+#[tokio::test]
 async fn a_record_that_is_taken_away_gives_back_what_the_hub_lost_and_gets_nothing() {
     for mode in [RevokeMode::Freeze, RevokeMode::Forget] {
         gives_back_when_taken_away(mode).await;

@@ -17,6 +17,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("heads ahead", include_str!("schema/0009_heads_ahead.sql")),
     ("misdated", include_str!("schema/0010_misdated.sql")),
     ("entry numbers", include_str!("schema/0011_entry_numbers.sql")),
+    ("several heads ahead", include_str!("schema/0012_several_heads_ahead.sql")),
 ];
 
 /// The version of the schema that this software writes.

@@ -6,13 +6,14 @@ use hearth_protocol::id::{EntryId, SiteId};
 use hearth_protocol::scope::{Scope, Subject};
 
 use super::model::{self, Model, Told};
-use super::views::{Document, HubView, NodeState, NodeView};
+use super::views::{Deliveries, Document, HubView, NodeState, NodeView};
 
 /// Compares what a node holds, in the midst of a run, with what staff did and were told.
 pub(super) fn node(model: &Model, site: SiteId, view: &NodeView) -> Result<(), String> {
     // Nobody forges here, so signed heads must vouch for all that comes. What was put back from a copy lacks what the hub
-    // takes for held there.
-    if view.unvouched > 0 && !model.doubtful.contains_key(&site) {
+    // takes for held there; and so does for a while a site that gives back what a restored hub lost of a record and is told
+    // to erase it and to hold it again meanwhile.
+    if view.unvouched > 0 && !model.doubtful.contains_key(&site) && !model.may_lack_for_a_while(site) {
         return Err(format!("{site} keeps {} changes aside that nothing vouches for", view.unvouched));
     }
     if !view.is_summed {
@@ -142,6 +143,9 @@ pub(super) fn unsettled(model: &Model, site: SiteId, node: &NodeView, hub: &HubV
     if node.may_differ {
         return Some(format!("{site} says that it and the hub may not hold the same"));
     }
+    if node.unvouched > 0 && !model.doubtful.contains_key(&site) {
+        return Some(format!("{site} keeps {} changes aside that nothing vouches for", node.unvouched));
+    }
     if node.waiting > 0 {
         return Some(format!("{} changes of {site} wait for the hub", node.waiting));
     }
@@ -177,6 +181,35 @@ pub(super) fn unsettled(model: &Model, site: SiteId, node: &NodeView, hub: &HubV
         return Some(format!("the digests of {site} and the hub differ"));
     }
     None
+}
+
+/// Compares what a node was told of its entries at the main care record with what the hub knows; gives how many it were.
+///
+/// A record that was erased there takes what was told of it along, and the hub does not tell it again.
+pub(super) fn deliveries(
+    model: &Model,
+    site: SiteId,
+    node: &NodeView,
+    (told, known): (&Deliveries, &Deliveries),
+) -> Result<u64, String> {
+    let is_kept = |(scope, _): &(&Scope, &Document)| {
+        scope.resident().is_some_and(|resident| !model.forgotten.contains_key(&(site, resident)))
+    };
+    let held: BTreeSet<EntryId> = node
+        .documents
+        .iter()
+        .filter(is_kept)
+        .flat_map(|(_, document)| document.entries.keys())
+        .copied()
+        .collect();
+    let mut compared = 0;
+    for (id, state) in known.iter().filter(|(id, _)| held.contains(id)) {
+        if told.get(id) != Some(state) {
+            return Err(format!("{site} was told {:?} of {id}, which is {state:?}", told.get(id)));
+        }
+        compared += 1;
+    }
+    Ok(compared)
 }
 
 /// How a document at a node differs from the hub's; what the hub refused may be at the node alone.

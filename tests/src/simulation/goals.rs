@@ -36,6 +36,8 @@ const DISK: [&str; 5] = [
     "write refused: full",
     "I/O error",
 ];
+/// How entries fare at the main care record.
+const MAIN_RECORD: [&str; 4] = ["taken", "refused", "of a kind that is not taken", "put off"];
 /// What the programs are to come to.
 const PROGRAM: [&str; 13] = [
     "session over QUIC",
@@ -62,6 +64,7 @@ pub(super) fn all() -> Vec<(&'static str, String)> {
     add("network", &NETWORK);
     add("disk", &DISK);
     add("program", &PROGRAM);
+    add("entries at the main care record", &MAIN_RECORD);
     all.extend(Fault::ALL.map(|fault| ("faults", format!("{fault:?}"))));
     for name in Message::NAMES {
         let is_both = BOTH_WAYS.contains(name);

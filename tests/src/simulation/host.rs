@@ -39,6 +39,8 @@ pub(super) struct Shared {
     pub(super) coverage: Coverage,
     /// Longest time that a disk takes over a transaction, in milliseconds.
     pub(super) commit_ms: u64,
+    /// Whether there is a main care record.
+    pub(super) has_main_record: bool,
 }
 
 /// Something to be done inside a running host, with what its program offers.

@@ -19,10 +19,10 @@ use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 
 use super::authority::REGION;
-use super::crypto;
 use super::host::{self, Host, RESTART_AFTER, Shared};
 use super::socket::Socket;
 use super::streams::Port;
+use super::{crypto, main_record};
 
 /// Where the sites find the hub.
 pub(super) const PORT: u16 = 4433;
@@ -59,6 +59,9 @@ async fn once(shared: &Shared, host: &Arc<HubHost>, certifier: &Arc<Certifier>) 
     let store = Store::open(host.database(), &options)?;
     let [own, fresh] = [random.u32(), random.u32()].map(|number| InstallId(number.max(1)));
     store.write(move |t| region::begin(t, RegionId(REGION), own)).await?;
+    if shared.has_main_record {
+        store.write(main_record::configure).await?;
+    }
     let now = clock.now();
     if host.is_restored.load(Ordering::Relaxed) {
         store.write(move |t| region::start_epoch(t, own, now)).await?;
@@ -94,6 +97,10 @@ async fn once(shared: &Shared, host: &Arc<HubHost>, certifier: &Arc<Certifier>) 
     );
     let compacting = tokio::spawn(compact::run(store.clone(), hub.clock.clone(), stop.clone()));
     let dates = tokio::spawn(dates::run(store.clone(), hub.clock.clone(), stop.clone()));
+    let dice = host.dice(shared.seed, start, "main care record");
+    let answering =
+        main_record::run(store.clone(), hub.clock.clone(), dice, shared.coverage.clone(), stop.clone());
+    let answering = tokio::spawn(answering);
     host.offers(Some(store.clone()));
     tokio::select! {
         biased;
@@ -102,6 +109,7 @@ async fn once(shared: &Shared, host: &Arc<HubHost>, certifier: &Arc<Certifier>) 
     }
     compacting.await?;
     dates.await?;
+    answering.await?;
     store.close().await;
     Ok(())
 }

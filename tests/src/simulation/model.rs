@@ -197,6 +197,13 @@ impl Model {
         }
     }
 
+    /// Whether the hub was restored and the site was ever told to forget a record and given it again: the hub may take for
+    /// held there what the site has erased, until both are compared.
+    pub(super) fn may_lack_for_a_while(&self, site: SiteId) -> bool {
+        let of_site = self.forgotten.iter().filter(|((of, _), _)| *of == site);
+        self.is_hub_restored() && of_site.flat_map(|(_, orders)| orders).any(|order| order.until.is_some())
+    }
+
     /// Administrators tell a site to forget a record.
     pub(super) fn forget(&mut self, site: SiteId, resident: ResidentId) {
         let orders = self.forgotten.entry((site, resident)).or_default();
@@ -205,6 +212,10 @@ impl Model {
 
     /// Whether a site was ordered to forget what it had saved, or saved while the order was on its way, and the hub was
     /// restored after the order.
+    ///
+    /// No replica can keep that: the order reached the site before it could hear of the loss, and what it was told to erase
+    /// it had to erase; what it hears of before, it gives back first. Only a hub that sends such an order no sooner than
+    /// a backup has the record would keep it, and then the record stays at a site which is to hold it no more.
     pub(super) fn is_forgotten_before_a_restore(&self, deed: &Deed) -> bool {
         let orders = self.forgotten.get(&(deed.site, deed.resident)).into_iter().flatten();
         let mut of_this = orders.filter(|order| order.until.is_none_or(|until| deed.saved_at <= until));

@@ -163,6 +163,8 @@ pub(super) struct Plan {
     pub(super) older: u8,
     /// How many of the sites, from the last, run newer software: some of what they write the others cannot read.
     pub(super) newer: u8,
+    /// Whether there is a main care record, which is owed what staff write.
+    pub(super) has_main_record: bool,
 }
 
 /// A line on which nothing goes wrong.
@@ -199,6 +201,7 @@ impl Plan {
             months_kept: pick(dice, &[2, 2, 3]),
             older: pick(dice, &[0, 0, 1, 2]),
             newer: pick(dice, &[0, 0, 1]),
+            has_main_record: dice.percent(50),
         }
     }
 }

@@ -140,9 +140,19 @@ impl Run {
         let network = Network::new(Dice::new(seed, "network"), plan.line, coverage.clone());
         let disks = disk::Disks::default();
         let vfs = disk::show(&disks);
-        let (start, commit_ms) = (plan.start, plan.commit_ms);
+        let (start, commit_ms, has_main_record) = (plan.start, plan.commit_ms, plan.has_main_record);
         let slept = Slept::default();
-        let shared = Arc::new(Shared { seed, start, slept, network, disks, vfs, coverage, commit_ms });
+        let shared = Arc::new(Shared {
+            seed,
+            start,
+            slept,
+            network,
+            disks,
+            vfs,
+            coverage,
+            commit_ms,
+            has_main_record,
+        });
         let mut sim = turmoil::Builder::new()
             .tick_duration(plan.tick)
             .simulation_duration(Duration::from_hours(24))
@@ -632,8 +642,20 @@ impl Run {
             if let Some(unsettled) = checks::unsettled(&lock(&self.model), site.id, &view, &hub) {
                 return Ok(Some(unsettled));
             }
+            if let Err(untold) = self.deliveries(site, &view) {
+                return Ok(Some(untold));
+            }
         }
         Ok(None)
+    }
+
+    /// Compares what a site was told of its entries at the main care record with what the hub knows; gives how many.
+    fn deliveries(&self, site: &Site, view: &NodeView) -> Result<u64, String> {
+        let records = site.node.host.program().ok_or("a node does not run")?;
+        let store = self.hub.program().ok_or("the hub does not run")?;
+        let told = views::told_to_node(&records).map_err(|error| format!("{error:#}"))?;
+        let known = views::known_to_hub(&store, site.install).map_err(|error| format!("{error:#}"))?;
+        checks::deliveries(&lock(&self.model), site.id, view, (&told, &known))
     }
 
     /// All is well: nothing that was saved is missing, and no chain is broken.
@@ -645,6 +667,11 @@ impl Run {
         let fared = checks::kept(&lock(&self.model), &nodes, &hub)?;
         self.count_entries(&fared);
         for site in &self.sites {
+            if let Some(view) = self.view(site)? {
+                let compared = self.deliveries(site, &view)?;
+                let what = "states at the main care record, compared in the end";
+                self.shared.coverage.add("entries and replicas", what, compared);
+            }
             let records = site.node.host.program().ok_or("a node does not run")?;
             views::audit_of_node(&records).map_err(|error| format!("audit of {}: {error:#}", site.id))?;
         }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Context as _;
 use futures_util::FutureExt as _;
+use hearth_hub::gateway::owed;
 use hearth_hub::store::Store as HubStore;
 use hearth_node::records::Records;
 use hearth_protocol::audit::{Head, Link, verify};
@@ -12,6 +13,7 @@ use hearth_protocol::id::{ChangeHash, EntryId, InstallId, ResidentId, SiteId};
 use hearth_protocol::record::Entry;
 use hearth_protocol::scope::Scope;
 use hearth_protocol::sync::digest::Digest;
+use hearth_protocol::wire::message::DeliveryState;
 use rusqlite::{Connection, OptionalExtension as _};
 
 use super::model;
@@ -22,6 +24,9 @@ pub(super) struct Document {
     pub(super) heads: BTreeSet<ChangeHash>,
     pub(super) entries: BTreeMap<EntryId, Entry>,
 }
+
+/// What becomes of entries at the main care record.
+pub(super) type Deliveries = BTreeMap<EntryId, DeliveryState>;
 
 /// What a node holds.
 #[derive(Clone, Debug, Default)]
@@ -191,6 +196,35 @@ fn hub(connection: &Connection) -> anyhow::Result<HubView> {
         view.installs.insert(InstallId(row.get(0)?), row.get(1)?);
     }
     Ok(view)
+}
+
+/// What becomes of entries at the main care record, as a node was told.
+pub(super) fn told_to_node(records: &Records) -> anyhow::Result<Deliveries> {
+    let read = records.store().read(|c| Ok::<_, hearth_node::store::StoreError>(told(c)));
+    read.now_or_never().context("a read waited")??
+}
+
+fn told(connection: &Connection) -> anyhow::Result<Deliveries> {
+    let mut statement = connection.prepare_cached("SELECT entry, state, reason FROM delivery")?;
+    let mut rows = statement.query([])?;
+    let mut told = Deliveries::new();
+    while let Some(row) = rows.next()? {
+        let state = match row.get::<_, u8>(1)? {
+            0 => DeliveryState::Queued,
+            1 => DeliveryState::Accepted,
+            2 => DeliveryState::Rejected(row.get(2)?),
+            _ => DeliveryState::NotSupported,
+        };
+        told.insert(entry_id(&row.get::<_, Vec<u8>>(0)?)?, state);
+    }
+    Ok(told)
+}
+
+/// What becomes of an installation's entries at the main care record, as the hub knows.
+pub(super) fn known_to_hub(store: &HubStore, install: InstallId) -> anyhow::Result<Deliveries> {
+    let read = store.read(move |c| owed::news(c, install, 0, u32::MAX));
+    let news = read.now_or_never().context("a read waited")??;
+    Ok(news.states.into_iter().map(|one| (one.entry, one.state)).collect())
 }
 
 /// What little of a node is looked at after each answer.
