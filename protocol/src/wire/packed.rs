@@ -132,12 +132,17 @@ pub(super) mod groups {
         e: &mut Encoder<W>,
         context: &mut C,
     ) -> Result<(), EncodeError<W::Error>> {
-        let mut newest = Newest::new();
+        // The document stands where it is another than before.
+        let (mut newest, mut last) = (Newest::new(), None);
         e.array(groups.len() as u64)?;
         for group in groups {
             e.array(2 * group.changes.len() as u64)?;
             for one in &group.changes {
-                e.encode_with(one.scope, context)?;
+                if last.replace(one.scope) == Some(one.scope) {
+                    e.null()?;
+                } else {
+                    e.encode_with(one.scope, context)?;
+                }
                 put(e, &mut newest, Some(one.scope), &one.change)?;
             }
         }
@@ -148,14 +153,16 @@ pub(super) mod groups {
         d: &mut Decoder<'_>,
         context: &mut C,
     ) -> Result<Vec<ChangeGroup>, DecodeError> {
-        let mut newest = Newest::new();
+        let (mut newest, mut last) = (Newest::new(), None);
         let (mut groups, mut total) = (Vec::new(), 0);
         for _ in 0..length(d)? {
             let mut changes = Vec::new();
             for _ in 0..length(d)? / 2 {
                 total += 1;
                 fits(total)?;
-                let scope: Scope = d.decode_with(context)?;
+                let scope: Option<Scope> = d.decode_with(context)?;
+                let scope = scope.or(last).ok_or_else(|| DecodeError::message("document of a change"))?;
+                last = Some(scope);
                 changes.push(ScopedChange { scope, change: take(d, &mut newest, Some(scope))? });
             }
             groups.push(ChangeGroup { changes });
@@ -167,19 +174,22 @@ pub(super) mod groups {
 /// Changes of one document with their places.
 pub(super) mod sequenced {
     use super::{
-        Decode as _, DecodeError, Decoder, Encode as _, EncodeError, Encoder, Newest, Sequence,
-        SequencedChange, Write, fits, length, put, take,
+        DecodeError, Decoder, EncodeError, Encoder, Newest, Sequence, SequencedChange, Write, fits, length,
+        put, take,
     };
 
     pub(in super::super) fn encode<C, W: Write>(
         changes: &[SequencedChange],
         e: &mut Encoder<W>,
-        context: &mut C,
+        _: &mut C,
     ) -> Result<(), EncodeError<W::Error>> {
         let mut newest = Newest::new();
         e.array(2 * changes.len() as u64)?;
+        // Places as they differ from the one before.
+        let mut last = 0_u64;
         for one in changes {
-            one.sequence.encode(e, context)?;
+            e.i64(one.sequence.0.wrapping_sub(last).cast_signed())?;
+            last = one.sequence.0;
             put(e, &mut newest, None, &one.change)?;
         }
         Ok(())
@@ -187,14 +197,14 @@ pub(super) mod sequenced {
 
     pub(in super::super) fn decode<C>(
         d: &mut Decoder<'_>,
-        context: &mut C,
+        _: &mut C,
     ) -> Result<Vec<SequencedChange>, DecodeError> {
-        let mut newest = Newest::new();
+        let (mut newest, mut last) = (Newest::new(), 0_u64);
         let mut changes = Vec::new();
         for _ in 0..length(d)? / 2 {
             fits(changes.len() + 1)?;
-            let sequence = Sequence::decode(d, context)?;
-            changes.push(SequencedChange { sequence, change: take(d, &mut newest, None)? });
+            last = d.i64()?.cast_unsigned().wrapping_add(last);
+            changes.push(SequencedChange { sequence: Sequence(last), change: take(d, &mut newest, None)? });
         }
         Ok(changes)
     }
