@@ -77,6 +77,13 @@ async fn a_hub_restored_from_yesterdays_backup_misses_nothing_once_every_node_wa
         );
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
+    // No scenario of the bench opens a document; this does, and it is counted.
+    let metrics = region.site(HOME).unwrap().observe("/metrics").await.unwrap();
+    let opened = metrics.lines().find_map(|line| line.strip_prefix("hearth_documents_opened_total "));
+    assert!(
+        opened.is_some_and(|opened| opened != "0"),
+        "what is given back is taken out of documents: {opened:?}"
+    );
     region.site_mut(PHARMACY).unwrap().start().await.unwrap();
     equal(&region).await;
     texts.extend(write(&region, &made, 3).await);
