@@ -13,8 +13,8 @@ use zstd::bulk::{Compressor, Decompressor};
 use zstd::dict::{DecoderDictionary, EncoderDictionary};
 use zstd::zstd_safe;
 
-/// Fastest level that still finds the repeats of names and directions in a tail of changes.
-const ZSTD_LEVEL: i32 = 3;
+/// Fastest level that looks for a longer repeat than the first it finds: entries are short and much alike.
+const ZSTD_LEVEL: i32 = 5;
 const DICTIONARY: &[u8] = include_bytes!("short_frames.zdict");
 
 static PACKING_SHORT: LazyLock<EncoderDictionary<'static>> =
