@@ -14,4 +14,6 @@ pub use action::Action;
 pub use chain::{Chain, ChainFault, ChainHash, Head, Link, Verifier, verify};
 pub use checkpoint::{Checkpoint, CheckpointFault, SignedCheckpoint};
 pub use code::{Code, CodeError};
+#[cfg(test)]
+pub(crate) use event::tests::any_what;
 pub use event::{Event, EventFault, Outcome, What, Who};

@@ -44,9 +44,13 @@ impl Away {
 impl Records {
     /// Reads what is kept of clock and contact. Call it once, at the start, before anything asks for the time.
     pub async fn resume(&self, terms: LeaseTerms) -> Result<(), StoreError> {
-        let again = self.0.store.write(|tx| model::read_again(tx, env!("CARGO_PKG_VERSION"))).await?;
-        if again > 0 {
-            tracing::info!(documents = again, "read again what older software could not");
+        match self.0.store.write(|tx| model::read_again(tx, env!("CARGO_PKG_VERSION"))).await {
+            Ok(0) => {}
+            Ok(documents) => tracing::info!(documents, "read again what older software could not"),
+            // A full disk, say. The next start tries again; the rest of the records is worth having until then.
+            Err(error) => {
+                tracing::error!(%error, "what older software could not read could not be read again")
+            }
         }
         let away = self.0.store.read(|connection| row::meta::<Away>(connection, AWAY)).await?;
         if let Some(away) = away {

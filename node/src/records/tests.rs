@@ -9,6 +9,8 @@ use proptest::prelude::*;
 use std::time::Duration;
 use uuid::Uuid;
 
+use crate::lease::LeaseTerms;
+
 use super::sample::{NOON, Sample, dump, key, requester};
 use super::*;
 
@@ -215,6 +217,32 @@ async fn a_flipped_bit_in_a_stored_change_is_found() {
     let rebuilt = sample.records.rebuild_read_model().await;
     assert!(matches!(rebuilt, Err(StoreError::Corrupt(_))), "{rebuilt:?}");
     assert_eq!(dumps(&sample.records, &READ_MODEL).await, before, "what was readable stays");
+}
+
+#[tokio::test]
+async fn what_older_software_could_not_read_is_shown_from_the_first_start_of_a_newer_one() {
+    let sample = Sample::new().await;
+    let notes = vec![sample.note("Ate well.")];
+    sample.records.add(&requester(Role::Carer, 1), key(1), notes).await.unwrap();
+    let shown = dumps(&sample.records, &READ_MODEL).await;
+    // As software leaves it that knows no such entry.
+    let leave_unread = |by: &'static str| {
+        sample.records.store().write(move |tx| {
+            tx.execute("INSERT INTO unread (entry, scope) SELECT id, scope FROM entry", [])?;
+            tx.execute("DELETE FROM entry", [])?;
+            row::set_meta(tx, "reader", by)
+        })
+    };
+    leave_unread(env!("CARGO_PKG_VERSION")).await.unwrap();
+    sample.records.resume(LeaseTerms::default()).await.unwrap();
+    assert_eq!(sample.records.unread(sample.resident).await, Ok(1), "the same software reads no better");
+    leave_unread("0.0.1").await.unwrap();
+    sample.records.resume(LeaseTerms::default()).await.unwrap();
+    assert_eq!(sample.records.unread(sample.resident).await, Ok(0));
+    let again: Vec<_> = dumps(&sample.records, &READ_MODEL).await;
+    assert_eq!(again[0].len(), shown[0].len());
+    let entries = sample.records.entries(sample.subject(), &[Section::Notes], None).await.unwrap();
+    assert!(matches!(&entries[..], [entry] if matches!(entry.body, Body::Note(_))), "{entries:?}");
 }
 
 #[derive(Clone, Debug)]

@@ -60,7 +60,7 @@ pub struct What {
 }
 
 /// Who did something.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
 pub enum Who {
     /// The software itself.
     #[n(0)]
@@ -180,7 +180,7 @@ impl Event {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::id::ResidentId;
     use proptest::prelude::*;

@@ -102,8 +102,8 @@ pub const REPAIR_REST_MS: u64 = 2 * 60 * 1000;
 /// Too small loses events of a later version; too large lets a hostile node fill the hub.
 pub const AUDIT_EVENT_BYTES_MAX: usize = 1024;
 
-/// Most audit events in one frame.
-pub const AUDIT_EVENTS_MAX: usize = 512;
+/// Most audit events in one frame: as many of the longest as it holds.
+pub const AUDIT_EVENTS_MAX: usize = 1024;
 
 /// Most streams that carry first copies of documents to one node at a time.
 pub const BACKFILL_STREAMS_MAX: u8 = 4;

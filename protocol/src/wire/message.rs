@@ -645,7 +645,7 @@ pub struct AuditBatch {
     #[n(0)]
     pub first: u64,
     /// The events, each as it was hashed.
-    #[n(1)]
+    #[cbor(n(1), with = "super::packed::audit")]
     pub events: Vec<AuditBytes>,
     /// The head of the chain after the last of them, signed; none in the middle of a long catch-up.
     #[n(2)]

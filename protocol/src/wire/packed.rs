@@ -6,6 +6,8 @@
 //! follows too. The receiver puts it in again and so holds what was sent byte for byte; a change that was damaged on the
 //! way has another hash, for which no signed head vouches and upon which nothing builds.
 
+pub(super) mod audit;
+
 use std::collections::BTreeMap;
 
 use minicbor::data::Type;
