@@ -99,6 +99,8 @@ struct Errands {
     is_renewing: bool,
     /// Place of the last receipt told on this link.
     receipts: i64,
+    /// Number up to which what was told of entries on this link is on the disk.
+    told: Option<u64>,
     blobs: BTreeMap<BlobId, Vec<u8>>,
     /// Files that the hub does not have, or not for this site: not asked for again on this link.
     missing: Vec<BlobId>,

@@ -17,6 +17,7 @@ use rusqlite::{Connection, OptionalExtension};
 use super::session::{Answer, Link};
 use crate::audit::{self, Taken};
 use crate::enrol;
+use crate::gateway::owed;
 use crate::grants;
 use crate::scopes;
 use crate::sites;
@@ -118,7 +119,11 @@ async fn take_audit(link: &mut Link, batch: AuditBatch) -> Result<(), StoreError
 
 async fn take_health(link: &Link, health: Health) -> Result<(), StoreError> {
     let (install, now) = (link.identified.install.id, link.hub.clock.now());
+    let told = link.confirmed_states(health.told);
     let noted = link.hub.store.write(move |transaction| {
+        if let Some(upto) = told {
+            owed::confirm_told(transaction, install, upto)?;
+        }
         let bytes = minicbor::to_vec(&health).unwrap_or_default();
         let sql =
             "UPDATE install SET health = ?2, health_at = ?3, last_seen = ?3, software = ?4 WHERE id = ?1";

@@ -145,7 +145,6 @@ impl Link {
     fn handle(&mut self, channel: Channel, message: Message) {
         let name = message.name();
         tracing::trace!(state = self.session.state_name(), name, "came");
-        self.prove_states();
         if let Err(violation) = self.session.handle_message(channel, message) {
             tracing::warn!(install = %self.identified.install.id, message = name, %violation, "protocol broken");
             self.refuse(violation.refusal());

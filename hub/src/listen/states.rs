@@ -1,7 +1,5 @@
 //! What a node is told of the way of its entries to the main care records.
 
-use std::time::Duration;
-
 use hearth_protocol::wire::message::Delivery;
 use hearth_protocol::wire::{Channel, Message};
 use rusqlite::Connection;
@@ -12,8 +10,6 @@ use crate::store::StoreError;
 
 /// States in one message.
 const STATES_MAX: u32 = 512;
-/// A node that is heard of so long after a message was sent has it: a link that lost it would have ended by then.
-const PROVEN_AFTER: Duration = Duration::from_mins(2);
 
 /// How far a link has told its node.
 #[derive(Debug, Default)]
@@ -24,8 +20,6 @@ pub(super) struct States {
     is_more: bool,
     /// Something has changed for the site: what is new of it is read with the feed, in one go.
     is_due: bool,
-    /// What was sent last and may not have arrived, and when it was sent.
-    unproven: Option<(u64, Duration)>,
 }
 
 impl Link {
@@ -78,8 +72,8 @@ impl Link {
             return None;
         }
         self.states.is_reading = true;
-        let install = self.identified.install.id;
-        Some(move |connection: &Connection| owed::news(connection, install, after, STATES_MAX))
+        let site = self.identified.install.site;
+        Some(move |connection: &Connection| owed::news(connection, site, after, STATES_MAX))
     }
 
     /// Tells what was read, and looks for more where there may be.
@@ -92,26 +86,18 @@ impl Link {
         let is_more = std::mem::take(&mut self.states.is_more);
         if !news.states.is_empty() {
             self.states.told = Some(news.upto);
-            self.states.unproven = Some((news.upto, self.hub.clock.monotonic()));
-            self.answer_with(Message::Delivery(Delivery { states: news.states }));
+            let upto = Some(news.upto);
+            self.answer_with(Message::Delivery(Delivery { states: news.states, upto }));
             self.read_states();
         } else if is_more {
             self.read_states();
         }
     }
 
-    /// The node was heard of: what was sent long ago has arrived.
-    pub(super) fn prove_states(&mut self) {
-        let now = self.hub.clock.monotonic();
-        let is_proven = |sent: &(u64, Duration)| now.saturating_sub(sent.1) >= PROVEN_AFTER;
-        let Some((upto, _)) = self.states.unproven.take_if(|sent| is_proven(sent)) else { return };
-        let (store, install) = (self.hub.store.clone(), self.identified.install.id);
-        let _ = self.background.spawn(async move {
-            if let Err(error) = store.write(move |t| owed::confirm_told(t, install, upto)).await {
-                tracing::warn!(%install, code = error.code(), "what a node was told could not be noted");
-            }
-            None
-        });
+    /// Up to which number the node has what was told on this link on its disk, by its own word: that is not told again on the
+    /// next link. A number beyond what was told says nothing.
+    pub(super) fn confirmed_states(&self, told: Option<u64>) -> Option<u64> {
+        told.filter(|upto| self.states.told.is_some_and(|told| *upto <= told))
     }
 
     fn answer_with(&mut self, message: Message) {

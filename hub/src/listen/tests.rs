@@ -585,14 +585,48 @@ async fn a_node_is_told_the_way_of_its_entries_live_and_again_on_the_next_link()
     let mut again = running.node_with(HOME, 1, &identity).await;
     again.welcome().await;
     assert_eq!(delivery(&mut again).await, vec![DeliveryState::Accepted]);
-    running.time.advance(Duration::from_mins(3));
-    again.send(&Message::Health(Health::default())).await;
+    // Nor is it a proof that the node is heard of long after, or that it names what it was never told: only its word that it
+    // has stored what it was told.
     let install = InstallId(1);
-    let told = async {
-        while running.hub.store.read(move |c| owed::told(c, install)).await.unwrap() == 0 {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+    let known = async || running.hub.store.read(move |c| owed::told(c, install)).await.unwrap();
+    running.time.advance(Duration::from_mins(3));
+    for (told, proven) in [(None, 0), (Some(2000), 0), (Some(2), 2)] {
+        again.send(&Message::Health(Health { told, waiting: proven, ..Health::default() })).await;
+        let health = "SELECT count(*) FROM install WHERE id = 1 AND health IS NOT NULL";
+        let noted = async {
+            while running.hub.store.read(|c| Ok(c.query_row(health, [], |row| row.get::<_, u64>(0))?)).await
+                != Ok(1)
+            {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(SOON, noted).await.unwrap();
+        assert_eq!(known().await, proven);
+        let forget = "UPDATE install SET health = NULL";
+        running.hub.store.write(move |t| Ok(t.execute(forget, [])?)).await.unwrap();
+    }
+    running.end().await;
+}
+
+#[tokio::test]
+async fn a_site_that_is_enrolled_anew_is_told_how_its_earlier_entries_fared() {
+    let running = Running::start().await;
+    let configure = "INSERT INTO main_record (system, configured) VALUES ('main', 1)";
+    running.hub.store.write(move |t| Ok(t.execute(configure, [])?)).await.unwrap();
+    let identity = running.certificate(HOME, 1, true).await;
+    let mut home = running.node_with(HOME, 1, &identity).await;
+    home.welcome().await;
+    home.push(1, Pen::new(1).write(scope(1, Section::Safety))).await;
+    assert_eq!(delivery(&mut home).await, vec![DeliveryState::Queued]);
+    let code = site(HOME);
+    let add = move |t: &rusqlite::Transaction<'_>| {
+        let key = signing_key(3).verifying_key().to_bytes();
+        sites::add_install(t, InstallId(3), code, &key, NOW)
     };
-    tokio::time::timeout(SOON, told).await.unwrap();
+    running.hub.store.write(add).await.unwrap();
+    let anew = running.certificate(HOME, 3, true).await;
+    let mut anew = running.node_with(HOME, 3, &anew).await;
+    anew.welcome().await;
+    assert_eq!(delivery(&mut anew).await, vec![DeliveryState::Queued]);
     running.end().await;
 }

@@ -261,7 +261,7 @@ async fn what_a_person_has_to_look_at_and_what_may_not_be_fetched_again_stays() 
     let entry = write(&sample, 1, 1, "a").await;
     order.pull(&sample.records).await;
     sample.time.pass(DAY * 125);
-    let told = |state| Delivery { states: vec![EntryDelivery { entry, state }] };
+    let told = |state| Delivery { states: vec![EntryDelivery { entry, state }], upto: None };
     sample.records.deliver(told(DeliveryState::Rejected("422".to_owned()))).await.unwrap();
     assert_eq!(sample.records.evict().await, Ok(0));
     sample.records.deliver(told(DeliveryState::Accepted)).await.unwrap();
@@ -274,6 +274,39 @@ async fn what_a_person_has_to_look_at_and_what_may_not_be_fetched_again_stays() 
     for table in ["scope", "evicted", "delivery", "unread"] {
         assert!(dump(&sample.records, table).await.is_empty(), "{table}");
     }
+}
+
+#[tokio::test]
+async fn no_month_is_let_go_of_while_the_hub_may_have_lost_it() {
+    let sample = Sample::new().await;
+    let mut order = Order::default();
+    write(&sample, 1, 1, "a").await;
+    order.pull(&sample.records).await;
+    sample.records.note_epoch(1).await.unwrap();
+    sample.time.pass(DAY * 125);
+    // The hub was put back from a backup: what it had acknowledged may not be there.
+    sample.records.note_epoch(2).await.unwrap();
+    assert_eq!(sample.records.evict().await, Ok(0));
+    sample.records.compared().await.unwrap();
+    sample.records.update_link(|link| link.is_diverged = true);
+    assert_eq!(sample.records.evict().await, Ok(0));
+    sample.records.update_link(|link| link.is_diverged = false);
+    assert_eq!(sample.records.evict().await, Ok(1));
+}
+
+#[tokio::test]
+async fn how_an_entry_fared_is_known_when_its_month_is_fetched_again() {
+    let sample = Sample::new().await;
+    let mut order = Order::default();
+    let entry = write(&sample, 1, 1, "a").await;
+    order.pull(&sample.records).await;
+    let states = vec![EntryDelivery { entry, state: DeliveryState::Accepted }];
+    sample.records.deliver(Delivery { states, upto: Some(1) }).await.unwrap();
+    sample.time.pass(DAY * 125);
+    assert_eq!(sample.records.evict().await, Ok(1));
+    sample.records.take_in(whole(&order, december())).await.unwrap();
+    let state = sample.records.entry_states(&[entry]).await.unwrap().remove(&entry);
+    assert_eq!(state, Some(EntryState::Accepted));
 }
 
 #[tokio::test]

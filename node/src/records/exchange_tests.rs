@@ -211,7 +211,7 @@ async fn an_entry_is_at_the_hub_only_after_the_hub_has_said_so() {
         (DeliveryState::Accepted, EntryState::Accepted),
     ] {
         let states = vec![EntryDelivery { entry, state: told }];
-        sample.records.deliver(Delivery { states }).await.unwrap();
+        sample.records.deliver(Delivery { states, upto: None }).await.unwrap();
         assert_eq!(state().await, shown);
     }
 }

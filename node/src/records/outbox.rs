@@ -386,7 +386,8 @@ fn deliver(tx: &mut Tx<'_>, delivery: &Delivery) -> Result<(), StoreError> {
             DeliveryState::Rejected(reason) => (read::REJECTED, Some(reason)),
             DeliveryState::NotSupported => (read::NOT_SUPPORTED, None),
         };
-        let sql = "INSERT OR REPLACE INTO delivery (entry, state, reason) VALUES (?1, ?2, ?3)";
+        let sql = "INSERT INTO delivery (entry, state, reason) VALUES (?1, ?2, ?3)
+                   ON CONFLICT (entry) DO UPDATE SET state = excluded.state, reason = excluded.reason";
         let key = row::entry_key(one.entry);
         tx.prepare_cached(sql)?.execute(params![key, state, reason])?;
         let sql = "SELECT scope.key FROM entry JOIN scope ON scope.id = entry.scope WHERE entry.id = ?1";

@@ -57,7 +57,11 @@ impl Sync {
                     self.ship_audit().await?;
                 }
             }
-            Message::Delivery(delivery) => self.records.deliver(delivery).await?,
+            Message::Delivery(delivery) => {
+                let upto = delivery.upto;
+                self.records.deliver(delivery).await?;
+                self.errands.told = upto;
+            }
             Message::BlobPart(part) => self.blob_part(part).await?,
             Message::Renewed(renewed) => self.renewed(renewed),
             Message::Hello(_)
@@ -199,6 +203,7 @@ impl Sync {
             disk_free: disk_free(self.records.store().path()),
             clock_offset_ms: self.clock.offset_ms().unwrap_or(0),
             software: SOFTWARE.to_owned(),
+            told: self.errands.told,
             ..Health::default()
         };
         self.session.send(Message::Health(health));

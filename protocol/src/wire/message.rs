@@ -694,6 +694,9 @@ pub struct Health {
     /// Version of the software.
     #[n(5)]
     pub software: String,
+    /// Number up to which what came in [`Delivery`] on this link is on the disk.
+    #[n(6)]
+    pub told: Option<u64>,
 }
 
 /// A new certificate is asked for.
@@ -746,6 +749,9 @@ pub struct Delivery {
     /// Entries and their states.
     #[n(0)]
     pub states: Vec<EntryDelivery>,
+    /// Number of the newest of these changes. The node says it back in [`Health`] once they are on its disk.
+    #[n(1)]
+    pub upto: Option<u64>,
 }
 
 /// The state of one entry.

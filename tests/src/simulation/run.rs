@@ -654,7 +654,7 @@ impl Run {
         let records = site.node.host.program().ok_or("a node does not run")?;
         let store = self.hub.program().ok_or("the hub does not run")?;
         let told = views::told_to_node(&records).map_err(|error| format!("{error:#}"))?;
-        let known = views::known_to_hub(&store, site.install).map_err(|error| format!("{error:#}"))?;
+        let known = views::known_to_hub(&store, site.id).map_err(|error| format!("{error:#}"))?;
         checks::deliveries(&lock(&self.model), site.id, view, (&told, &known))
     }
 

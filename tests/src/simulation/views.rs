@@ -220,9 +220,9 @@ fn told(connection: &Connection) -> anyhow::Result<Deliveries> {
     Ok(told)
 }
 
-/// What becomes of an installation's entries at the main care record, as the hub knows.
-pub(super) fn known_to_hub(store: &HubStore, install: InstallId) -> anyhow::Result<Deliveries> {
-    let read = store.read(move |c| owed::news(c, install, 0, u32::MAX));
+/// What becomes of a site's entries at the main care record, as the hub knows.
+pub(super) fn known_to_hub(store: &HubStore, site: SiteId) -> anyhow::Result<Deliveries> {
+    let read = store.read(move |c| owed::news(c, site, 0, u32::MAX));
     let news = read.now_or_never().context("a read waited")??;
     Ok(news.states.into_iter().map(|one| (one.entry, one.state)).collect())
 }

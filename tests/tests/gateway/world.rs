@@ -310,7 +310,7 @@ impl World {
     }
 
     pub(crate) async fn news(&self, after: u64) -> NewStates {
-        self.store.read(move |c| owed::news(c, NODE, after, 1000)).await.unwrap()
+        self.store.read(move |c| owed::news(c, site(), after, 1000)).await.unwrap()
     }
 
     /// The resources in the main care record that carry an entry's identifier.

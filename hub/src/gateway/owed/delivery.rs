@@ -3,11 +3,14 @@
 //! A level: a state that is told again changes nothing, and the newest is the one that counts. So a link begins at
 //! what is known to have arrived, and what was on its way when the last link broke is told again.
 
-use hearth_protocol::id::{EntryId, InstallId};
+use std::collections::{BTreeMap, BTreeSet};
+
+use hearth_protocol::id::{EntryId, InstallId, SiteId};
 use hearth_protocol::wire::message::{DeliveryState, EntryDelivery};
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use super::NO_PATIENT;
+use crate::sites;
 use crate::store::StoreError;
 
 /// States that changed after a number, and the number up to which they are all.
@@ -25,8 +28,7 @@ pub fn told(connection: &Connection, install: InstallId) -> Result<u64, StoreErr
     Ok(select.query_row([install.0], |row| row.get(0)).optional()?.unwrap_or(0))
 }
 
-/// Notes that everything up to this number has arrived at an installation. Sent is not arrived: call it when the
-/// installation has answered to something that was sent later.
+/// Notes that everything up to this number is on an installation's disk, as it has said itself: sent is not arrived.
 pub fn confirm_told(transaction: &Transaction<'_>, install: InstallId, upto: u64) -> Result<(), StoreError> {
     let sql = "INSERT INTO delivery_told (install, change_no) VALUES (?1, ?2)
                ON CONFLICT (install) DO UPDATE SET change_no = max(change_no, excluded.change_no)";
@@ -34,26 +36,28 @@ pub fn confirm_told(transaction: &Transaction<'_>, install: InstallId, upto: u64
     Ok(())
 }
 
-/// The states of an installation's entries that changed after a number, at most so many rows.
-pub fn news(
-    connection: &Connection,
-    install: InstallId,
-    after: u64,
-    limit: u32,
-) -> Result<NewStates, StoreError> {
-    let sql = "SELECT counter, change_no FROM owed WHERE install = ?1 AND change_no > ?2
-               ORDER BY change_no LIMIT ?3";
-    let mut select = connection.prepare_cached(sql)?;
-    let rows = select.query_map(params![install.0, after, limit], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    let changed: Vec<(u64, u64)> = rows.collect::<Result<_, _>>()?;
-    let mut news = NewStates { states: Vec::with_capacity(changed.len()), upto: after };
-    for (counter, number) in changed {
-        let entry = EntryId { install, counter };
-        news.upto = number;
-        news.states.retain(|known| known.entry != entry);
-        news.states.push(EntryDelivery { entry, state: state(connection, entry)? });
+/// The states of a site's entries that changed after a number, at most so many changes: whichever of its installations
+/// wrote them, the one that asks holds them now.
+pub fn news(connection: &Connection, site: SiteId, after: u64, limit: u32) -> Result<NewStates, StoreError> {
+    let mut changed = BTreeMap::new();
+    for writer in sites::installs_of(connection, site)? {
+        let sql = "SELECT change_no, counter FROM owed WHERE install = ?1 AND change_no > ?2
+                   ORDER BY change_no LIMIT ?3";
+        let mut select = connection.prepare_cached(sql)?;
+        let rows = select.query_map(params![writer.0, after, limit], |row| {
+            Ok((row.get::<_, u64>(0)?, EntryId { install: writer, counter: row.get(1)? }))
+        })?;
+        for row in rows {
+            let (number, entry) = row?;
+            changed.insert(number, entry);
+        }
     }
-    Ok(news)
+    let changed: Vec<(u64, EntryId)> = changed.into_iter().take(limit as usize).collect();
+    let upto = changed.last().map_or(after, |(number, _)| *number);
+    let entries: BTreeSet<EntryId> = changed.into_iter().map(|(_, entry)| entry).collect();
+    let states =
+        entries.into_iter().map(|entry| Ok(EntryDelivery { entry, state: state(connection, entry)? }));
+    Ok(NewStates { states: states.collect::<Result<_, StoreError>>()?, upto })
 }
 
 /// One state for all main care records that are owed the entry: what a person has to know first.
