@@ -11,6 +11,7 @@ pub mod cookie;
 pub mod dose;
 pub mod error;
 pub mod events;
+pub mod fluid;
 pub mod form;
 pub mod frame;
 pub mod guard;
@@ -18,6 +19,7 @@ pub mod health;
 pub mod month;
 pub mod note;
 pub mod observation;
+pub mod observations;
 pub mod one_entry;
 pub mod page;
 pub mod pin;
@@ -27,11 +29,13 @@ pub mod residents;
 pub mod round;
 pub mod serve;
 pub mod session;
+pub mod soft_signs;
 pub mod status;
 pub mod strip;
 pub mod throttle;
 pub mod unlock;
 pub mod view;
+pub mod weight;
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -125,6 +129,10 @@ impl Web {
             .route("/alive", post(unlock::alive))
             .route("/residents", get(residents::list))
             .route("/r/{resident}", get(record::show))
+            .route("/r/{resident}/obs", get(observations::show))
+            .route("/r/{resident}/soft-signs/new", one_entry::route::<soft_signs::SoftSignsPage>())
+            .route("/r/{resident}/weight/new", one_entry::route::<weight::WeightPage>())
+            .route("/r/{resident}/fluid/new", one_entry::route::<fluid::FluidPage>())
             .route("/r/{resident}/obs/new", one_entry::route::<observation::ObservationPage>())
             .route("/r/{resident}/notes/new", one_entry::route::<note::NotePage>())
             .route("/r/{resident}/allergies/new", one_entry::route::<allergy::AllergyPage>())

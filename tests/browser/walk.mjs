@@ -112,6 +112,24 @@ class Walk {
     await this.look('observation-saved');
   }
 
+  async trends() {
+    for (const [form, fill] of [
+      ['soft-signs', async () => { await this.page.getByLabel(/Moving less/).check(); await this.page.locator('#text').fill('Slower than usual.'); }],
+      ['weight', async () => { await this.page.locator('#weight').fill('61.5'); }],
+      ['fluid', async () => { await this.page.getByLabel('Drunk', { exact: true }).check(); await this.page.locator('#amount').fill('200'); }],
+    ]) {
+      await this.go(`${this.record}/${form}/new`);
+      await this.look(form);
+      await fill();
+      await this.open(this.page.getByRole('button', { name: /^Save/ }));
+      await this.heading(/[Ss]aved/);
+    }
+    await this.page.getByText('Show as a table, newest first').click();
+    await this.look('observations');
+    await this.open(this.page.getByRole('link', { name: '24 hours' }));
+    await this.look('observations-day');
+  }
+
   async note() {
     await this.go(`${this.record}/notes/new`);
     await this.look('note');
@@ -199,7 +217,7 @@ try {
       if (message.type() === 'error' && !/status of (404|422|409)/.test(message.text())) fault(size, `console: ${message.text()}`);
     });
     const walk = new Walk(size, page);
-    const steps = ['signIn', 'openRecord', 'observation', 'note', 'allergy', 'dose', 'end'];
+    const steps = ['signIn', 'openRecord', 'observation', 'trends', 'note', 'allergy', 'dose', 'end'];
     for (const step of steps) {
       try {
         await walk[step]();

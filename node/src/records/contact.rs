@@ -49,7 +49,7 @@ impl Records {
             Ok(documents) => tracing::info!(documents, "read again what older software could not"),
             // A full disk, say. The next start tries again; the rest of the records is worth having until then.
             Err(error) => {
-                tracing::error!(%error, "what older software could not read could not be read again")
+                tracing::error!(%error, "what older software left unread could not be read");
             }
         }
         let away = self.0.store.read(|connection| row::meta::<Away>(connection, AWAY)).await?;

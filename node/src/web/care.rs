@@ -69,6 +69,7 @@ pub(super) fn said(chart: &Chart, saved: Option<&str>) -> Option<Said> {
     let entry = chart.entry(saved?.parse().ok()?)?;
     let heading = match &entry.body {
         Body::VitalSigns(_) => "Observations saved",
+        Body::SoftSigns(_) => "Soft signs saved",
         Body::Note(_) => "Note saved",
         Body::Allergy(_) => "Allergy saved",
         Body::Administration(_) => "Dose recorded",

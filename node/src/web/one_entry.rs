@@ -25,6 +25,8 @@ pub(super) trait OneEntry: Template + Send {
     const TITLE: &'static str;
     /// Under which name the audit says that the page was seen.
     const SEEN_AS: &'static str;
+    /// Which of the resident's pages shows what was saved.
+    const SHOWN_ON: &'static str = "";
 
     /// Reads what was typed; what is wrong is told by field, in the form's order.
     fn read(fields: &Fields, problems: &mut Problems) -> Body;
@@ -70,7 +72,7 @@ async fn save<P: OneEntry>(
     let draft = care::draft(resident, P::SECTION, fields.recorded_at(web.now()), body);
     let added = web.records().add(&requester.who(), key, vec![draft]).await?;
     let id = added.ids.first().map(ToString::to_string).unwrap_or_default();
-    Ok(page::see(&format!("/r/{resident}?saved={id}")))
+    Ok(page::see(&format!("/r/{resident}{}?saved={id}", P::SHOWN_ON)))
 }
 
 async fn page_of<P: OneEntry>(

@@ -7,7 +7,8 @@
 
 use std::fmt;
 
-use super::codes::{Parameter, Scale};
+use super::codes::{Parameter, Scale, Vital};
+use super::plausible;
 use crate::record::observations::{Breathing, Consciousness, VitalSigns};
 use crate::record::plan::SpO2Scale;
 
@@ -171,6 +172,27 @@ impl fmt::Display for Change {
             Self::Above(points) => write!(f, "{points} above usual"),
         }
     }
+}
+
+/// Lowest and highest value of a vital sign to which the chart gives no points, within what is possible; temperature in
+/// tenths of a degree. On scale 2 it is the range that is aimed at, 88 to 92 %, whatever the person breathes. None for
+/// what is not scored as a number.
+pub fn without_points(vital: Vital, scale: SpO2Scale) -> Option<(u16, u16)> {
+    let (lowest, highest) = plausible::limits(vital)?;
+    let of_value = |value: u16| match vital {
+        Vital::RespiratoryRate => Some(respiration(value)),
+        Vital::OxygenSaturation => Some(match scale {
+            SpO2Scale::One => saturation_scale_1(value),
+            SpO2Scale::Two => saturation_scale_2(value, &Breathing::Oxygen(None)),
+        }),
+        Vital::Systolic => Some(systolic(value)),
+        Vital::Pulse => Some(pulse(value)),
+        Vital::Temperature => Some(temperature(value)),
+        Vital::Diastolic | Vital::BloodPressure | Vital::Weight | Vital::Consciousness => None,
+    };
+    let mut free = (lowest..=highest).filter(|value| of_value(*value) == Some(0));
+    let first = free.next()?;
+    Some((first, free.next_back().unwrap_or(first)))
 }
 
 fn points(signs: &VitalSigns, scale: SpO2Scale) -> [(Parameter, Option<u8>); 7] {

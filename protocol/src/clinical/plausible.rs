@@ -32,6 +32,8 @@ pub enum Implausible {
     Pressures,
     /// The text is not a number of degrees.
     NotDegrees,
+    /// The text is not a number of kilograms.
+    NotKilograms,
 }
 
 impl Implausible {
@@ -41,6 +43,7 @@ impl Implausible {
             Self::Outside(vital) => vital,
             Self::Pressures => Vital::Diastolic,
             Self::NotDegrees => Vital::Temperature,
+            Self::NotKilograms => Vital::Weight,
         }
     }
 }
@@ -61,6 +64,7 @@ impl fmt::Display for Implausible {
                 "The lower (diastolic) pressure must be below the upper (systolic) one. Check what you typed.",
             ),
             Self::NotDegrees => f.write_str("Type the temperature in degrees with one decimal, such as 37.2."),
+            Self::NotKilograms => f.write_str("Type the weight in kilograms with one decimal, such as 61.5."),
         }
     }
 }
@@ -101,6 +105,20 @@ pub fn temperature_tenths(text: &str) -> Result<u16, Implausible> {
         Some((low, high)) if tenths < low || tenths > high => Err(Implausible::Outside(Vital::Temperature)),
         _ => Ok(tenths),
     }
+}
+
+/// Kilograms from what was typed, such as `61.5`, `61,5` or `61`: one decimal at most.
+pub fn kilograms(text: &str) -> Result<Decimal, Implausible> {
+    let typed = text.trim().replace(',', ".");
+    let value: Decimal = typed.parse().map_err(|_| Implausible::NotKilograms)?;
+    let value = value.normal();
+    if value.places > 1 {
+        return Err(Implausible::NotKilograms);
+    }
+    let (low, high) = limits(Vital::Weight).unwrap_or_default();
+    let whole = |number: u16| Decimal { mantissa: i64::from(number), places: 0 };
+    let is_within = value.compare(whole(low)).is_ge() && value.compare(whole(high)).is_le();
+    is_within.then_some(value).ok_or(Implausible::Outside(Vital::Weight))
 }
 
 #[cfg(test)]
@@ -149,6 +167,21 @@ mod tests {
         }
         for text in ["3.7", "372", "45.1", "24.9", "-37", "99999999999"] {
             assert_eq!(temperature_tenths(text), Err(Implausible::Outside(Vital::Temperature)), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_weight_is_read_as_people_write_it() {
+        for (text, mantissa, places) in
+            [("61.5", 615, 1), (" 61,5 ", 615, 1), ("80", 80, 0), ("72.0", 72, 0), ("10", 10, 0)]
+        {
+            assert_eq!(kilograms(text), Ok(Decimal { mantissa, places }), "{text:?}");
+        }
+        for text in ["", "ten stone", "61.55", "6.1.5"] {
+            assert_eq!(kilograms(text), Err(Implausible::NotKilograms), "{text:?}");
+        }
+        for text in ["9.9", "400.1", "615", "-61"] {
+            assert_eq!(kilograms(text), Err(Implausible::Outside(Vital::Weight)), "{text:?}");
         }
     }
 

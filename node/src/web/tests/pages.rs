@@ -93,6 +93,68 @@ async fn observations_show_their_score_at_once() {
 }
 
 #[tokio::test]
+async fn observations_over_time_say_when_the_next_are_due_and_draw_each_measurement() {
+    let time = ManualTime::at(NOON.plus_ms(12 * 60_000));
+    let home = Home::new(SiteKind::CareHome, Clock::from_source(time.clone())).await;
+    let mut browser = Browser::signed_in(&home, CARER).await;
+    let page = browser.get(&format!("/r/{MARGARET}/obs")).await.text;
+    // The last score, three hours ago, was 8.
+    assert!(page.contains("! Continuous monitoring of vital signs. The last score was high, at 01-Dec-2026"));
+    assert_eq!(page.matches("<svg ").count(), 6);
+    for shown in [
+        "Pale band: 12 to 20 breaths/min, no points in NEWS2",
+        "<strong>104/60 mmHg</strong>",
+        "7 above usual",
+    ] {
+        assert!(page.contains(shown), "{shown}");
+    }
+    let well = [
+        ("rate", "16"),
+        ("saturation", "97"),
+        ("breathing", "air"),
+        ("systolic", "125"),
+        ("diastolic", "75"),
+        ("pulse", "70"),
+        ("consciousness", "alert"),
+        ("temperature", "37"),
+    ];
+    browser.fill(&format!("/r/{MARGARET}/obs/new"), &well).await;
+    let page = browser.get(&format!("/r/{MARGARET}/obs?days=1")).await.text;
+    assert!(page.contains("Next observations due by 02-Dec-2026 00:12. Minimum 12 hourly."));
+    assert!(page.contains("<strong>70 beats/min</strong> at 01-Dec-2026 12:12, before that 112 beats/min"));
+    time.pass(Duration::from_hours(13));
+    let mut browser = Browser::signed_in(&home, CARER).await;
+    let page = browser.get(&format!("/r/{MARGARET}/obs")).await.text;
+    assert!(page.contains("The next observations are overdue: they were due at 02-Dec-2026 00:12"));
+}
+
+#[tokio::test]
+async fn soft_signs_weight_and_fluids_are_saved_and_shown_with_the_observations() {
+    let home = care_home().await;
+    let mut browser = Browser::signed_in(&home, CARER).await;
+    for (form, typed, shown) in [
+        (
+            "soft-signs",
+            &[("mind", "yes"), ("text", "Not herself.")][..],
+            "More confused, restless or worried",
+        ),
+        ("weight", &[("weight", "61,5")], "61.5 kg"),
+        (
+            "fluid",
+            &[("way", "in"), ("amount", "200"), ("what", "tea")],
+            "<dt>Drunk today</dt><dd>200 mL</dd>",
+        ),
+    ] {
+        let path = format!("/r/{MARGARET}/{form}/new");
+        assert_eq!(browser.fill(&path, &[]).await.status, StatusCode::UNPROCESSABLE_ENTITY, "{form}");
+        let saved = browser.fill(&path, typed).await;
+        assert_eq!(saved.status, StatusCode::SEE_OTHER, "{form}: {}", saved.text);
+        let page = browser.get(saved.location()).await.text;
+        assert!(page.contains(shown) && page.contains("Saved at this site, waits for the hub"), "{form}");
+    }
+}
+
+#[tokio::test]
 async fn a_mistake_is_told_and_what_was_typed_is_kept() {
     let home = care_home().await;
     let mut browser = Browser::signed_in(&home, CARER).await;
@@ -321,6 +383,7 @@ async fn the_pages_of_a_resident_look_as_agreed() {
         ("unlock", "/unlock".to_owned()),
         ("residents", "/residents".to_owned()),
         ("record", format!("/r/{MARGARET}")),
+        ("observations", format!("/r/{MARGARET}/obs")),
         ("round", "/round".to_owned()),
         ("round_resident", format!("/round/{MARGARET}")),
         ("status", "/status".to_owned()),

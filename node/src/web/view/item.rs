@@ -1,6 +1,6 @@
 //! One thing of a record as a list shows it: what it says, who said it, from where, and how far it has come.
 
-use hearth_protocol::clinical::format;
+use hearth_protocol::clinical::{format, soft_signs};
 use hearth_protocol::record::coded::Coded;
 use hearth_protocol::record::discharge::{DischargeMedicine, DischargeSummary, MedicineChange};
 use hearth_protocol::record::history::{Appointment, ResultPart, ResultValue, TestResult};
@@ -151,6 +151,14 @@ fn words(body: &Body) -> (String, String) {
             format!("{}: {}", super::doses::outcome_words(dose.outcome), dose.line),
             lines([dose.reason.clone(), dose.overridden.clone()]),
         ),
+        Body::SoftSigns(seen) => {
+            let prompts = soft_signs::prompts(seen.signs.iter().map(String::as_str)).join("\n");
+            ("Soft signs".to_owned(), lines([Some(prompts), seen.text.clone()]))
+        }
+        Body::Fluid(fluid) => {
+            let way = if fluid.intake { "Drank" } else { "Passed" };
+            (format!("{way} {} mL", fluid.millilitres), fluid.what.clone().unwrap_or_default())
+        }
         Body::VitalSigns(signs) => {
             let values =
                 super::vitals::values(signs).into_iter().map(|(name, value)| format!("{name} {value}"));

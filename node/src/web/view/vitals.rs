@@ -6,6 +6,7 @@ use hearth_protocol::record::observations::{Breathing, VitalSigns};
 use hearth_protocol::record::plan::{Baseline, OxygenScale, SpO2Scale};
 use hearth_protocol::record::version::{Kind, Thing, Version, sorted, things};
 use hearth_protocol::scope::Section;
+use hearth_protocol::time::Timestamp;
 
 use super::chart::Chart;
 use super::item::{ItemWay, by, way};
@@ -127,6 +128,35 @@ pub fn score_words(chart: &Chart, signs: &VitalSigns) -> String {
     }
 }
 
+/// Which oxygen scale was set when, oldest first. People who set different ones apart set none.
+pub fn scales(chart: &Chart) -> Vec<(Timestamp, SpO2Scale)> {
+    let (threads, _) = sorted(chart.section(Section::Plan), Section::Plan);
+    let set = things::<OxygenScale>(&threads);
+    let standing = set.iter().filter(|thing| !thing.is_taken_back());
+    let mut scales: Vec<_> = standing
+        .filter_map(|thing| {
+            let newest = thing.newest()?;
+            let scale = if thing.is_contested() { SpO2Scale::One } else { newest.body.scale };
+            Some((newest.entry.happened, scale))
+        })
+        .collect();
+    scales.sort_by_key(|(at, _)| *at);
+    scales
+}
+
+/// The oxygen scale that held at a moment.
+pub fn scale_at(scales: &[(Timestamp, SpO2Scale)], at: Timestamp) -> SpO2Scale {
+    scales.iter().rev().find(|(since, _)| *since <= at).map_or(SpO2Scale::One, |(_, scale)| *scale)
+}
+
+/// The usual score, where it is agreed and nobody agreed another apart.
+pub fn usual(chart: &Chart) -> Option<u8> {
+    match standing::<Baseline>(chart).as_slice() {
+        [one] => Some(one.body.news2),
+        [..] => None,
+    }
+}
+
 fn standing<T: Kind>(chart: &Chart) -> Vec<Version<'_, T>> {
     let (threads, _) = sorted(chart.section(Section::Plan), Section::Plan);
     let newest = things::<T>(&threads).into_iter().filter(|thing| !thing.is_taken_back());
@@ -147,6 +177,17 @@ fn band_kind(band: Band) -> &'static str {
     }
 }
 
+/// What a set has, in the order of the chart.
+pub const NAMES: [&str; 7] = [
+    "Respiration rate",
+    "Oxygen saturation",
+    "Air or oxygen",
+    "Blood pressure",
+    "Pulse",
+    "Consciousness",
+    "Temperature",
+];
+
 /// Names and values with units of what was measured.
 pub fn values(signs: &VitalSigns) -> Vec<(&'static str, String)> {
     let number = |value: Option<u16>, unit: &str| value.map(|v| format!("{v} {unit}"));
@@ -162,16 +203,57 @@ pub fn values(signs: &VitalSigns) -> Vec<(&'static str, String)> {
         Breathing::Oxygen(Some(how)) => format!("Oxygen, {how}"),
     });
     let temperature = signs.temperature_tenths.map(|t| format!("{}.{} \u{b0}C", t / 10, t % 10));
-    [
-        ("Respiration rate", number(signs.respiratory_rate, "breaths/min")),
-        ("Oxygen saturation", signs.oxygen_saturation.map(|v| format!("{v}%"))),
-        ("Air or oxygen", breathing),
-        ("Blood pressure", pressure),
-        ("Pulse", number(signs.pulse, "beats/min")),
-        ("Consciousness", signs.consciousness.map(|level| level.label().to_owned())),
-        ("Temperature", temperature),
-    ]
-    .into_iter()
-    .filter_map(|(name, value)| value.map(|value| (name, value)))
-    .collect()
+    let values = [
+        number(signs.respiratory_rate, "breaths/min"),
+        signs.oxygen_saturation.map(|v| format!("{v}%")),
+        breathing,
+        pressure,
+        number(signs.pulse, "beats/min"),
+        signs.consciousness.map(|level| level.label().to_owned()),
+        temperature,
+    ];
+    NAMES.into_iter().zip(values).filter_map(|(name, value)| value.map(|value| (name, value))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use hearth_protocol::record::{Body, Entry};
+
+    use super::super::made::entry;
+    use super::*;
+
+    fn set(counter: u64, at: i64, scale: SpO2Scale) -> Entry {
+        let set_by = "Dr Patel".to_owned();
+        entry(counter, Timestamp(at), Body::OxygenScale(OxygenScale { scale, set_by }))
+    }
+
+    fn scale(entries: Vec<Entry>, at: i64) -> SpO2Scale {
+        let mut chart = Chart::new(
+            hearth_protocol::id::ResidentId(uuid::Uuid::from_u128(1)),
+            "VL1AB".parse().unwrap(),
+            Timestamp(100),
+        );
+        chart.put(Section::Plan, entries);
+        scale_at(&scales(&chart), Timestamp(at))
+    }
+
+    #[test]
+    fn a_scale_holds_from_when_it_was_set_until_another_is() {
+        let entries = || vec![set(2, 50, SpO2Scale::One), set(1, 20, SpO2Scale::Two)];
+        let held = [19, 20, 49, 50].map(|at| scale(entries(), at));
+        assert_eq!(held, [SpO2Scale::One, SpO2Scale::Two, SpO2Scale::Two, SpO2Scale::One]);
+    }
+
+    #[test]
+    fn the_scale_that_people_set_apart_is_the_usual_one() {
+        let first = set(1, 20, SpO2Scale::Two);
+        let version = |counter, at, scale| Entry {
+            thread: Some(first.id),
+            replaces: vec![first.id],
+            ..set(counter, at, scale)
+        };
+        let apart = vec![first.clone(), version(2, 30, SpO2Scale::Two), version(3, 31, SpO2Scale::One)];
+        assert_eq!(scale(apart, 40), SpO2Scale::One);
+        assert_eq!(scale(vec![first.clone(), version(2, 30, SpO2Scale::Two)], 40), SpO2Scale::Two);
+    }
 }

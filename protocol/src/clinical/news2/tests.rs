@@ -197,6 +197,22 @@ fn a_score_is_compared_with_the_usual_one() {
     assert_eq!(score.change_from(5).to_string(), "3 below usual");
 }
 
+#[test]
+fn the_values_without_points_are_those_of_the_chart() {
+    for (vital, scale, range) in [
+        (Vital::RespiratoryRate, SpO2Scale::One, Some((12, 20))),
+        (Vital::OxygenSaturation, SpO2Scale::One, Some((96, 100))),
+        (Vital::OxygenSaturation, SpO2Scale::Two, Some((88, 92))),
+        (Vital::Systolic, SpO2Scale::One, Some((111, 219))),
+        (Vital::Pulse, SpO2Scale::One, Some((51, 90))),
+        (Vital::Temperature, SpO2Scale::One, Some((361, 380))),
+        (Vital::Diastolic, SpO2Scale::One, None),
+        (Vital::Weight, SpO2Scale::One, None),
+    ] {
+        assert_eq!(without_points(vital, scale), range, "{vital:?}");
+    }
+}
+
 proptest! {
     #[test]
     fn a_total_is_the_sum_of_its_parts_and_at_most_twenty(
