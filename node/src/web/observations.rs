@@ -14,10 +14,11 @@ use serde::Deserialize;
 
 use super::error::PageError;
 use super::frame::{Frame, Place};
+use super::record::Listed;
 use super::requester::Requester;
 use super::view::banner::Banner;
 use super::view::chart::Chart;
-use super::view::item::{self, Item};
+use super::view::item;
 use super::view::trend::{self, Span, Trend};
 use super::view::vitals::{self, Vitals};
 use super::{Web, care, page};
@@ -43,6 +44,7 @@ pub(super) struct ObservationsPage {
     pub(super) trends: Vec<Trend>,
     pub(super) rows: Vec<Row>,
     pub(super) fluids: Fluids,
+    /// What else was seen and measured, newest first.
     pub(super) lists: [Listed; 3],
     /// The present month, from which older ones are reached.
     pub(super) month: Month,
@@ -77,19 +79,6 @@ pub struct Fluids {
     pub today: (u64, u64),
     /// The day before.
     pub yesterday: (u64, u64),
-}
-
-/// What else was seen and measured, newest first.
-#[derive(Clone, Debug)]
-pub struct Listed {
-    /// Heading.
-    pub heading: &'static str,
-    /// The id of the heading.
-    pub id: &'static str,
-    /// What to say when there is none.
-    pub none: &'static str,
-    /// The things.
-    pub items: Vec<Item>,
 }
 
 /// Most things of one list on this page; older ones are on the pages of their months.
