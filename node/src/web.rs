@@ -2,7 +2,7 @@
 //!
 //! One file a page in `web/`; what a page shows of a record is made by `web/view/`, which is without IO. To add a
 //! page: a template, a struct with a [`frame::Frame`], a handler that takes a [`requester::Requester`] (or
-//! [`requester::Posted`] for a form), and a line in [`Web::router`].
+//! [`requester::Posted`] for a form), and a line in the `routes` of its room.
 
 pub mod allergy;
 pub mod assets;
@@ -17,6 +17,7 @@ pub mod frame;
 pub mod guard;
 pub mod health;
 pub mod month;
+pub mod more;
 pub mod note;
 pub mod observation;
 pub mod observations;
@@ -45,7 +46,7 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
-use axum::routing::{get, post};
+use axum::routing::get;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::timeout::TimeoutLayer;
@@ -122,27 +123,13 @@ impl Web {
     pub fn router(&self) -> Router {
         let live = Router::new().route(events::PATH, get(events::stream));
         let pages = Router::new()
-            .route("/", get(residents::home))
-            .route("/unlock", get(unlock::tiles))
-            .route("/unlock/{staff}", get(unlock::ask_pin).post(unlock::unlock))
-            .route("/lock", post(unlock::lock))
-            .route("/alive", post(unlock::alive))
-            .route("/residents", get(residents::list))
-            .route("/r/{resident}", get(record::show))
-            .route("/r/{resident}/obs", get(observations::show))
-            .route("/r/{resident}/soft-signs/new", one_entry::route::<soft_signs::SoftSignsPage>())
-            .route("/r/{resident}/weight/new", one_entry::route::<weight::WeightPage>())
-            .route("/r/{resident}/fluid/new", one_entry::route::<fluid::FluidPage>())
-            .route("/r/{resident}/obs/new", one_entry::route::<observation::ObservationPage>())
-            .route("/r/{resident}/notes/new", one_entry::route::<note::NotePage>())
-            .route("/r/{resident}/allergies/new", one_entry::route::<allergy::AllergyPage>())
-            .route("/r/{resident}/months/{section}/{month}", get(month::show))
-            .route("/round", get(round::index))
-            .route("/round/{resident}", get(round::show))
-            .route("/round/{resident}/given", get(dose::check).post(dose::given))
-            .route("/round/{resident}/not-given", get(dose::ask_reason).post(dose::not_given))
-            .route("/round/{resident}/prn", get(dose::ask_prn).post(dose::give_prn))
-            .route("/status", get(status::show))
+            .merge(unlock::routes())
+            .merge(residents::routes())
+            .merge(record::routes())
+            .merge(observations::routes())
+            .merge(round::routes())
+            .merge(more::routes())
+            .merge(status::routes())
             .fallback(|| async { PageError::NotFound })
             .layer(TimeoutLayer::with_status_code(
                 StatusCode::SERVICE_UNAVAILABLE,
@@ -215,6 +202,7 @@ impl Shared {
             kind: self.site().kind,
             who,
             place: Place::Elsewhere,
+            parts: Vec::new(),
             csrf: signed_in.map(|s| s.session.csrf.clone()).unwrap_or_default(),
             strip: self.strip(),
             idle_seconds: self.sessions.limits.idle_seconds,

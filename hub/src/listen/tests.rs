@@ -565,9 +565,8 @@ async fn delivery(node: &mut Node) -> Vec<DeliveryState> {
     }
 }
 
-#[tokio::test]
-async fn a_node_is_told_the_way_of_its_entries_live_and_again_on_the_next_link() {
-    let running = Running::start().await;
+/// A home whose entry a main care record is owed, and which was told so.
+async fn owed_home(running: &Running) -> (Identity, Node) {
     let configure = "INSERT INTO main_record (system, configured) VALUES ('main', 1)";
     running.hub.store.write(move |t| Ok(t.execute(configure, [])?)).await.unwrap();
     let identity = running.certificate(HOME, 1, true).await;
@@ -575,6 +574,13 @@ async fn a_node_is_told_the_way_of_its_entries_live_and_again_on_the_next_link()
     home.welcome().await;
     home.push(1, Pen::new(1).write(scope(1, Section::Safety))).await;
     assert_eq!(delivery(&mut home).await, vec![DeliveryState::Queued]);
+    (identity, home)
+}
+
+#[tokio::test]
+async fn a_node_is_told_the_way_of_its_entries_live_and_again_on_the_next_link() {
+    let running = Running::start().await;
+    let (identity, mut home) = owed_home(&running).await;
     let accept = |t: &rusqlite::Transaction<'_>| {
         let due = owed::due(t, "main", NOW, 10)?;
         due.iter().try_for_each(|one| owed::accept(t, one, Some("Flag/1"), NOW))
@@ -591,16 +597,8 @@ async fn a_node_is_told_the_way_of_its_entries_live_and_again_on_the_next_link()
     let known = async || running.hub.store.read(move |c| owed::told(c, install)).await.unwrap();
     running.time.advance(Duration::from_mins(3));
     for (told, proven) in [(None, 0), (Some(2000), 0), (Some(2), 2)] {
-        again.send(&Message::Health(Health { told, waiting: proven, ..Health::default() })).await;
-        let health = "SELECT count(*) FROM install WHERE id = 1 AND health IS NOT NULL";
-        let noted = async {
-            while running.hub.store.read(|c| Ok(c.query_row(health, [], |row| row.get::<_, u64>(0))?)).await
-                != Ok(1)
-            {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        };
-        tokio::time::timeout(SOON, noted).await.unwrap();
+        again.send(&Message::Health(Health { told, ..Health::default() })).await;
+        running.eventually("SELECT count(*) FROM install WHERE id = 1 AND health IS NOT NULL").await;
         assert_eq!(known().await, proven);
         let forget = "UPDATE install SET health = NULL";
         running.hub.store.write(move |t| Ok(t.execute(forget, [])?)).await.unwrap();
@@ -611,13 +609,7 @@ async fn a_node_is_told_the_way_of_its_entries_live_and_again_on_the_next_link()
 #[tokio::test]
 async fn a_site_that_is_enrolled_anew_is_told_how_its_earlier_entries_fared() {
     let running = Running::start().await;
-    let configure = "INSERT INTO main_record (system, configured) VALUES ('main', 1)";
-    running.hub.store.write(move |t| Ok(t.execute(configure, [])?)).await.unwrap();
-    let identity = running.certificate(HOME, 1, true).await;
-    let mut home = running.node_with(HOME, 1, &identity).await;
-    home.welcome().await;
-    home.push(1, Pen::new(1).write(scope(1, Section::Safety))).await;
-    assert_eq!(delivery(&mut home).await, vec![DeliveryState::Queued]);
+    let _ = owed_home(&running).await;
     let code = site(HOME);
     let add = move |t: &rusqlite::Transaction<'_>| {
         let key = signing_key(3).verifying_key().to_bytes();

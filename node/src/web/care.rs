@@ -7,7 +7,7 @@ use hearth_protocol::scope::{Section, Subject};
 use super::Web;
 use super::error::PageError;
 use super::form::{Fields, Problems};
-use super::frame::{Frame, Place, Said};
+use super::frame::{Frame, Link, Place, Said};
 use super::requester::Requester;
 use super::view::banner::Banner;
 use super::view::chart::Chart;
@@ -58,9 +58,20 @@ pub(super) async fn chart_in_list(
     Ok(chart)
 }
 
+/// The pages of a resident: what follows their address, what it is called, and the section that one must see.
+const PARTS: [(&str, &str, Section); 2] =
+    [("", "Record", Section::Identity), ("/obs", "Observations", Section::Observations)];
+
 /// The frame of a page about a resident.
 pub(super) fn frame(web: &Web, requester: &Requester, banner: &Banner, page: &str, place: Place) -> Frame {
-    web.frame(Some(&requester.signed_in)).titled(banner.window(page), place)
+    let parts = PARTS.iter().filter(|(.., section)| requester.may_view(*section));
+    let parts = parts.map(|(path, words, _)| Link {
+        href: format!("/r/{}{path}", banner.resident),
+        words,
+        is_here: *words == page,
+    });
+    let frame = web.frame(Some(&requester.signed_in)).titled(banner.window(page), place);
+    Frame { parts: parts.collect(), ..frame }
 }
 
 /// What to say after a redirect: only of an entry that really is in the chart.

@@ -13,10 +13,21 @@ pub enum Place {
     Residents,
     /// The medicines round.
     Round,
-    /// The node's state.
-    Status,
+    /// What is not of one resident and not of every hour.
+    More,
     /// None of them.
     Elsewhere,
+}
+
+/// A place of the bar or a part of a record, as a page links to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// Where.
+    pub href: String,
+    /// What it is called.
+    pub words: &'static str,
+    /// Whether the page belongs to it.
+    pub is_here: bool,
 }
 
 /// What stands around a page.
@@ -34,6 +45,8 @@ pub struct Frame {
     pub who: Option<Who>,
     /// Which place is marked.
     pub place: Place,
+    /// The parts of the record of the resident whom the page is about, as far as the person may see them.
+    pub parts: Vec<Link>,
     /// What forms must carry.
     pub csrf: String,
     /// The sync strip.
@@ -77,20 +90,20 @@ impl Frame {
         Self { title: format!("Error: {}", self.title), ..self }
     }
 
-    /// Whether the site has a medicines round.
-    pub fn has_round(&self) -> bool {
-        self.kind == SiteKind::CareHome
-    }
-
-    /// Whether this is the place in the bar.
-    pub fn is_at(&self, place: &str) -> bool {
-        let name = match self.place {
-            Place::Residents => "residents",
-            Place::Round => "round",
-            Place::Status => "status",
-            Place::Elsewhere => "",
+    /// The places of the bar.
+    pub fn places(&self) -> Vec<Link> {
+        let is_home = self.kind == SiteKind::CareHome;
+        let places = [
+            (true, Place::Residents, "/residents", "Residents"),
+            (is_home, Place::Round, "/round", "Round"),
+            (true, Place::More, "/more", "More"),
+        ];
+        let link = |(_, place, href, words): (bool, Place, &str, &'static str)| Link {
+            href: href.to_owned(),
+            words,
+            is_here: place == self.place,
         };
-        name == place
+        places.into_iter().filter(|(has, ..)| *has).map(link).collect()
     }
 }
 

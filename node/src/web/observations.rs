@@ -1,8 +1,10 @@
 //! A resident's observations over time: what is due, the last set, graphs, and all values as a table.
 
 use askama::Template;
+use axum::Router;
 use axum::extract::{Path, Query, State};
 use axum::response::Response;
+use axum::routing::get;
 use hearth_protocol::access::Action;
 use hearth_protocol::clinical::{Band, dose_times, format};
 use hearth_protocol::id::ResidentId;
@@ -13,15 +15,29 @@ use hearth_protocol::time::{TimeOfDay, Timestamp};
 use serde::Deserialize;
 
 use super::error::PageError;
+use super::fluid::FluidPage;
 use super::frame::{Frame, Place};
+use super::observation::ObservationPage;
 use super::record::Listed;
 use super::requester::Requester;
+use super::soft_signs::SoftSignsPage;
 use super::view::banner::Banner;
 use super::view::chart::Chart;
 use super::view::item;
 use super::view::trend::{self, Span, Trend};
 use super::view::vitals::{self, Vitals};
-use super::{Web, care, page};
+use super::weight::WeightPage;
+use super::{Web, care, one_entry, page};
+
+/// The addresses of this room.
+pub(super) fn routes() -> Router<Web> {
+    Router::new()
+        .route("/r/{resident}/obs", get(show))
+        .route("/r/{resident}/obs/new", one_entry::route::<ObservationPage>())
+        .route("/r/{resident}/soft-signs/new", one_entry::route::<SoftSignsPage>())
+        .route("/r/{resident}/weight/new", one_entry::route::<WeightPage>())
+        .route("/r/{resident}/fluid/new", one_entry::route::<FluidPage>())
+}
 
 /// How far back, in days.
 #[derive(Debug, Deserialize)]
@@ -157,7 +173,7 @@ impl ObservationsPage {
 }
 
 fn is_within(set: &ScoredSet<'_>, span: Span, now: Timestamp) -> bool {
-    trend::since(span, now) < set.taken
+    span.since(now) < set.taken
 }
 
 fn next(view: &ObservationsView<'_>, now: Timestamp) -> Option<Next> {
@@ -189,16 +205,12 @@ fn row(set: &ScoredSet<'_>) -> Row {
         Some(device) => format!("{}, by {device}", item::by(version.entry)),
         None => item::by(version.entry),
     });
-    let measured = newest.map(|version| vitals::values(version.body)).unwrap_or_default();
-    let value = |column: &str| {
-        let found = measured.iter().find(|(name, _)| *name == column);
-        found.map_or_else(|| NONE.to_owned(), |(_, words)| words.clone())
-    };
+    let measured = newest.map(|version| vitals::measured(version.body)).unwrap_or_default();
     let apart = if set.thing.is_contested() { " ! People changed this apart" } else { "" };
     Row {
         at: format!("{}{apart}", format::date_time(set.taken)),
         score: score.unwrap_or_else(|_| "No score".to_owned()),
-        values: vitals::NAMES.map(value),
+        values: measured.map(|value| value.unwrap_or_else(|| NONE.to_owned())),
         by: by.unwrap_or_default(),
     }
 }

@@ -1,8 +1,10 @@
 //! One resident's record on one page, section by section as the person's role allows.
 
 use askama::Template;
+use axum::Router;
 use axum::extract::{Path, Query, State};
 use axum::response::Response;
+use axum::routing::get;
 use hearth_protocol::access::Action;
 use hearth_protocol::clinical::format::MedicineLine;
 use hearth_protocol::id::ResidentId;
@@ -11,15 +13,26 @@ use hearth_protocol::record::medicines::view::{MedicinesView, OrderItem, OrderSt
 use hearth_protocol::scope::{Month, Section};
 use serde::Deserialize;
 
+use super::allergy::AllergyPage;
 use super::error::PageError;
 use super::frame::{Frame, Place};
+use super::note::NotePage;
 use super::requester::Requester;
 use super::view::banner::Banner;
 use super::view::chart::Chart;
 use super::view::doses::Doses;
 use super::view::item::{self, Item};
 use super::view::vitals::Vitals;
-use super::{Web, care, page};
+use super::{Web, care, month, one_entry, page};
+
+/// The addresses of this room.
+pub(super) fn routes() -> Router<Web> {
+    Router::new()
+        .route("/r/{resident}", get(show))
+        .route("/r/{resident}/notes/new", one_entry::route::<NotePage>())
+        .route("/r/{resident}/allergies/new", one_entry::route::<AllergyPage>())
+        .route("/r/{resident}/months/{section}/{month}", get(month::show))
+}
 
 /// What was saved just before.
 #[derive(Debug, Default, Deserialize)]

@@ -1,8 +1,10 @@
 //! Residents at a glance: by room, with what is due and what worries. No banner: more than one person is on screen.
 
 use askama::Template;
+use axum::Router;
 use axum::extract::State;
 use axum::response::Response;
+use axum::routing::get;
 use hearth_protocol::scope::Section;
 
 use super::care::chart_in_list;
@@ -14,6 +16,11 @@ use super::view::chart::Chart;
 use super::view::doses::Doses;
 use super::view::vitals::Vitals;
 use super::{Web, page};
+
+/// The addresses of this room.
+pub(super) fn routes() -> Router<Web> {
+    Router::new().route("/", get(home)).route("/residents", get(list))
+}
 
 /// A resident in the list.
 #[derive(Clone, Debug)]

@@ -1,8 +1,10 @@
 //! The medicines round: an index of rooms, then one resident at a time under the banner.
 
 use askama::Template;
+use axum::Router;
 use axum::extract::{Path, Query, State};
 use axum::response::Response;
+use axum::routing::get;
 use hearth_protocol::access::Action;
 use hearth_protocol::clinical::format;
 use hearth_protocol::id::ResidentId;
@@ -17,8 +19,18 @@ use super::residents::by_room;
 use super::view::banner::Banner;
 use super::view::chart::Chart;
 use super::view::doses::Doses;
-use super::{Web, page};
+use super::{Web, dose, page};
 use crate::records::Claim;
+
+/// The addresses of this room.
+pub(super) fn routes() -> Router<Web> {
+    Router::new()
+        .route("/round", get(index))
+        .route("/round/{resident}", get(show))
+        .route("/round/{resident}/given", get(dose::check).post(dose::given))
+        .route("/round/{resident}/not-given", get(dose::ask_reason).post(dose::not_given))
+        .route("/round/{resident}/prn", get(dose::ask_prn).post(dose::give_prn))
+}
 
 /// A room of the index.
 #[derive(Clone, Debug)]

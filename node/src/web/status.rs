@@ -1,8 +1,10 @@
 //! The node's state for staff: the line to the hub, what waits, the clock, the certificate, the version.
 
 use askama::Template;
+use axum::Router;
 use axum::extract::State;
 use axum::response::Response;
+use axum::routing::get;
 use hearth_protocol::clinical::format;
 use hearth_protocol::time::Timestamp;
 use hearth_protocol::wire::Transport;
@@ -21,6 +23,11 @@ struct StatusPage {
     rows: Vec<(&'static str, String)>,
 }
 
+/// The addresses of this room.
+pub(super) fn routes() -> Router<Web> {
+    Router::new().route("/status", get(show))
+}
+
 /// The page.
 pub(super) async fn show(State(web): State<Web>, requester: Requester) -> Result<Response, PageError> {
     let link = web.records().link().borrow().clone();
@@ -30,7 +37,7 @@ pub(super) async fn show(State(web): State<Web>, requester: Requester) -> Result
     rows.push(("Region", site.region_name.clone()));
     rows.push(("Installation", site.install.to_string()));
     rows.push(("Version", env!("CARGO_PKG_VERSION").to_owned()));
-    let frame = web.frame(Some(&requester.signed_in)).titled("Status of this node", Place::Status);
+    let frame = web.frame(Some(&requester.signed_in)).titled("Status of this node", Place::More);
     Ok(page::html(&StatusPage { frame, rows }))
 }
 

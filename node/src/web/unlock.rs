@@ -1,9 +1,11 @@
 //! Signing in on a shared tablet: a tile, a PIN; and locking it again.
 
 use askama::Template;
+use axum::Router;
 use axum::extract::{Path, Query, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
+use axum::routing::{get, post};
 use hearth_protocol::audit;
 use hearth_protocol::clinical::format;
 use hearth_protocol::id::StaffId;
@@ -17,6 +19,15 @@ use super::pin::{self, Attempt};
 use super::requester::{MaybeSession, Requester, SignedIn, device_number, read_fields};
 use super::session::{csrf_fits, csrf_of};
 use super::{Web, cookie, page};
+
+/// The addresses of this room.
+pub(super) fn routes() -> Router<Web> {
+    Router::new()
+        .route("/unlock", get(tiles))
+        .route("/unlock/{staff}", get(ask_pin).post(unlock))
+        .route("/lock", post(lock))
+        .route("/alive", post(alive))
+}
 
 /// Where to go after signing in.
 #[derive(Debug, Default, Deserialize)]

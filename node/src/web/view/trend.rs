@@ -19,11 +19,6 @@ const CAP: i64 = 28;
 
 const DAY_MS: i64 = 86_400_000;
 
-/// The moment at which a span that ends now begins.
-pub fn since(span: Span, now: Timestamp) -> Timestamp {
-    now.plus_ms(-span.days() * DAY_MS)
-}
-
 /// How far back a graph goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Span {
@@ -51,6 +46,11 @@ impl Span {
     /// The span of so many days.
     pub fn of_days(days: i64) -> Option<Self> {
         Self::ALL.into_iter().find(|span| span.days() == days)
+    }
+
+    /// When it begins, if it ends now.
+    pub fn since(self, now: Timestamp) -> Timestamp {
+        now.plus_ms(-self.days() * DAY_MS)
     }
 
     /// In words.
@@ -180,7 +180,7 @@ struct Measured {
 
 /// The graphs of a view, for what was measured in the span before `now`.
 pub fn trends(view: &ObservationsView<'_>, scale: SpO2Scale, span: Span, now: Timestamp) -> Vec<Trend> {
-    let from = since(span, now);
+    let from = span.since(now);
     let within: Vec<&ScoredSet<'_>> =
         view.sets.iter().rev().filter(|set| from < set.taken && set.taken <= now).collect();
     let of_score =
@@ -295,7 +295,7 @@ fn x(at: Timestamp, span: Span, now: Timestamp) -> i64 {
 
 /// The times at which lines stand: midnights, for a day every six hours on the clock.
 fn times(span: Span, now: Timestamp) -> Vec<Line> {
-    let from = since(span, now);
+    let from = span.since(now);
     let hours: &[u8] = if span == Span::Day { &[0, 6, 12, 18] } else { &[0] };
     let dates = std::iter::successors(Some(from.date()), |date| date.0.tomorrow().ok().map(Date))
         .take_while(|date| *date <= now.date());

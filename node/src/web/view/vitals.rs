@@ -190,6 +190,12 @@ pub const NAMES: [&str; 7] = [
 
 /// Names and values with units of what was measured.
 pub fn values(signs: &VitalSigns) -> Vec<(&'static str, String)> {
+    let named = NAMES.into_iter().zip(measured(signs));
+    named.filter_map(|(name, value)| value.map(|value| (name, value))).collect()
+}
+
+/// Each value of [`NAMES`] with its unit, where it was measured.
+pub fn measured(signs: &VitalSigns) -> [Option<String>; NAMES.len()] {
     let number = |value: Option<u16>, unit: &str| value.map(|v| format!("{v} {unit}"));
     let pressure = match (signs.systolic, signs.diastolic) {
         (Some(systolic), Some(diastolic)) => Some(format!("{systolic}/{diastolic} mmHg")),
@@ -203,7 +209,7 @@ pub fn values(signs: &VitalSigns) -> Vec<(&'static str, String)> {
         Breathing::Oxygen(Some(how)) => format!("Oxygen, {how}"),
     });
     let temperature = signs.temperature_tenths.map(|t| format!("{}.{} \u{b0}C", t / 10, t % 10));
-    let values = [
+    [
         number(signs.respiratory_rate, "breaths/min"),
         signs.oxygen_saturation.map(|v| format!("{v}%")),
         breathing,
@@ -211,8 +217,7 @@ pub fn values(signs: &VitalSigns) -> Vec<(&'static str, String)> {
         number(signs.pulse, "beats/min"),
         signs.consciousness.map(|level| level.label().to_owned()),
         temperature,
-    ];
-    NAMES.into_iter().zip(values).filter_map(|(name, value)| value.map(|value| (name, value))).collect()
+    ]
 }
 
 #[cfg(test)]

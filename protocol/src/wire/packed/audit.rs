@@ -66,25 +66,25 @@ fn by_columns(d: &mut Decoder<'_>) -> Result<Vec<Event>, DecodeError> {
     let blank = || What::done(Who::System, Action::View);
     let mut events: Vec<_> =
         (first..last).map(|n| Event { n, at: Timestamp(0), install, what: blank() }).collect();
-    let events = &mut events[..];
-    take_numbers(d, events, |event, at| event.at = Timestamp(at.unwrap_or(0)))?;
-    take_named(d, events, |event, who: Option<Who>| event.what.who = who.unwrap_or(Who::Stranger))?;
-    take(d, events, |event, action| event.what.action = action)?;
-    take(d, events, |event, outcome| event.what.outcome = outcome)?;
-    take_named(d, events, |event, subject| event.what.subject = subject)?;
-    take(d, events, |event, section| event.what.section = section)?;
+    let all = &mut events[..];
+    take_numbers(d, all, |event, at| event.at = Timestamp(at.unwrap_or(0)))?;
+    take_named(d, all, |event, who: Option<Who>| event.what.who = who.unwrap_or(Who::Stranger))?;
+    take(d, all, |event, action| event.what.action = action)?;
+    take(d, all, |event, outcome| event.what.outcome = outcome)?;
+    take_named(d, all, |event, subject| event.what.subject = subject)?;
+    take(d, all, |event, section| event.what.section = section)?;
     let entry = |install| EntryId { install, counter: 0 };
-    take_named(d, events, |event, install: Option<InstallId>| event.what.entry = install.map(entry))?;
-    take_numbers(d, events, |event, counter| {
+    take_named(d, all, |event, install: Option<InstallId>| event.what.entry = install.map(entry))?;
+    take_numbers(d, all, |event, counter| {
         if let (Some(entry), Some(counter)) = (&mut event.what.entry, counter) {
             entry.counter = counter.cast_unsigned();
         }
     })?;
-    take_named(d, events, |event, detail| event.what.detail = detail)?;
-    take_named(d, events, |event, device: Option<(Option<u64>, Option<u64>)>| {
+    take_named(d, all, |event, detail| event.what.detail = detail)?;
+    take_named(d, all, |event, device: Option<(Option<u64>, Option<u64>)>| {
         (event.what.device, event.what.session) = device.unwrap_or_default();
     })?;
-    Ok(events.to_vec())
+    Ok(events)
 }
 
 /// The events, if each follows the one before it in one chain and is written as this software writes it.

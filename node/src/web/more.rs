@@ -1,0 +1,44 @@
+//! What is not of one resident and not of every hour: a list of pages.
+
+use askama::Template;
+use axum::Router;
+use axum::extract::State;
+use axum::response::Response;
+use axum::routing::get;
+
+use super::error::PageError;
+use super::frame::{Frame, Place};
+use super::requester::Requester;
+use super::{Web, page};
+
+/// The addresses of this room.
+pub(super) fn routes() -> Router<Web> {
+    Router::new().route("/more", get(show))
+}
+
+/// A page of the list.
+struct Listed {
+    href: &'static str,
+    name: &'static str,
+    about: &'static str,
+}
+
+#[derive(Template)]
+#[template(path = "more.html")]
+struct MorePage {
+    frame: Frame,
+    pages: Vec<Listed>,
+}
+
+async fn show(State(web): State<Web>, requester: Requester) -> Result<Response, PageError> {
+    let frame = web.frame(Some(&requester.signed_in)).titled("More", Place::More);
+    Ok(page::html(&MorePage { frame, pages: pages(&requester) }))
+}
+
+/// The pages that the person may open. Each room adds its own.
+fn pages(_requester: &Requester) -> Vec<Listed> {
+    let mut pages = Vec::new();
+    let mut add = |href, name, about| pages.push(Listed { href, name, about });
+    add("/status", "Status of this node", "The line to the hub, what waits, the clock, the certificate.");
+    pages
+}
