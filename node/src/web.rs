@@ -18,7 +18,7 @@ pub mod guard;
 pub mod health;
 pub mod month;
 pub mod more;
-pub mod note;
+pub mod notes;
 pub mod observation;
 pub mod observations;
 pub mod one_entry;
@@ -126,6 +126,7 @@ impl Web {
             .merge(unlock::routes())
             .merge(residents::routes())
             .merge(record::routes())
+            .merge(notes::routes())
             .merge(observations::routes())
             .merge(round::routes())
             .merge(more::routes())

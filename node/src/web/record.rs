@@ -16,7 +16,6 @@ use serde::Deserialize;
 use super::allergy::AllergyPage;
 use super::error::PageError;
 use super::frame::{Frame, Place};
-use super::note::NotePage;
 use super::requester::Requester;
 use super::view::banner::Banner;
 use super::view::chart::Chart;
@@ -29,7 +28,6 @@ use super::{Web, care, month, one_entry, page};
 pub(super) fn routes() -> Router<Web> {
     Router::new()
         .route("/r/{resident}", get(show))
-        .route("/r/{resident}/notes/new", one_entry::route::<NotePage>())
         .route("/r/{resident}/allergies/new", one_entry::route::<AllergyPage>())
         .route("/r/{resident}/months/{section}/{month}", get(month::show))
 }

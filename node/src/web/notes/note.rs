@@ -5,20 +5,20 @@ use hearth_protocol::record::Body;
 use hearth_protocol::record::notes::Note;
 use hearth_protocol::scope::Section;
 
-use super::care::Sheet;
-use super::form::{Fields, Problems};
-use super::frame::Frame;
-use super::one_entry::OneEntry;
-use super::view::banner::Banner;
-use super::view::item::NOTE_KINDS;
+use crate::web::care::Sheet;
+use crate::web::form::{Fields, Problems};
+use crate::web::frame::Frame;
+use crate::web::one_entry::OneEntry;
+use crate::web::view::banner::Banner;
+use crate::web::view::item::NOTE_KINDS;
 
 #[derive(Template)]
-#[template(path = "note.html")]
-pub(super) struct NotePage {
-    pub(super) frame: Frame,
-    pub(super) banner: Banner,
-    pub(super) sheet: Sheet,
-    pub(super) kinds: [(&'static str, &'static str); 9],
+#[template(path = "notes/note.html")]
+pub(in crate::web) struct NotePage {
+    pub(in crate::web) frame: Frame,
+    pub(in crate::web) banner: Banner,
+    pub(in crate::web) sheet: Sheet,
+    pub(in crate::web) kinds: [(&'static str, &'static str); 9],
 }
 
 /// Longest note.
