@@ -21,7 +21,9 @@ pub struct ErrorPage {
 }
 
 /// The page as an answer.
-pub fn html(page: &impl Template) -> Response {
+pub fn html<T: Template>(page: &T) -> Response {
+    #[cfg(test)]
+    remember(std::any::type_name::<T>());
     match page.render() {
         Ok(text) => ([(header::CONTENT_TYPE, "text/html; charset=utf-8")], text).into_response(),
         Err(error) => {
@@ -41,4 +43,21 @@ pub fn unprocessable(page: &impl Template) -> Response {
 /// Sends the browser to another page after something was saved.
 pub fn see(path: &str) -> Response {
     axum::response::Redirect::to(path).into_response()
+}
+
+#[cfg(test)]
+thread_local! {
+    static RENDERED: std::cell::RefCell<std::collections::BTreeSet<&'static str>> = std::cell::RefCell::default();
+}
+
+#[cfg(test)]
+fn remember(template: &'static str) {
+    let name = template.rsplit("::").next().unwrap_or(template);
+    RENDERED.with_borrow_mut(|rendered| rendered.insert(name));
+}
+
+/// The templates that pages of this thread's test have shown.
+#[cfg(test)]
+pub(super) fn rendered() -> std::collections::BTreeSet<&'static str> {
+    RENDERED.with_borrow(Clone::clone)
 }

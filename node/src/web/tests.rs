@@ -1,6 +1,7 @@
 //! The pages over a real store, asked as a browser asks.
 
 mod browser;
+mod every_page;
 mod home;
 mod pages;
 mod safety;

@@ -37,6 +37,7 @@ pub(super) const PIN: &str = "271828";
 pub(super) const CARER: StaffId = StaffId(1);
 pub(super) const NURSE: StaffId = StaffId(2);
 pub(super) const PHARMACIST: StaffId = StaffId(3);
+pub(super) const MANAGER: StaffId = StaffId(9);
 pub(super) const HOST: &str = "rose.example";
 
 /// A node of one home, whose database can be closed and opened again.
@@ -155,7 +156,7 @@ fn open(directory: &TempDir, key: &DataKey, site: &Site, clock: &Clock) -> (Reco
 }
 
 fn manager() -> Requester {
-    Requester { staff: StaffId(9), role: Role::Manager, name: "Mo Manager".into(), device: 1, session: 1 }
+    Requester { staff: MANAGER, role: Role::Manager, name: "Mo Manager".into(), device: 1, session: 1 }
 }
 
 fn staff() -> Vec<StaffMember> {
@@ -171,6 +172,7 @@ fn staff() -> Vec<StaffMember> {
     vec![
         member(CARER, "Ann Carer", Role::Carer),
         member(NURSE, "Nia Nurse", Role::Nurse),
+        member(MANAGER, "Mo Manager", Role::Manager),
         member(PHARMACIST, "Phil Pharmacist", Role::Pharmacist),
     ]
 }
