@@ -4,10 +4,10 @@
 //! page: a template, a struct with a [`frame::Frame`], a handler that takes a [`requester::Requester`] (or
 //! [`requester::Posted`] for a form), and a line in the `routes` of its room.
 
+pub mod access;
 pub mod allergy;
 pub mod assets;
 pub mod care;
-pub mod cookie;
 pub mod dose;
 pub mod error;
 pub mod events;
@@ -23,18 +23,14 @@ pub mod observation;
 pub mod observations;
 pub mod one_entry;
 pub mod page;
-pub mod pin;
 pub mod record;
 pub mod requester;
 pub mod residents;
 pub mod round;
 pub mod serve;
-pub mod session;
 pub mod soft_signs;
 pub mod status;
 pub mod strip;
-pub mod throttle;
-pub mod unlock;
 pub mod view;
 pub mod weight;
 
@@ -51,9 +47,10 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::timeout::TimeoutLayer;
 
+pub use access::session::SessionLimits;
+use access::{cookie, pin, session, throttle, unlock};
 pub use frame::{Frame, Place};
 pub use serve::{ServeError, WebTls};
-pub use session::SessionLimits;
 
 use self::assets::AssetUrls;
 use self::error::PageError;
@@ -123,7 +120,7 @@ impl Web {
     pub fn router(&self) -> Router {
         let live = Router::new().route(events::PATH, get(events::stream));
         let pages = Router::new()
-            .merge(unlock::routes())
+            .merge(access::routes())
             .merge(residents::routes())
             .merge(record::routes())
             .merge(notes::routes())

@@ -12,16 +12,17 @@ use hearth_protocol::id::StaffId;
 use hearth_protocol::record::site::StaffMember;
 use serde::Deserialize;
 
-use super::error::PageError;
-use super::form::{Fields, Problems};
-use super::frame::{Frame, Place, role_words};
+use super::cookie;
 use super::pin::{self, Attempt};
-use super::requester::{MaybeSession, Requester, SignedIn, device_number, read_fields};
 use super::session::{csrf_fits, csrf_of};
-use super::{Web, cookie, page};
+use crate::web::error::PageError;
+use crate::web::form::{Fields, Problems};
+use crate::web::frame::{Frame, Place, role_words};
+use crate::web::requester::{MaybeSession, Requester, SignedIn, device_number, read_fields};
+use crate::web::{Web, page};
 
 /// The addresses of this room.
-pub(super) fn routes() -> Router<Web> {
+pub(in crate::web) fn routes() -> Router<Web> {
     Router::new()
         .route("/unlock", get(tiles))
         .route("/unlock/{staff}", get(ask_pin).post(unlock))
@@ -47,7 +48,7 @@ pub struct Tile {
 }
 
 #[derive(Template)]
-#[template(path = "unlock.html")]
+#[template(path = "access/unlock.html")]
 struct TilesPage {
     frame: Frame,
     tiles: Vec<Tile>,
@@ -55,7 +56,7 @@ struct TilesPage {
 }
 
 #[derive(Template)]
-#[template(path = "pin.html")]
+#[template(path = "access/pin.html")]
 struct PinPage {
     frame: Frame,
     tile: Tile,
