@@ -62,21 +62,21 @@ fn check(path: &str, answer: &Answer) -> Vec<String> {
         let acts = element.value().attrs().find(|(name, _)| name.starts_with("on"));
         assert!(acts.is_none(), "{path}: {acts:?}");
     }
-    let mut ids = BTreeMap::new();
+    let mut ids = BTreeSet::new();
     for element in all("[id]") {
         let id = element.value().attr("id").unwrap();
-        assert!(ids.insert(id, ()).is_none(), "{path} has the id {id} twice");
+        assert!(ids.insert(id), "{path} has the id {id} twice");
     }
     for label in all("label[for]") {
         let field = label.value().attr("for").unwrap();
-        assert!(ids.contains_key(field), "{path}: a label of no field: {field}");
+        assert!(ids.contains(field), "{path}: a label of no field: {field}");
     }
     for form in all("form[method='post']") {
         let action = form.value().attr("action").unwrap_or_default();
         let token = Selector::parse("input[name='csrf']").unwrap();
         assert!(form.select(&token).next().is_some(), "{path}: the form to {action} has no token");
     }
-    let title: String = all("title").iter().flat_map(|title| title.text()).collect();
+    let title: String = all("title").iter().flat_map(scraper::ElementRef::text).collect();
     assert!(!title.to_lowercase().contains("smith"), "{path}: {title}");
     let links = all("a[href]").into_iter().filter_map(|link| link.value().attr("href"));
     let links: Vec<String> =
