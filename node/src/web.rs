@@ -11,7 +11,6 @@ pub mod care;
 pub mod dose;
 pub mod error;
 pub mod events;
-pub mod fluid;
 pub mod form;
 pub mod frame;
 pub mod guard;
@@ -19,8 +18,7 @@ pub mod health;
 pub mod month;
 pub mod more;
 pub mod notes;
-pub mod observation;
-pub mod observations;
+pub mod observe;
 pub mod one_entry;
 pub mod page;
 pub mod record;
@@ -28,11 +26,9 @@ pub mod requester;
 pub mod residents;
 pub mod round;
 pub mod serve;
-pub mod soft_signs;
 pub mod status;
 pub mod strip;
 pub mod view;
-pub mod weight;
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -124,7 +120,7 @@ impl Web {
             .merge(residents::routes())
             .merge(record::routes())
             .merge(notes::routes())
-            .merge(observations::routes())
+            .merge(observe::routes())
             .merge(round::routes())
             .merge(more::routes())
             .merge(status::routes())

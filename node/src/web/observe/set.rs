@@ -7,15 +7,15 @@ use hearth_protocol::record::Body;
 use hearth_protocol::record::observations::{Breathing, Consciousness, VitalSigns};
 use hearth_protocol::scope::Section;
 
-use super::care::Sheet;
-use super::form::{Fields, Problems};
-use super::frame::Frame;
-use super::one_entry::OneEntry;
-use super::view::banner::Banner;
+use crate::web::care::Sheet;
+use crate::web::form::{Fields, Problems};
+use crate::web::frame::Frame;
+use crate::web::one_entry::OneEntry;
+use crate::web::view::banner::Banner;
 
 #[derive(Template)]
-#[template(path = "observation.html")]
-pub(super) struct ObservationPage {
+#[template(path = "observe/set.html")]
+pub(super) struct SetPage {
     pub(super) frame: Frame,
     pub(super) banner: Banner,
     pub(super) sheet: Sheet,
@@ -34,7 +34,7 @@ const LEVELS: [(&str, Consciousness); 5] = [
 /// Longest free text.
 const NOTE_CHARS_MAX: usize = 2_000;
 
-impl OneEntry for ObservationPage {
+impl OneEntry for SetPage {
     const SECTION: Section = Section::Observations;
     const TITLE: &'static str = "New observations";
     const SEEN_AS: &'static str = "obs-new";

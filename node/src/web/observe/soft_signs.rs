@@ -6,14 +6,14 @@ use hearth_protocol::record::Body;
 use hearth_protocol::record::observations::SoftSigns;
 use hearth_protocol::scope::Section;
 
-use super::care::Sheet;
-use super::form::{Fields, Problems};
-use super::frame::Frame;
-use super::one_entry::OneEntry;
-use super::view::banner::Banner;
+use crate::web::care::Sheet;
+use crate::web::form::{Fields, Problems};
+use crate::web::frame::Frame;
+use crate::web::one_entry::OneEntry;
+use crate::web::view::banner::Banner;
 
 #[derive(Template)]
-#[template(path = "soft_signs.html")]
+#[template(path = "observe/soft_signs.html")]
 pub(super) struct SoftSignsPage {
     pub(super) frame: Frame,
     pub(super) banner: Banner,

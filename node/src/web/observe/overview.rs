@@ -1,10 +1,8 @@
 //! A resident's observations over time: what is due, the last set, graphs, and all values as a table.
 
 use askama::Template;
-use axum::Router;
 use axum::extract::{Path, Query, State};
 use axum::response::Response;
-use axum::routing::get;
 use hearth_protocol::access::Action;
 use hearth_protocol::clinical::{Band, dose_times, format};
 use hearth_protocol::id::ResidentId;
@@ -14,56 +12,42 @@ use hearth_protocol::scope::{Month, Section};
 use hearth_protocol::time::{TimeOfDay, Timestamp};
 use serde::Deserialize;
 
-use super::error::PageError;
-use super::fluid::FluidPage;
-use super::frame::{Frame, Place};
-use super::observation::ObservationPage;
-use super::record::Listed;
-use super::requester::Requester;
-use super::soft_signs::SoftSignsPage;
-use super::view::banner::Banner;
-use super::view::chart::Chart;
-use super::view::item;
-use super::view::trend::{self, Span, Trend};
-use super::view::vitals::{self, Vitals};
-use super::weight::WeightPage;
-use super::{Web, care, one_entry, page};
-
-/// The addresses of this room.
-pub(super) fn routes() -> Router<Web> {
-    Router::new()
-        .route("/r/{resident}/obs", get(show))
-        .route("/r/{resident}/obs/new", one_entry::route::<ObservationPage>())
-        .route("/r/{resident}/soft-signs/new", one_entry::route::<SoftSignsPage>())
-        .route("/r/{resident}/weight/new", one_entry::route::<WeightPage>())
-        .route("/r/{resident}/fluid/new", one_entry::route::<FluidPage>())
-}
+use crate::web::error::PageError;
+use crate::web::frame::{Frame, Place};
+use crate::web::record::Listed;
+use crate::web::requester::Requester;
+use crate::web::view::banner::Banner;
+use crate::web::view::chart::Chart;
+use crate::web::view::item;
+use crate::web::view::trend::{self, Span, Trend};
+use crate::web::view::vitals::{self, Vitals};
+use crate::web::{Web, care, page};
 
 /// How far back, in days.
 #[derive(Debug, Deserialize)]
-pub(super) struct Asked {
+pub(in crate::web) struct Asked {
     days: Option<i64>,
     saved: Option<String>,
 }
 
 #[derive(Template)]
-#[template(path = "observations.html")]
-pub(super) struct ObservationsPage {
-    pub(super) frame: Frame,
-    pub(super) banner: Banner,
-    pub(super) can_observe: bool,
+#[template(path = "observe/overview.html")]
+pub(in crate::web) struct ObservationsPage {
+    pub(in crate::web) frame: Frame,
+    pub(in crate::web) banner: Banner,
+    pub(in crate::web) can_observe: bool,
     /// When the next set is due; none until one could be scored.
-    pub(super) next: Option<Next>,
-    pub(super) vitals: Option<Vitals>,
-    pub(super) span: Span,
-    pub(super) spans: [Span; 3],
-    pub(super) trends: Vec<Trend>,
-    pub(super) rows: Vec<Row>,
-    pub(super) fluids: Fluids,
+    pub(in crate::web) next: Option<Next>,
+    pub(in crate::web) vitals: Option<Vitals>,
+    pub(in crate::web) span: Span,
+    pub(in crate::web) spans: [Span; 3],
+    pub(in crate::web) trends: Vec<Trend>,
+    pub(in crate::web) rows: Vec<Row>,
+    pub(in crate::web) fluids: Fluids,
     /// What else was seen and measured, newest first.
-    pub(super) lists: [Listed; 3],
+    pub(in crate::web) lists: [Listed; 3],
     /// The present month, from which older ones are reached.
-    pub(super) month: Month,
+    pub(in crate::web) month: Month,
 }
 
 /// When the next set is due.
@@ -104,7 +88,7 @@ const ROWS: usize = 200;
 const NONE: &str = "–";
 
 /// The page.
-pub(super) async fn show(
+pub(in crate::web) async fn show(
     State(web): State<Web>,
     requester: Requester,
     Path(resident): Path<String>,
@@ -125,7 +109,7 @@ pub(super) async fn show(
 
 impl ObservationsPage {
     /// The page of a chart, without buttons.
-    pub(super) fn of(chart: &Chart, frame: Frame, banner: Banner, span: Span) -> Self {
+    pub(in crate::web) fn of(chart: &Chart, frame: Frame, banner: Banner, span: Span) -> Self {
         let scales = vitals::scales(chart);
         let scale_at = |at| vitals::scale_at(&scales, at);
         let entries = chart.section(Section::Observations);

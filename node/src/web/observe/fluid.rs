@@ -5,14 +5,14 @@ use hearth_protocol::record::Body;
 use hearth_protocol::record::observations::Fluid;
 use hearth_protocol::scope::Section;
 
-use super::care::Sheet;
-use super::form::{Fields, Problems};
-use super::frame::Frame;
-use super::one_entry::OneEntry;
-use super::view::banner::Banner;
+use crate::web::care::Sheet;
+use crate::web::form::{Fields, Problems};
+use crate::web::frame::Frame;
+use crate::web::one_entry::OneEntry;
+use crate::web::view::banner::Banner;
 
 #[derive(Template)]
-#[template(path = "fluid.html")]
+#[template(path = "observe/fluid.html")]
 pub(super) struct FluidPage {
     pub(super) frame: Frame,
     pub(super) banner: Banner,

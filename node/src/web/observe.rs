@@ -1,0 +1,26 @@
+//! Observations of a resident: what was measured and noticed, what it means, and what is due next.
+
+pub mod fluid;
+pub mod overview;
+pub mod set;
+pub mod soft_signs;
+pub mod weight;
+
+use axum::Router;
+use axum::routing::get;
+
+use self::fluid::FluidPage;
+use self::set::SetPage;
+use self::soft_signs::SoftSignsPage;
+use self::weight::WeightPage;
+use super::{Web, one_entry};
+
+/// The addresses of this room.
+pub(super) fn routes() -> Router<Web> {
+    Router::new()
+        .route("/r/{resident}/obs", get(overview::show))
+        .route("/r/{resident}/obs/new", one_entry::route::<SetPage>())
+        .route("/r/{resident}/soft-signs/new", one_entry::route::<SoftSignsPage>())
+        .route("/r/{resident}/weight/new", one_entry::route::<WeightPage>())
+        .route("/r/{resident}/fluid/new", one_entry::route::<FluidPage>())
+}
