@@ -8,13 +8,13 @@ pub mod access;
 pub mod allergy;
 pub mod assets;
 pub mod care;
-pub mod dose;
 pub mod error;
 pub mod events;
 pub mod form;
 pub mod frame;
 pub mod guard;
 pub mod health;
+pub mod medicines;
 pub mod month;
 pub mod more;
 pub mod notes;
@@ -24,7 +24,6 @@ pub mod page;
 pub mod record;
 pub mod requester;
 pub mod residents;
-pub mod round;
 pub mod serve;
 pub mod status;
 pub mod strip;
@@ -121,7 +120,7 @@ impl Web {
             .merge(record::routes())
             .merge(notes::routes())
             .merge(observe::routes())
-            .merge(round::routes())
+            .merge(medicines::routes())
             .merge(more::routes())
             .merge(status::routes())
             .fallback(|| async { PageError::NotFound })

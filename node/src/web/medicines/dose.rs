@@ -12,16 +12,16 @@ use hearth_protocol::record::mar::{Administration, Outcome};
 use hearth_protocol::time::Timestamp;
 use serde::Deserialize;
 
-use super::care::Sheet;
-use super::error::PageError;
-use super::form::{Fields, Problems};
-use super::frame::Frame;
-use super::requester::{Posted, Requester};
-use super::unlock::Tile;
-use super::view::banner::Banner;
-use super::view::doses::{DoseCard, NOT_GIVEN, PrnCard};
-use super::{Web, page};
 use crate::records::{AddError, IdempotencyKey};
+use crate::web::care::Sheet;
+use crate::web::error::PageError;
+use crate::web::form::{Fields, Problems};
+use crate::web::frame::Frame;
+use crate::web::requester::{Posted, Requester};
+use crate::web::unlock::Tile;
+use crate::web::view::banner::Banner;
+use crate::web::view::doses::{DoseCard, NOT_GIVEN, PrnCard};
+use crate::web::{Web, page};
 use bedside::{Bedside, PostedDose, round_path};
 use witness::{witness, witnesses};
 
@@ -42,7 +42,7 @@ pub(super) struct WhichPrn {
 }
 
 #[derive(Template)]
-#[template(path = "check.html")]
+#[template(path = "medicines/check.html")]
 pub(super) struct CheckPage {
     pub(super) frame: Frame,
     pub(super) banner: Banner,
@@ -54,7 +54,7 @@ pub(super) struct CheckPage {
 }
 
 #[derive(Template)]
-#[template(path = "not_given.html")]
+#[template(path = "medicines/not_given.html")]
 struct NotGivenPage {
     frame: Frame,
     banner: Banner,
@@ -65,7 +65,7 @@ struct NotGivenPage {
 }
 
 #[derive(Template)]
-#[template(path = "prn.html")]
+#[template(path = "medicines/prn.html")]
 struct PrnPage {
     frame: Frame,
     banner: Banner,

@@ -15,15 +15,15 @@ use crate::web::care::{self, Sheet};
 use crate::web::error::PageError;
 use crate::web::form::Fields;
 use crate::web::frame::{Frame, Place};
+use crate::web::medicines::round::DOSES;
 use crate::web::requester::{Posted, Requester};
-use crate::web::round::DOSES;
 use crate::web::view::banner::Banner;
 use crate::web::view::doses::{DoseCard, Doses};
 use crate::web::{Web, page};
 
 /// One dose, as a piece of the page that replaces itself.
 #[derive(Template)]
-#[template(path = "dose.html")]
+#[template(path = "medicines/dose.html")]
 struct DosePiece {
     banner: Banner,
     card: DoseCard,

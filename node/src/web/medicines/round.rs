@@ -1,36 +1,24 @@
 //! The medicines round: an index of rooms, then one resident at a time under the banner.
 
 use askama::Template;
-use axum::Router;
 use axum::extract::{Path, Query, State};
 use axum::response::Response;
-use axum::routing::get;
 use hearth_protocol::access::Action;
 use hearth_protocol::clinical::format;
 use hearth_protocol::id::ResidentId;
 use hearth_protocol::scope::Section;
 
-use super::care::{self, Sheet};
-use super::error::PageError;
-use super::frame::{Frame, Place};
-use super::record::Saved;
-use super::requester::Requester;
-use super::residents::by_room;
-use super::view::banner::Banner;
-use super::view::chart::Chart;
-use super::view::doses::Doses;
-use super::{Web, dose, page};
 use crate::records::Claim;
-
-/// The addresses of this room.
-pub(super) fn routes() -> Router<Web> {
-    Router::new()
-        .route("/round", get(index))
-        .route("/round/{resident}", get(show))
-        .route("/round/{resident}/given", get(dose::check).post(dose::given))
-        .route("/round/{resident}/not-given", get(dose::ask_reason).post(dose::not_given))
-        .route("/round/{resident}/prn", get(dose::ask_prn).post(dose::give_prn))
-}
+use crate::web::care::{self, Sheet};
+use crate::web::error::PageError;
+use crate::web::frame::{Frame, Place};
+use crate::web::record::Saved;
+use crate::web::requester::Requester;
+use crate::web::residents::by_room;
+use crate::web::view::banner::Banner;
+use crate::web::view::chart::Chart;
+use crate::web::view::doses::Doses;
+use crate::web::{Web, page};
 
 /// A room of the index.
 #[derive(Clone, Debug)]
@@ -50,7 +38,7 @@ pub struct RoomRow {
 }
 
 #[derive(Template)]
-#[template(path = "round.html")]
+#[template(path = "medicines/round.html")]
 struct RoundPage {
     frame: Frame,
     waiting: Vec<RoomRow>,
@@ -58,7 +46,7 @@ struct RoundPage {
 }
 
 #[derive(Template)]
-#[template(path = "round_resident.html")]
+#[template(path = "medicines/round_resident.html")]
 pub(super) struct ResidentRoundPage {
     pub(super) frame: Frame,
     pub(super) banner: Banner,

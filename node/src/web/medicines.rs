@@ -1,0 +1,19 @@
+//! Medicines: the round, and recording what became of each dose.
+
+pub mod dose;
+pub mod round;
+
+use axum::Router;
+use axum::routing::get;
+
+use super::Web;
+
+/// The addresses of this room.
+pub(super) fn routes() -> Router<Web> {
+    Router::new()
+        .route("/round", get(round::index))
+        .route("/round/{resident}", get(round::show))
+        .route("/round/{resident}/given", get(dose::check).post(dose::given))
+        .route("/round/{resident}/not-given", get(dose::ask_reason).post(dose::not_given))
+        .route("/round/{resident}/prn", get(dose::ask_prn).post(dose::give_prn))
+}
