@@ -1,10 +1,12 @@
 //! What syncing costs, beside the floor and beside other engines: the same work for all of them, in turns, in one run.
+//! And what pages cost.
 
 pub mod floor;
 mod handshakes;
 pub mod hearth;
 pub mod homes;
 mod machine;
+mod pages;
 mod peer;
 mod plain;
 mod report;
@@ -23,6 +25,7 @@ use std::time::Duration;
 pub use handshakes::Handshakes;
 pub use machine::Machine;
 pub(crate) use machine::profile;
+pub use pages::{PageCost, Pages, PagesPlan};
 pub use report::{Measurement, Report};
 pub use run::{Ended, Measured, Scenario, System, Terms, come_back, compare};
 pub use sample::{Figure, Sample};
