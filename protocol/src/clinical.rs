@@ -1,6 +1,7 @@
 //! Clinical rules and formats, each a pure function with its source.
 
 pub mod allergy_check;
+pub mod body_map;
 pub mod codes;
 pub mod dose_times;
 pub mod format;

@@ -108,6 +108,7 @@ impl Adding {
         if !document::belongs(scope, &draft.body) {
             return Err(AddError::Misplaced);
         }
+        check_not_locked(tx, draft)?;
         let standing = standing(tx, draft, self.requester.staff)?;
         let action = rights::action_of(draft.section, &draft.body, standing);
         rights::check(self.site.kind, self.requester.role, draft.section, action)?;
@@ -271,17 +272,30 @@ fn scope_of_entry(tx: &Connection, id: EntryId) -> Result<Option<Scope>, StoreEr
     key.map(|key| row::scope(&key)).transpose()
 }
 
+/// Refuses what would take the place of an entry that is locked once saved, or would strike it.
+fn check_not_locked(tx: &Connection, draft: &Draft) -> Result<(), AddError> {
+    for id in &draft.replaces {
+        let replaced = stored(tx, *id)?;
+        if draft.body.is_locked() || replaced.is_some_and(|entry| entry.body.is_locked()) {
+            return Err(AddError::Locked);
+        }
+    }
+    Ok(())
+}
+
+fn stored(tx: &Connection, id: EntryId) -> Result<Option<Entry>, StoreError> {
+    let mut statement = tx.prepare_cached("SELECT bytes FROM entry WHERE id = ?1")?;
+    let bytes: Option<Vec<u8>> = statement.query_row([row::entry_key(id)], |row| row.get(0)).optional()?;
+    bytes.map(|bytes| Entry::from_bytes(id, &bytes).map_err(|_| row::corrupt("entry"))).transpose()
+}
+
 fn standing(tx: &Connection, draft: &Draft, staff: StaffId) -> Result<Standing, AddError> {
     let replaced = match draft.replaces.as_slice() {
         [] => return Ok(Standing::New),
         [one] => *one,
         _ => return Ok(Standing::Several),
     };
-    let sql = "SELECT bytes FROM entry WHERE id = ?1";
-    let mut statement = tx.prepare_cached(sql).map_err(StoreError::from)?;
-    let bytes: Vec<u8> =
-        statement.query_row([row::entry_key(replaced)], |row| row.get(0)).map_err(StoreError::from)?;
-    let entry = Entry::from_bytes(replaced, &bytes).map_err(|_| row::corrupt("entry"))?;
+    let entry = stored(tx, replaced)?.ok_or(AddError::Misplaced)?;
     Ok(if entry.author.staff == staff { Standing::Own } else { Standing::Anothers })
 }
 

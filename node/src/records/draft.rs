@@ -70,6 +70,9 @@ pub enum AddError {
     /// The idempotency key belongs to somebody else's action.
     #[error("the idempotency key was used by another account")]
     KeyOfAnother,
+    /// It would take the place of an entry that is locked, or strike it.
+    #[error("the entry is locked")]
+    Locked,
     /// The passage was changed by somebody else meanwhile.
     #[error("the passage was changed meanwhile")]
     TextChanged,
@@ -106,6 +109,9 @@ impl AddError {
             }
             Self::HeldByAnother(_) => "Nothing was saved: a colleague is recording this dose now.",
             Self::KeyOfAnother => "Nothing was saved. Open the page again and try once more.",
+            Self::Locked => {
+                "Nothing was saved: an incident is locked once it is saved. Add what is missing or wrong to it."
+            }
             Self::TextChanged => {
                 "Nothing was saved: somebody changed this passage meanwhile. Read it and save again."
             }

@@ -65,6 +65,7 @@ fn guides_care(body: &Body) -> bool {
             | Body::Baseline(_)
             | Body::OxygenScale(_)
             | Body::Risk(_)
+            | Body::Passage(_)
             | Body::StaffMember(_)
             | Body::Setting(_)
     )

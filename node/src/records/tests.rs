@@ -2,6 +2,8 @@ use hearth_protocol::audit::{Head, Link, Verifier};
 use hearth_protocol::id::{EntryId, InstallId, ResidentId};
 use hearth_protocol::record::entry::EnteredInError;
 use hearth_protocol::record::mar::Outcome;
+use hearth_protocol::record::notes::Incident;
+use hearth_protocol::record::notes::view::NotesView;
 use hearth_protocol::record::{Body, Role};
 use hearth_protocol::scope::{Section, Subject};
 use hearth_protocol::time::Timestamp;
@@ -157,6 +159,28 @@ async fn a_correction_stands_in_the_document_of_what_it_corrects() {
     let mut astray = sample.dose(1, NOON, Outcome::Given);
     astray.replaces = vec![first];
     assert_eq!(sample.records.add(&carer, key(3), vec![astray]).await, Err(AddError::Misplaced));
+}
+
+#[tokio::test]
+async fn an_incident_is_locked_once_it_is_saved_and_additions_stand_beside_it() {
+    let sample = Sample::new().await;
+    let nurse = requester(Role::Nurse, 1);
+    let fall = |text: &str| {
+        let incident = Incident { kind: "fall".to_owned(), text: text.to_owned(), ..Incident::default() };
+        sample.draft(Section::Notes, Body::Incident(incident))
+    };
+    let first = sample.records.add(&nurse, key(1), vec![fall("Found on the floor.")]).await.unwrap().ids[0];
+    let strike = Body::EnteredInError(EnteredInError { reason: "Not so.".to_owned() });
+    let other = sample.note("Sat down by himself.");
+    for (n, draft) in (2..).zip([fall("Sat down."), sample.draft(Section::Notes, strike), other]) {
+        let replacing = Draft { thread: Some(first), replaces: vec![first], ..draft };
+        assert_eq!(sample.records.add(&nurse, key(n), vec![replacing]).await, Err(AddError::Locked));
+    }
+    let addition = Draft { thread: Some(first), ..fall("GP came.") };
+    sample.records.add(&requester(Role::Carer, 2), key(9), vec![addition]).await.unwrap();
+    let entries = sample.records.entries(sample.subject(), &[Section::Notes], None).await.unwrap();
+    let view = NotesView::of(&entries);
+    assert_eq!(view.incidents[0].reports.len(), 2);
 }
 
 #[tokio::test]

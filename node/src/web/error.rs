@@ -119,6 +119,7 @@ fn add_words(error: &AddError) -> Words {
         AddError::Arriving
         | AddError::AlreadyRecorded { .. }
         | AddError::HeldByAnother(_)
+        | AddError::Locked
         | AddError::TextChanged => StatusCode::CONFLICT,
         AddError::Count
         | AddError::TooLong

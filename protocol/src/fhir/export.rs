@@ -232,7 +232,9 @@ impl Writing<'_> {
 
     /// The identifier of a part of this entry's thing.
     pub(crate) fn identifier(self, part: &str) -> Uuid {
-        identifier(self.entry.thread_id(), part, self.target.region)
+        // Additions to what is locked stand beside it there too, and do not take its place.
+        let name = if self.entry.body.is_locked() { self.entry.id } else { self.entry.thread_id() };
+        identifier(name, part, self.target.region)
     }
 
     /// A reference to the person.

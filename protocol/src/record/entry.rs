@@ -230,6 +230,8 @@ bodies! {
     43 OxygenScale(plan::OxygenScale) in Plan,
     /// A risk and how it is managed.
     44 Risk(plan::Risk) in Plan,
+    /// A passage of the plan as somebody left it.
+    45 Passage(plan::Passage) in Plan,
     /// A problem or condition.
     50 Problem(history::Problem) in History,
     /// An appointment.
@@ -278,8 +280,20 @@ bodies! {
     210 Setting(site::Setting) in Settings,
     /// A task.
     220 Task(site::Task) in Tasks,
+    /// A line at the head of a shift's handover sheet.
+    221 HandoverLine(site::HandoverLine) in Tasks,
+    /// Somebody has read a shift's handover sheet.
+    222 HandoverRead(site::HandoverRead) in Tasks,
     /// A line of the controlled-drug register.
     230 RegisterLine(site::RegisterLine) in CdRegister,
+}
+
+impl Body {
+    /// Whether entries of this kind are locked once saved. Later ones of the thread add to it: nothing replaces or strikes
+    /// it, so that entries side by side are no disagreement.
+    pub fn is_locked(&self) -> bool {
+        matches!(self, Self::Incident(_))
+    }
 }
 
 /// Why what was entered is taken back. The entries it replaces stay readable.

@@ -5,6 +5,8 @@
 
 use minicbor::{Decode, Encode};
 
+pub mod merge;
+pub mod passages;
 pub mod view;
 
 use crate::time::Date;
@@ -43,6 +45,24 @@ pub const HEADINGS: [&str; 29] = [
     "about-also",
     "wishes",
 ];
+
+/// A passage of the plan as somebody left it: beside the text of the document, which merges letter by letter, what each
+/// person meant it to say, so that who wrote it is known and two who wrote apart are shown apart.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Passage {
+    /// One of [`HEADINGS`].
+    #[n(0)]
+    pub heading: String,
+    /// The whole passage.
+    #[n(1)]
+    pub text: String,
+    /// Who it was written with: the person, or who supported them.
+    #[n(2)]
+    pub with: Option<String>,
+    /// When it is to be looked at again.
+    #[n(3)]
+    pub review: Option<Date>,
+}
 
 /// A goal and what is done for it.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]

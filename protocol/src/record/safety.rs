@@ -170,10 +170,13 @@ pub struct Resuscitation {
     /// Whether the decision was withdrawn, and why.
     #[n(6)]
     pub withdrawn: Option<String>,
+    /// Whether who wrote this had the signed paper before them.
+    #[n(7)]
+    pub paper_seen: Option<bool>,
 }
 
-/// How far treatment is to go.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+/// How far treatment is to go. The signed paper stays the legal reference.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
 pub struct EscalationLimits {
     /// In words, as on the form.
     #[n(0)]
@@ -184,4 +187,16 @@ pub struct EscalationLimits {
     /// Who signed.
     #[n(2)]
     pub clinician: Option<String>,
+    /// Where the paper is.
+    #[n(3)]
+    pub paper: Option<String>,
+    /// When it is to be looked at again.
+    #[n(4)]
+    pub review: Option<Date>,
+    /// Whether the limits were withdrawn, and why.
+    #[n(5)]
+    pub withdrawn: Option<String>,
+    /// Whether who wrote this had the signed paper before them.
+    #[n(6)]
+    pub paper_seen: Option<bool>,
 }

@@ -2,9 +2,11 @@
 
 use minicbor::{Decode, Encode};
 
+pub mod handover;
 pub mod register;
 pub mod roster;
 pub mod settings;
+pub mod shifts;
 pub mod tasks;
 
 use super::entry::Role;
@@ -60,7 +62,7 @@ pub struct Setting {
 }
 
 /// Something that somebody has to do.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
 pub struct Task {
     /// About whom.
     #[n(0)]
@@ -80,6 +82,31 @@ pub struct Task {
     /// What happened.
     #[n(5)]
     pub outcome: Option<String>,
+    /// How often it comes again once it is done, by key: `daily`, `weekly`, `monthly`.
+    #[n(6)]
+    pub repeats: Option<String>,
+}
+
+/// A line that the leader of a shift puts at the head of its handover sheet.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct HandoverLine {
+    /// When the shift began.
+    #[n(0)]
+    pub shift: Timestamp,
+    /// The line.
+    #[n(1)]
+    pub text: String,
+}
+
+/// Somebody has read the handover sheet of a shift: the entry's author.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct HandoverRead {
+    /// When the shift began.
+    #[n(0)]
+    pub shift: Timestamp,
+    /// The moment of which the sheet told: what was written later was not on it.
+    #[n(1)]
+    pub as_of: Timestamp,
 }
 
 /// A line of the controlled-drug register. The balance is computed and compared with the count.

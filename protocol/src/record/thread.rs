@@ -20,13 +20,19 @@ pub struct Thread<'a> {
 impl Thread<'_> {
     /// Whether two or more entries stand side by side, none knowing of the other.
     pub fn is_contested(&self) -> bool {
-        self.newest.len() > 1
+        self.newest.len() > 1 && !self.is_locked()
+    }
+
+    /// Whether its entries add to each other, and none takes another's place.
+    pub fn is_locked(&self) -> bool {
+        self.entries.iter().any(|entry| entry.body.is_locked())
     }
 }
 
 /// Sorts entries into threads. The result is the same for any order of the same entries.
 ///
-/// An entry that was entered in error is among no thread's newest; a thread of which nothing is left has none.
+/// An entry that was entered in error is among no thread's newest; a thread of which nothing is left has none. An entry
+/// that is locked is always among them, whatever claims to replace or strike it.
 pub fn threads<'a>(entries: impl IntoIterator<Item = &'a Entry>) -> Vec<Thread<'a>> {
     let mut by_thread: BTreeMap<EntryId, Vec<&Entry>> = BTreeMap::new();
     let mut replaced: BTreeSet<EntryId> = BTreeSet::new();
@@ -40,8 +46,10 @@ pub fn threads<'a>(entries: impl IntoIterator<Item = &'a Entry>) -> Vec<Thread<'
         .map(|(id, mut entries)| {
             entries.sort_by_key(order);
             entries.dedup_by_key(|e| e.id);
-            let stands =
-                |e: &&&Entry| !replaced.contains(&e.id) && !matches!(e.body, Body::EnteredInError(_));
+            let stands = |e: &&&Entry| {
+                let is_replaced = replaced.contains(&e.id) && !e.body.is_locked();
+                !is_replaced && !matches!(e.body, Body::EnteredInError(_))
+            };
             let newest = entries.iter().rev().filter(stands).copied().collect();
             Thread { id, entries, newest }
         })

@@ -40,6 +40,7 @@ kinds! {
     Baseline(plan::Baseline),
     OxygenScale(plan::OxygenScale),
     Risk(plan::Risk),
+    Passage(plan::Passage),
     Problem(history::Problem),
     Appointment(history::Appointment),
     TestResult(history::TestResult),
@@ -56,6 +57,8 @@ kinds! {
     StaffMember(site::StaffMember),
     Setting(site::Setting),
     Task(site::Task),
+    HandoverLine(site::HandoverLine),
+    HandoverRead(site::HandoverRead),
     RegisterLine(site::RegisterLine),
 }
 
@@ -114,7 +117,7 @@ impl<'a, T: Kind> Thing<'a, T> {
 
     /// Whether a person has to settle what two others did apart.
     pub fn is_contested(&self) -> bool {
-        self.standing.len() > 1 || self.struck_apart
+        !self.thread.is_locked() && (self.standing.len() > 1 || self.struck_apart)
     }
 
     /// The entries that a new version has to replace, so that nothing is left to settle: every version that stands, and

@@ -240,6 +240,7 @@ fn resuscitation() -> Body {
         paper: Some("Red folder in the office".into()),
         review: None,
         withdrawn: None,
+        paper_seen: None,
     })
 }
 

@@ -9,6 +9,7 @@ use crate::fhir::concept::{SNOMED, concept};
 use crate::fhir::import::flag::{FOR_CPR, NOT_FOR_CPR};
 use crate::fhir::view::{Builder, escape};
 use crate::record::safety::{Alert, CprDecision, EscalationLimits, Resuscitation};
+use crate::time::Date;
 
 pub(super) fn write_alert(writing: Writing<'_>, alert: &Alert) -> Vec<Part> {
     let lines = alert.ended_reason.iter().map(|r| format!("No longer holds: {r}")).collect();
@@ -19,14 +20,9 @@ pub(super) fn write_alert(writing: Writing<'_>, alert: &Alert) -> Vec<Part> {
 pub(super) fn write_limits(writing: Writing<'_>, limits: &EscalationLimits) -> Vec<Part> {
     let text = if limits.text.trim().is_empty() { "Escalation limits" } else { limits.text.trim() };
     let signed = limits.signed.map(|d| json!({"start": d.to_string()}));
-    flag(
-        writing,
-        json!({"text": text}),
-        true,
-        signed,
-        clinician(writing, limits.clinician.as_ref()),
-        Vec::new(),
-    )
+    let lines = paper_lines(None, limits.paper.as_ref(), limits.review, limits.withdrawn.as_ref());
+    let author = clinician(writing, limits.clinician.as_ref());
+    flag(writing, json!({"text": text}), limits.withdrawn.is_none(), signed, author, lines)
 }
 
 pub(super) fn write_resuscitation(writing: Writing<'_>, decision: &Resuscitation) -> Vec<Part> {
@@ -34,19 +30,29 @@ pub(super) fn write_resuscitation(writing: Writing<'_>, decision: &Resuscitation
         CprDecision::Attempt => (FOR_CPR, "For attempted cardiopulmonary resuscitation"),
         CprDecision::DoNotAttempt => (NOT_FOR_CPR, "Not for attempted cardiopulmonary resuscitation"),
     };
-    let review = decision.review.map(|d| d.to_string());
-    let lines = [
-        ("Form", &decision.form),
-        ("The signed paper is here", &decision.paper),
-        ("To be reviewed on", &review),
-        ("Withdrawn", &decision.withdrawn),
-    ];
-    let lines =
-        lines.iter().filter_map(|(label, text)| Some(format!("{label}: {}", text.as_ref()?))).collect();
+    let (form, paper) = (decision.form.as_ref(), decision.paper.as_ref());
+    let lines = paper_lines(form, paper, decision.review, decision.withdrawn.as_ref());
     let concept = json!({"coding": [{"system": SNOMED, "code": code, "display": display}], "text": display});
     let signed = decision.signed.map(|d| json!({"start": d.to_string()}));
     let author = clinician(writing, decision.clinician.as_ref());
     flag(writing, concept, decision.withdrawn.is_none(), signed, author, lines)
+}
+
+/// What is to be known of the signed paper, in words.
+fn paper_lines(
+    form: Option<&String>,
+    paper: Option<&String>,
+    review: Option<Date>,
+    withdrawn: Option<&String>,
+) -> Vec<String> {
+    let review = review.map(|d| d.to_string());
+    let lines = [
+        ("Form", form),
+        ("The signed paper is here", paper),
+        ("To be reviewed on", review.as_ref()),
+        ("Withdrawn", withdrawn),
+    ];
+    lines.iter().filter_map(|(label, text)| Some(format!("{label}: {}", (*text)?))).collect()
 }
 
 fn clinician(writing: Writing<'_>, name: Option<&String>) -> Value {

@@ -19,12 +19,19 @@ pub(super) fn write_note(writing: Writing<'_>, note: &Note) -> Vec<Part> {
 }
 
 pub(super) fn write_incident(writing: Writing<'_>, incident: &Incident) -> Vec<Part> {
-    let witnessed = incident.witnessed.map(|w| if w { "Yes" } else { "No" }.to_owned());
+    let said = |answer: Option<bool>| answer.map(|yes| if yes { "Yes" } else { "No" }.to_owned());
+    let (witnessed, head) = (said(incident.witnessed), said(incident.head_injury));
+    let (kin, gp) = (said(incident.kin_told), said(incident.gp_told));
     let lines = [
         ("Where", &incident.place),
         ("Injury", &incident.injury),
+        ("Head hit, or may have been", &head),
         ("Seen by somebody", &witnessed),
+        ("Found by", &incident.found_by),
         ("What was done", &incident.actions),
+        ("Seen afterwards", &incident.observed),
+        ("Next of kin told", &kin),
+        ("GP told", &gp),
     ];
     let rest = lines.iter().filter_map(|(label, text)| Some(format!("\n{label}: {}", text.as_ref()?)));
     let text: String = std::iter::once(incident.text.clone()).chain(rest).collect();
@@ -33,7 +40,8 @@ pub(super) fn write_incident(writing: Writing<'_>, incident: &Incident) -> Vec<P
 
 pub(super) fn write_visit(writing: Writing<'_>, visit: &Visit) -> Vec<Part> {
     let text = visit.text.as_deref().unwrap_or("No words were written about the visit.");
-    document(writing, &format!("Visit to the care home: {}", visit.who), text)
+    let outcome = visit.outcome.as_ref().map(|outcome| format!("\nOutcome: {outcome}")).unwrap_or_default();
+    document(writing, &format!("Visit to the care home: {}", visit.who), &format!("{text}{outcome}"))
 }
 
 fn document(writing: Writing<'_>, title: &str, text: &str) -> Vec<Part> {

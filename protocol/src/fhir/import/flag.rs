@@ -34,6 +34,7 @@ pub(super) fn read(reading: Reading<'_>) -> Result<Draft, NotMapped> {
             paper: None,
             review: None,
             withdrawn: (!active).then(|| "No longer active at its source.".to_owned()),
+            paper_seen: None,
         }),
         None => Body::Alert(Alert {
             text: coded(code).ok_or(NotMapped::Missing("code"))?,
@@ -68,6 +69,7 @@ pub(super) fn read_consent(reading: Reading<'_>) -> Result<Draft, NotMapped> {
         paper: consent.path_text(&["sourceAttachment", "title"]).map(|t| cut_to(t, 300)),
         review: None,
         withdrawn,
+        paper_seen: None,
     });
     Ok(reading.draft(Section::Safety, consent.text("dateTime"), body))
 }

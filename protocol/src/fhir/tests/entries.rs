@@ -89,7 +89,16 @@ fn resuscitation() -> impl Strategy<Value = Body> {
     let decision = select(vec![CprDecision::Attempt, CprDecision::DoNotAttempt]);
     (decision, of(date()), of(text()), of(text()), of(text()), of(date()), of(text())).prop_map(
         |(decision, signed, clinician, form, paper, review, withdrawn)| {
-            Body::Resuscitation(Resuscitation { decision, signed, clinician, form, paper, review, withdrawn })
+            Body::Resuscitation(Resuscitation {
+                decision,
+                signed,
+                clinician,
+                form,
+                paper,
+                review,
+                withdrawn,
+                paper_seen: Some(true),
+            })
         },
     )
 }
@@ -238,17 +247,31 @@ pub(super) fn plain_note() -> Note {
 }
 
 fn written() -> impl Strategy<Value = Body> {
-    let incident = (text(), of(text()), of(text()), of(any::<bool>()), of(text()));
+    let incident = (text(), of(text()), of(text()), of(any::<bool>()), of(text()), of(text()));
     prop_oneof![
         (text(), any::<bool>()).prop_map(|(text, important)| Body::Note(Note {
             category: "mood".into(),
             text,
             important
         })),
-        incident.prop_map(|(text, place, injury, witnessed, actions)| {
-            Body::Incident(Incident { kind: "fall".into(), text, place, injury, witnessed, actions })
+        incident.prop_map(|(text, place, injury, witnessed, actions, found_by)| {
+            Body::Incident(Incident {
+                kind: "fall".into(),
+                text,
+                place,
+                injury,
+                witnessed,
+                actions,
+                found_by,
+                ..Incident::default()
+            })
         }),
-        (text(), of(text())).prop_map(|(who, text)| Body::Visit(Visit { who, text })),
+        (text(), of(text()), of(text())).prop_map(|(who, text, outcome)| Body::Visit(Visit {
+            who,
+            text,
+            kind: None,
+            outcome
+        })),
     ]
 }
 
@@ -263,7 +286,12 @@ fn body() -> impl Strategy<Value = Body> {
         resuscitation().boxed(),
         (text(), of(date()), of(text()))
             .prop_map(|(text, signed, clinician)| {
-                Body::EscalationLimits(EscalationLimits { text, signed, clinician })
+                Body::EscalationLimits(EscalationLimits {
+                    text,
+                    signed,
+                    clinician,
+                    ..EscalationLimits::default()
+                })
             })
             .boxed(),
         order().boxed(),

@@ -208,9 +208,15 @@ fn same_text(entry: &Entry) {
     if let Body::Note(note) = &entry.body {
         words.push(Some(&note.text));
     } else if let Body::Incident(i) = &entry.body {
-        words.extend([Some(&i.text), i.place.as_ref(), i.injury.as_ref(), i.actions.as_ref()]);
+        words.extend([
+            Some(&i.text),
+            i.place.as_ref(),
+            i.injury.as_ref(),
+            i.actions.as_ref(),
+            i.found_by.as_ref(),
+        ]);
     } else if let Body::Visit(visit) = &entry.body {
-        words.push(visit.text.as_ref());
+        words.extend([visit.text.as_ref(), visit.outcome.as_ref()]);
     }
     assert!(words.into_iter().flatten().all(|w| file.contains(w.as_str())));
     let div = sent.resource["text"]["div"].as_str().unwrap();

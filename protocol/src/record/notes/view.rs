@@ -71,7 +71,7 @@ mod tests {
 
     use super::*;
     use crate::record::Body;
-    use crate::record::fixture::{entry, history, id, ids, reordered, version};
+    use crate::record::fixture::{entry, history, id, ids, reordered, strike, version};
 
     fn note(text: &str, important: bool) -> Body {
         Body::Note(Note { category: "general".into(), text: text.into(), important })
@@ -79,11 +79,16 @@ mod tests {
 
     fn fall(text: &str) -> Body {
         let (kind, text) = ("fall".into(), text.into());
-        Body::Incident(Incident { kind, text, place: None, injury: None, witnessed: None, actions: None })
+        Body::Incident(Incident { kind, text, ..Incident::default() })
     }
 
     fn mark(healed: bool) -> Body {
-        Body::BodyMark(BodyMark { place: "left-arm".into(), kind: "bruise".into(), text: None, healed })
+        Body::BodyMark(BodyMark {
+            place: "left-shin".into(),
+            kind: "bruise".into(),
+            healed,
+            ..BodyMark::default()
+        })
     }
 
     #[test]
@@ -103,6 +108,18 @@ mod tests {
         let view = NotesView::of(&entries);
         let texts: Vec<&str> = view.incidents[0].reports.iter().map(|v| v.body.text.as_str()).collect();
         assert_eq!(texts, ["found on the floor", "GP called"]);
+    }
+
+    #[test]
+    fn nothing_takes_the_place_of_an_incident_and_nothing_strikes_it() {
+        let first = entry(1, 0, fall("found on the floor"));
+        let other = version(2, 60, &first, &[&first], fall("sat down by himself"));
+        let struck = strike(3, 61, &first);
+        let entries = [other, first, struck];
+        let view = NotesView::of(&entries);
+        let texts: Vec<&str> = view.incidents[0].reports.iter().map(|v| v.body.text.as_str()).collect();
+        assert_eq!(texts, ["found on the floor", "sat down by himself"]);
+        assert!(!view.incidents[0].thing.is_contested() && view.taken_back.is_empty());
     }
 
     #[test]

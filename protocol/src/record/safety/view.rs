@@ -114,7 +114,7 @@ impl Signed for EscalationLimits {
     }
 
     fn is_withdrawn(&self) -> bool {
-        false
+        self.withdrawn.is_some()
     }
 }
 

@@ -53,7 +53,7 @@ mod tests {
 
     fn task(due: Option<i64>, done: bool) -> Body {
         let due = due.map(minute);
-        Body::Task(Task { resident: None, text: "weigh".into(), due, role: None, done, outcome: None })
+        Body::Task(Task { text: "weigh".into(), due, done, ..Task::default() })
     }
 
     #[test]

@@ -27,6 +27,7 @@ fn cpr(decision: CprDecision, signed: &str, withdrawn: bool) -> Body {
         paper: None,
         review: None,
         withdrawn: withdrawn.then(|| "no longer wanted".into()),
+        paper_seen: None,
     })
 }
 
