@@ -11,7 +11,8 @@ use super::frame::{Frame, Link, Place, Said};
 use super::requester::Requester;
 use super::view::banner::Banner;
 use super::view::chart::Chart;
-use super::view::{item, vitals};
+use super::view::item;
+use super::view::vitals::{self, Vitals};
 use crate::records::Draft;
 
 /// How far back each monthly section is read for a page, in days. A weekly medicine's last dose is within the first;
@@ -87,11 +88,12 @@ pub(super) fn said(chart: &Chart, saved: Option<&str>) -> Option<Said> {
         _ => "Saved",
     };
     let way = item::way(chart, entry).map(|way| way.words).unwrap_or_default();
+    let set = vitals::of_entry(chart, entry.id);
     let text = match &entry.body {
-        Body::VitalSigns(signs) => format!("{} {way}", vitals::score_words(chart, signs)),
+        Body::VitalSigns(_) => format!("{} {way}", set.as_ref().map(Vitals::words).unwrap_or_default()),
         _ => way,
     };
-    let urgent = matches!(&entry.body, Body::VitalSigns(signs) if vitals::is_urgent(chart, signs));
+    let urgent = set.is_some_and(|set| set.is_urgent());
     Some(Said { heading: heading.to_owned(), text, urgent })
 }
 

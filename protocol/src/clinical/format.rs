@@ -16,6 +16,7 @@ pub use date::{born, date, date_time, day, died, long_date, long_date_time, mont
 pub use frequency::frequency;
 pub use medicine_line::{MedicineLine, Part, PartKind};
 pub use name::name;
+pub use quantity::measured;
 pub use reactions::reactions;
 
 /// Words in a row, as in `Monday, Tuesday and Friday`.

@@ -142,24 +142,33 @@ impl Band {
         }
     }
 
-    /// The heart of the clinical response in the college's words (chart 4), shortened at its end only.
-    pub fn response(self) -> &'static str {
+    /// The clinical response in the college's words (chart 4), unaltered, a line a point.
+    pub fn responses(self) -> &'static [&'static str] {
         match self {
-            Self::Zero => "Continue routine NEWS monitoring",
-            Self::Low => "Inform registered nurse, who must assess the patient",
-            Self::LowMedium => {
+            Self::Zero => &["Continue routine NEWS monitoring"],
+            Self::Low => &[
+                "Inform registered nurse, who must assess the patient",
+                "Registered nurse decides whether increased frequency of monitoring and/or escalation of care is \
+                 required",
+            ],
+            Self::LowMedium => &[
                 "Registered nurse to inform medical team caring for the patient, who will review and decide whether \
-                 escalation of care is necessary"
-            }
-            Self::Medium => {
-                "Registered nurse to immediately inform the medical team caring for the patient. Registered nurse to \
-                 request urgent assessment by a clinician or team with core competencies in the care of acutely ill \
-                 patients"
-            }
-            Self::High => {
-                "Registered nurse to immediately inform the medical team caring for the patient. Emergency assessment \
-                 by a team with critical care competencies"
-            }
+                 escalation of care is necessary",
+            ],
+            Self::Medium => &[
+                "Registered nurse to immediately inform the medical team caring for the patient",
+                "Registered nurse to request urgent assessment by a clinician or team with core competencies in the \
+                 care of acutely ill patients",
+                "Provide clinical care in an environment with monitoring facilities",
+            ],
+            Self::High => &[
+                "Registered nurse to immediately inform the medical team caring for the patient \u{2013} this should \
+                 be at least at specialist registrar level",
+                "Emergency assessment by a team with critical care competencies, including practitioner(s) with \
+                 advanced airway management skills",
+                "Consider transfer of care to a level 2 or 3 clinical care facility, ie higher-dependency unit or ICU",
+                "Clinical care in an environment with monitoring facilities",
+            ],
         }
     }
 }

@@ -5,6 +5,7 @@
 use std::fmt;
 
 use super::codes::Vital;
+use super::format;
 use crate::record::medicines::Decimal;
 use crate::record::observations::VitalSigns;
 
@@ -57,8 +58,8 @@ impl fmt::Display for Implausible {
             Self::Outside(vital) => {
                 let (low, high) = limits(*vital).unwrap_or_default();
                 let unit = vital.code().unit;
-                let space = if unit == "%" { "" } else { " " };
-                write!(f, "{} must be between {low} and {high}{space}{unit}. Check what you typed.", vital.label())
+                let range = format::measured(format_args!("{low} and {high}"), unit);
+                write!(f, "{} must be between {range}. Check what you typed.", vital.label())
             }
             Self::Pressures => f.write_str(
                 "The lower (diastolic) pressure must be below the upper (systolic) one. Check what you typed.",

@@ -101,10 +101,23 @@ pub struct Baseline {
     /// The usual total.
     #[n(0)]
     pub news2: u8,
-    /// Who agreed it.
+    /// Who agreed it: name and role.
     #[n(1)]
     pub agreed_by: Option<String>,
+    /// The day on which it was agreed.
+    #[n(2)]
+    pub agreed: Option<Date>,
+    /// When it is to be looked at again.
+    #[n(3)]
+    pub review: Option<Date>,
+    /// Hours from one set to the next while the score is not above the usual one, where that was agreed too; without
+    /// it the college's intervals hold. From 1 to [`CHECK_HOURS_MAX`].
+    #[n(4)]
+    pub check_hours: Option<u16>,
 }
+
+/// Most hours between two sets that can be agreed: four weeks, so that the last set is among those that pages read.
+pub const CHECK_HOURS_MAX: u16 = 28 * 24;
 
 /// Which of NEWS2's oxygen scales applies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Encode, Decode)]
@@ -125,9 +138,19 @@ pub struct OxygenScale {
     /// The scale.
     #[n(0)]
     pub scale: SpO2Scale,
-    /// The clinician.
+    /// The clinician, by name.
     #[n(1)]
     pub set_by: String,
+    /// What the clinician is: specialist nurse, consultant.
+    #[n(2)]
+    pub role: Option<String>,
+    /// The day on which the clinician decided it. It holds from when it was entered: a score that staff acted on is
+    /// never changed behind them.
+    #[n(3)]
+    pub decided: Option<Date>,
+    /// Why.
+    #[n(4)]
+    pub reason: Option<String>,
 }
 
 /// A risk and how it is managed.

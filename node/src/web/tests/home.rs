@@ -96,7 +96,13 @@ impl Home {
         self.add(who, Section::Identity, -9000, room("12")).await;
         self.add(who, Section::Safety, -9000, Body::Allergy(penicillin())).await;
         self.add(who, Section::Safety, -9000, resuscitation()).await;
-        let baseline = Baseline { news2: 1, agreed_by: Some("Dr Patel".into()) };
+        let baseline = Baseline {
+            news2: 1,
+            agreed_by: Some("Dr Patel".into()),
+            agreed: None,
+            review: None,
+            check_hours: None,
+        };
         self.add(who, Section::Plan, -9000, Body::Baseline(baseline)).await;
         self.add(who, Section::Observations, -180, Body::VitalSigns(unwell())).await;
         let note = Note { category: "food".into(), text: "Ate half of her lunch.".into(), important: true };

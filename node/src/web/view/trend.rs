@@ -157,11 +157,7 @@ impl Scale {
 
     /// With its unit, as it stands in a sentence.
     fn with_unit(&self, words: &str) -> String {
-        match self.unit {
-            "" => words.to_owned(),
-            "%" => format!("{words}%"),
-            unit => format!("{words} {unit}"),
-        }
+        format::measured(words, self.unit)
     }
 
     fn y(&self, number: i64) -> i64 {
@@ -182,7 +178,7 @@ struct Measured {
 pub fn trends(view: &ObservationsView<'_>, scale: SpO2Scale, span: Span, now: Timestamp) -> Vec<Trend> {
     let from = span.since(now);
     let within: Vec<&ScoredSet<'_>> =
-        view.sets.iter().rev().filter(|set| from < set.taken && set.taken <= now).collect();
+        view.sets.iter().rev().filter(|set| from < set.taken && !set.is_ahead(now)).collect();
     let of_score =
         Scale { id: "trend-news2", label: "NEWS2", unit: "", low: 0, high: 20, step: 5, is_tenths: false };
     let score = |set: &ScoredSet<'_>| {

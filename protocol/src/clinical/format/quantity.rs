@@ -28,6 +28,15 @@ impl fmt::Display for Quantity {
     }
 }
 
+/// A measured value as it stands in a sentence: `18 breaths/min`, `97%`, and a bare number where there is no unit.
+pub fn measured(value: impl fmt::Display, unit: &str) -> String {
+    match clinical_unit(unit.trim()) {
+        "" => value.to_string(),
+        "%" => format!("{value}%"),
+        unit => format!("{value} {unit}"),
+    }
+}
+
 /// `500 mg`; `5 to 10 mL` for a range; words as they came.
 impl fmt::Display for Dose {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -125,6 +134,13 @@ mod tests {
 
     fn quantity(value: &str, unit: &str) -> Quantity {
         Quantity { value: value.parse().unwrap(), unit: unit.into() }
+    }
+
+    #[test]
+    fn a_measured_value_has_a_space_before_its_unit_but_not_before_per_cent() {
+        let shown =
+            [measured(18, "breaths/min"), measured(97, "%"), measured("88 to 92", "%"), measured(8, "")];
+        assert_eq!(shown, ["18 breaths/min", "97%", "88 to 92%", "8"]);
     }
 
     #[test]

@@ -3,11 +3,30 @@
 use super::{Consciousness, Fluid, Measurement, SoftSigns, VitalSigns};
 use crate::clinical::Vital;
 use crate::clinical::news2::{Band, Change, Missing, News2};
-use crate::record::plan::SpO2Scale;
+use crate::record::plan::{Baseline, CHECK_HOURS_MAX, SpO2Scale};
 use crate::record::version::{newest_first, sorted, split_taken_back, things};
 use crate::record::{Entry, Thing, Version};
 use crate::scope::Section;
 use crate::time::Timestamp;
+
+/// Clocks of two nodes of one site differ by a little: what lies no further ahead of the clock was taken now. What lies
+/// further ahead is listed, but moves no check and is not the last set.
+const CLOCK_SLACK_MS: i64 = 5 * 60_000;
+
+/// What is usual for a person, as clinicians agreed it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Usual {
+    /// The usual total.
+    pub news2: u8,
+    /// Hours between sets while the score is not above it, where that was agreed too.
+    pub check_hours: Option<u16>,
+}
+
+impl From<&Baseline> for Usual {
+    fn from(agreed: &Baseline) -> Self {
+        Self { news2: agreed.news2, check_hours: agreed.check_hours }
+    }
+}
 
 /// A resident's observations, each list newest first.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,6 +43,8 @@ pub struct ObservationsView<'a> {
     pub taken_back: Vec<&'a Entry>,
     /// Entries that this software cannot read: their number is shown.
     pub unread: Vec<&'a Entry>,
+    /// What is usual for the person.
+    pub usual: Option<Usual>,
 }
 
 /// A set of vital signs with its score.
@@ -39,22 +60,24 @@ pub struct ScoredSet<'a> {
     pub change: Option<Change>,
 }
 
-/// When the next set is due by the college's chart 4.
+/// When the next set is due: by the college's chart 4, or as clinicians agreed while the score is as usual or lower.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NextCheck {
     /// At the latest; the moment of the last score itself where monitoring is continuous.
     pub due: Timestamp,
     /// The band of the last score.
     pub band: Band,
+    /// The hours that clinicians agreed, where those hold.
+    pub agreed_hours: Option<u16>,
 }
 
 impl<'a> ObservationsView<'a> {
     /// The view of all entries of the months that were passed, in any order; `scale` says which oxygen scale held at
-    /// a moment, `usual` is the person's usual total.
+    /// a moment, `usual` is what is usual for the person.
     pub fn of(
         entries: impl IntoIterator<Item = &'a Entry>,
         scale: impl Fn(Timestamp) -> SpO2Scale,
-        usual: Option<u8>,
+        usual: Option<Usual>,
     ) -> Self {
         let (threads, unread) = sorted(entries, Section::Observations);
         let (mut vitals, struck) = split_taken_back(things::<VitalSigns>(&threads));
@@ -67,24 +90,35 @@ impl<'a> ObservationsView<'a> {
         newest_first(&mut measurements);
         newest_first(&mut fluids);
         let sets = vitals.into_iter().filter_map(|thing| scored(thing, &scale, usual)).collect();
-        Self { sets, soft_signs, measurements, fluids, taken_back, unread }
+        Self { sets, soft_signs, measurements, fluids, taken_back, unread, usual }
+    }
+
+    /// The sets that were taken by now, newest first.
+    pub fn taken(&self, now: Timestamp) -> impl Iterator<Item = &ScoredSet<'a>> {
+        self.sets.iter().filter(move |set| !set.is_ahead(now))
     }
 
     /// The newest set.
-    pub fn latest(&self) -> Option<&ScoredSet<'a>> {
-        self.sets.first()
+    pub fn latest(&self, now: Timestamp) -> Option<&ScoredSet<'a>> {
+        self.taken(now).next()
     }
 
     /// The newest set that could be scored.
-    pub fn latest_scored(&self) -> Option<(&ScoredSet<'a>, &News2)> {
-        self.sets.iter().find_map(|set| Some((set, set.score.as_ref().ok()?)))
+    pub fn latest_scored(&self, now: Timestamp) -> Option<(&ScoredSet<'a>, &News2)> {
+        self.taken(now).find_map(|set| Some((set, set.score.as_ref().ok()?)))
     }
 
-    /// When the next set is due; none until one could be scored. A later set that is not complete moves nothing.
-    pub fn next_check(&self) -> Option<NextCheck> {
-        let (set, score) = self.latest_scored()?;
-        let minutes = i64::from(score.band.interval_minutes());
-        Some(NextCheck { due: set.taken.plus_ms(minutes * 60_000), band: score.band })
+    /// When the next set is due; none until one could be scored. A later set that is not complete moves nothing, and a
+    /// set whose time lies ahead of the clock puts nothing off. What clinicians agreed holds only while the score is
+    /// not above the usual one and no measurement alone has 3 points.
+    pub fn next_check(&self, now: Timestamp) -> Option<NextCheck> {
+        let (set, score) = self.latest_scored(now)?;
+        let is_usual = |usual: &Usual| score.total <= usual.news2 && !score.single_three;
+        let agreed = self.usual.filter(is_usual).and_then(|usual| usual.check_hours);
+        let agreed = agreed.filter(|hours| (1..=CHECK_HOURS_MAX).contains(hours));
+        let minutes = agreed.map_or(i64::from(score.band.interval_minutes()), |hours| i64::from(hours) * 60);
+        let due = set.taken.plus_ms(minutes * 60_000);
+        Some(NextCheck { due, band: score.band, agreed_hours: agreed })
     }
 
     /// The values of one vital sign, newest first; temperature in tenths of a degree.
@@ -120,14 +154,14 @@ pub fn value(signs: &VitalSigns, vital: Vital) -> Option<u16> {
 fn scored<'a>(
     thing: Thing<'a, VitalSigns>,
     scale: impl Fn(Timestamp) -> SpO2Scale,
-    usual: Option<u8>,
+    usual: Option<Usual>,
 ) -> Option<ScoredSet<'a>> {
     let taken = thing.newest()?.entry.happened;
     let score_of = |v: &Version<'a, VitalSigns>| News2::score(v.body, scale(v.entry.happened));
     // Two corrections made apart: the one that calls for more holds until somebody settles it.
     let highest = thing.standing.iter().filter_map(|v| score_of(v).ok()).max_by_key(|s| (s.band, s.total));
     let score = highest.map_or_else(|| thing.newest().map(|v| score_of(&v)), |score| Some(Ok(score)))?;
-    let change = score.as_ref().ok().zip(usual).map(|(score, usual)| score.change_from(usual));
+    let change = score.as_ref().ok().zip(usual).map(|(score, usual)| score.change_from(usual.news2));
     Some(ScoredSet { thing, taken, score, change })
 }
 
@@ -145,6 +179,11 @@ fn entries_of<T>(things: Vec<Thing<'_, T>>) -> Vec<&Entry> {
 }
 
 impl ScoredSet<'_> {
+    /// Whether its time lies ahead of the clock, by more than two clocks of a site may differ.
+    pub fn is_ahead(&self, now: Timestamp) -> bool {
+        now.plus_ms(CLOCK_SLACK_MS) < self.taken
+    }
+
     /// The level of consciousness, if it was looked at.
     pub fn consciousness(&self) -> Option<Consciousness> {
         self.thing.newest()?.body.consciousness
@@ -180,17 +219,20 @@ mod tests {
     }
 
     fn view(entries: &[Entry]) -> ObservationsView<'_> {
-        ObservationsView::of(entries, |_| SpO2Scale::One, Some(1))
+        ObservationsView::of(entries, |_| SpO2Scale::One, Some(Usual { news2: 1, check_hours: None }))
     }
 
     #[test]
     fn the_newest_set_is_scored_against_the_usual_score() {
         let entries = [set(1, 0, 16), set(2, 60, 22)];
         let view = view(&entries);
-        let latest = view.latest().unwrap();
+        let latest = view.latest(minute(60)).unwrap();
         assert_eq!(latest.score.as_ref().unwrap().total, 2);
         assert_eq!(latest.change, Some(Change::Above(1)));
-        assert_eq!(view.next_check(), Some(NextCheck { due: minute(60 + 360), band: Band::Low }));
+        assert_eq!(
+            view.next_check(minute(60)),
+            Some(NextCheck { due: minute(60 + 360), band: Band::Low, agreed_hours: None })
+        );
         assert_eq!(view.series(Vital::RespiratoryRate), [(minute(60), 22), (minute(0), 16)]);
     }
 
@@ -199,8 +241,37 @@ mod tests {
         let partial = VitalSigns { pulse: Some(70), ..VitalSigns::default() };
         let entries = [set(1, 0, 30), entry(2, 30, Body::VitalSigns(partial))];
         let view = view(&entries);
-        assert!(view.latest().unwrap().score.is_err());
-        assert_eq!(view.next_check(), Some(NextCheck { due: minute(60), band: Band::LowMedium }));
+        assert!(view.latest(minute(90)).unwrap().score.is_err());
+        assert_eq!(
+            view.next_check(minute(90)),
+            Some(NextCheck { due: minute(60), band: Band::LowMedium, agreed_hours: None })
+        );
+    }
+
+    #[test]
+    fn a_set_whose_time_lies_ahead_of_the_clock_puts_no_check_off() {
+        let entries = [set(1, 0, 16), set(2, 600, 16)];
+        let view = view(&entries);
+        assert_eq!(view.sets.len(), 2, "it is listed");
+        let due = |now| view.next_check(minute(now)).map(|check| check.due);
+        assert_eq!(due(60), Some(minute(12 * 60)));
+        assert_eq!(due(595), Some(minute(600 + 12 * 60)), "two clocks of a site may differ by minutes");
+    }
+
+    #[test]
+    fn what_clinicians_agreed_holds_only_while_the_score_is_as_usual() {
+        let usual = Usual { news2: 2, check_hours: Some(7 * 24) };
+        let due = |signs: VitalSigns| {
+            let entries = [entry(1, 0, Body::VitalSigns(signs))];
+            let view = ObservationsView::of(&entries, |_| SpO2Scale::One, Some(usual));
+            view.next_check(minute(0)).map(|check| (check.due, check.agreed_hours))
+        };
+        assert_eq!(due(signs(22, 97)), Some((minute(7 * 24 * 60), Some(7 * 24))), "2 is as usual");
+        assert_eq!(due(signs(22, 95)), Some((minute(6 * 60), None)), "3 is above usual");
+        let alone = Usual { news2: 3, check_hours: Some(24) };
+        let entries = [entry(1, 0, Body::VitalSigns(signs(25, 97)))];
+        let view = ObservationsView::of(&entries, |_| SpO2Scale::One, Some(alone));
+        assert_eq!(view.next_check(minute(0)).unwrap().due, minute(60), "one measurement alone has 3 points");
     }
 
     #[test]
@@ -230,7 +301,7 @@ mod tests {
         let entries = [strike(3, 61, &wrong), right, wrong];
         let view = view(&entries);
         assert_eq!((view.sets.len(), view.taken_back.len()), (1, 2));
-        assert_eq!(view.latest_scored().unwrap().1.total, 0);
+        assert_eq!(view.latest_scored(minute(90)).unwrap().1.total, 0);
     }
 
     #[test]

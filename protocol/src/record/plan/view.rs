@@ -58,6 +58,11 @@ impl<'a> PlanView<'a> {
     /// The scale that held at a moment: the last one set by then. Scale 1 where none was, or where two were set apart
     /// and nobody has settled it: scale 2 only ever holds by a clinician's decision (RCP 2017).
     pub fn scale_at(&self, moment: Timestamp) -> SpO2Scale {
+        self.scale_version_at(moment).map_or(SpO2Scale::One, |v| v.body.scale)
+    }
+
+    /// The version that made the scale hold at a moment, to show who set it; none where scale 1 holds by default.
+    pub fn scale_version_at(&self, moment: Timestamp) -> Option<Version<'a, OxygenScale>> {
         let set = self.scales.iter().flat_map(Thing::sound_versions);
         let by_then = set.filter(|v| v.entry.happened <= moment);
         let last = by_then.max_by_key(|v| (v.entry.happened, v.entry.recorded, v.entry.id));
@@ -65,7 +70,14 @@ impl<'a> PlanView<'a> {
             let thing = self.scales.iter().find(|s| s.id() == v.entry.thread_id());
             thing.is_some_and(|s| s.is_contested() && s.standing.contains(v))
         };
-        last.filter(|v| !is_apart(v)).map_or(SpO2Scale::One, |v| v.body.scale)
+        last.filter(|v| !is_apart(v))
+    }
+
+    /// Whether people set different scales or agreed different usual scores apart, and nobody has settled it.
+    pub fn is_scoring_contested(&self) -> bool {
+        let holds = |contested: Option<bool>| contested.unwrap_or(false);
+        holds(self.baselines.iter().find(|b| !b.is_taken_back()).map(Thing::is_contested))
+            || self.scales.iter().any(Thing::is_contested)
     }
 
     /// Whether a person has to settle something here.
@@ -88,11 +100,17 @@ mod tests {
     use crate::record::fixture::{entry, history, ids, minute, reordered, strike, version};
 
     fn scale(scale: SpO2Scale) -> Body {
-        Body::OxygenScale(OxygenScale { scale, set_by: "Dr A".into() })
+        Body::OxygenScale(OxygenScale {
+            scale,
+            set_by: "Dr A".into(),
+            role: None,
+            decided: None,
+            reason: None,
+        })
     }
 
     fn baseline(news2: u8) -> Body {
-        Body::Baseline(Baseline { news2, agreed_by: None })
+        Body::Baseline(Baseline { news2, agreed_by: None, agreed: None, review: None, check_hours: None })
     }
 
     #[test]
