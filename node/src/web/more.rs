@@ -5,6 +5,7 @@ use axum::Router;
 use axum::extract::State;
 use axum::response::Response;
 use axum::routing::get;
+use hearth_protocol::scope::Section;
 
 use super::error::PageError;
 use super::frame::{Frame, Place};
@@ -36,9 +37,12 @@ async fn show(State(web): State<Web>, requester: Requester) -> Result<Response, 
 }
 
 /// The pages that the person may open. Each room adds its own.
-fn pages(_requester: &Requester) -> Vec<Listed> {
+fn pages(requester: &Requester) -> Vec<Listed> {
     let mut pages = Vec::new();
     let mut add = |href, name, about| pages.push(Listed { href, name, about });
+    if requester.may_view(Section::Observations) {
+        add("/obs/due", "Observations due", "Whose observations are overdue, and whose are next.");
+    }
     add("/status", "Status of this node", "The line to the hub, what waits, the clock, the certificate.");
     pages
 }

@@ -1,5 +1,6 @@
 //! Observations of a resident: what was measured and noticed, what it means, and what is due next.
 
+pub mod due;
 pub mod fluid;
 pub mod overview;
 pub mod set;
@@ -18,6 +19,7 @@ use super::{Web, one_entry};
 /// The addresses of this room.
 pub(super) fn routes() -> Router<Web> {
     Router::new()
+        .route("/obs/due", get(due::show))
         .route("/r/{resident}/obs", get(overview::show))
         .route("/r/{resident}/obs/new", one_entry::route::<SetPage>())
         .route("/r/{resident}/soft-signs/new", one_entry::route::<SoftSignsPage>())
