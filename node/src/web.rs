@@ -38,12 +38,14 @@ use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
 use axum::routing::get;
+use hearth_protocol::record::site::settings::SettingsView;
+use hearth_protocol::scope::{Section, Subject};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::timeout::TimeoutLayer;
 
 pub use access::session::SessionLimits;
-use access::{cookie, pin, session, throttle, unlock};
+use access::{cookie, pin, session, tablet, throttle, unlock};
 pub use frame::{Frame, Place};
 pub use serve::{ServeError, WebTls};
 
@@ -55,6 +57,7 @@ use self::pin::Pins;
 use self::requester::{FORM_BYTES_MAX, SignedIn};
 use self::session::{Sessions, token};
 use self::strip::Strip;
+use self::tablet::Tablets;
 use self::throttle::Throttle;
 use crate::random::Random;
 use crate::records::{Records, Site};
@@ -82,6 +85,7 @@ pub struct Shared {
     sessions: Sessions,
     pins: Pins,
     throttle: Throttle,
+    tablets: Tablets,
     assets: AssetUrls,
     hosts: Hosts,
 }
@@ -105,10 +109,11 @@ impl Web {
     pub fn new(records: Records, random: Random, config: WebConfig) -> Self {
         let (store, clock) = (records.store().clone(), records.clock().clone());
         let sessions = Sessions::new(store.clone(), clock.clone(), random.clone(), config.sessions);
-        let pins = Pins::new(store, clock.clone());
+        let pins = Pins::new(store.clone(), clock.clone());
+        let tablets = Tablets::new(store, clock.clone());
         let hosts = Hosts::new(config.hosts);
         let (throttle, assets) = (Throttle::new(clock), AssetUrls::of_build());
-        Self(Arc::new(Shared { records, random, sessions, pins, throttle, assets, hosts }))
+        Self(Arc::new(Shared { records, random, sessions, pins, throttle, tablets, assets, hosts }))
     }
 
     /// Every address of the pages.
@@ -210,6 +215,13 @@ impl Shared {
         let Some(session) = session else { return Ok(None) };
         let staff = self.account(session.staff).await?;
         Ok(staff.map(|staff| SignedIn { session, staff }))
+    }
+
+    /// Whether staff may sign in on the site's own tablets only.
+    async fn only_enrolled(&self) -> Result<bool, PageError> {
+        let site = Subject::Site(self.site().id);
+        let entries = self.records.entries(site, &[Section::Settings], None).await?;
+        Ok(SettingsView::of(&entries).value(access::ONLY_ENROLLED) == Some("true"))
     }
 
     /// An account that may sign in now.

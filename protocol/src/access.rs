@@ -1,5 +1,8 @@
 //! Who may do what: the kind of site x section, and role x section x action. Tested cell by cell.
 
+pub mod pin;
+pub mod staffing;
+
 use std::fmt;
 use std::str::FromStr;
 
@@ -125,12 +128,13 @@ pub fn role_may(role: Role, section: Section, action: Action) -> bool {
         (Role::Senior, Section::CdRegister | Section::Pharmacy) => &[View, Record],
         (Role::Senior, Section::Identity) => &[View, Record, Change],
         (Role::Senior, Section::History | Section::Letters | Section::Discharge) => &[View, Export],
-        (Role::Senior, Section::Roster | Section::Settings) => &[View],
+        // Who is in charge of a shift makes and ends agency passes for it: see `staffing`.
+        (Role::Senior | Role::Nurse, Section::Roster) => &[View, Record],
+        (Role::Senior | Role::Nurse, Section::Settings) => &[View],
 
         (Role::Nurse | Role::Manager, Section::History | Section::Letters | Section::Discharge) => {
             &[View, Export]
         }
-        (Role::Nurse, Section::Roster | Section::Settings) => &[View],
         (Role::Nurse | Role::Manager, _) => &[View, Record, Change, Settle, Export],
 
         // A pharmacy: medicines work. Plan, observations, notes, history and letters never reach it.
@@ -213,7 +217,7 @@ mod tests {
         observations vr--- vrcse vrcse vrcse ----- ----- ----- -----
         notes        vr--- vrcse vrcse vrcse ----- ----- ----- -----
         pharmacy     v---- vr--- vrcse vrcse vrcse vr--- vrcse -----
-        roster       v---- v---- v---- vrcse vrc-- v---- v---- vrc--
+        roster       v---- vr--- vr--- vrcse vrc-- v---- v---- vrc--
         settings     v---- v---- v---- vrcse vrc-- v---- v---- vrc--
         tasks        vr--- vrcse vrcse vrcse vrc-- vr--- vr--- -----
         cd-register  ----- vr--- vrcse vrcse ----- ----- ----- -----

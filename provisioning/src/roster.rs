@@ -1,10 +1,11 @@
 //! The staff of a site: read from CSV, PINs judged and made into verifiers, accounts made of them.
 
 mod csv;
-mod pin;
 
 pub use csv::{COLUMNS, RosterError, RosterFault, RosterRow, end_of_account, read};
-pub use pin::{PIN_DIGITS, Pin, PinError, VerifierError, check_verifier, pin_fits, verifier};
+pub use hearth_protocol::access::pin::{
+    PIN_DIGITS, Pin, PinError, VerifierError, check_verifier, pin_fits, verifier,
+};
 
 use hearth_protocol::id::StaffId;
 use hearth_protocol::record::Role;
@@ -49,6 +50,8 @@ pub fn member(staff: StaffId, new: &NewStaff) -> StaffMember {
         pin: new.pin_verifier.clone(),
         until: new.until,
         registration: new.registration.clone(),
+        new_pin: false,
+        agency: None,
     }
 }
 

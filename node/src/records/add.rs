@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use hearth_protocol::access::staffing;
 use hearth_protocol::audit::{Outcome, What};
 use hearth_protocol::document::{self, ChangeFault, CheckedChange};
 use hearth_protocol::id::{EntryId, StaffId};
@@ -17,7 +18,7 @@ use super::draft::{AddError, Added, DRAFTS_MAX, Draft};
 use super::outbox::{Fresh, OwnChange};
 use super::requester::{IdempotencyKey, Requester};
 use super::rights::{self, Standing};
-use super::{Records, Site, documents, doses, erase, heads, model, outbox, row, trail, used};
+use super::{Records, Site, documents, doses, erase, heads, model, outbox, read, row, trail, used};
 use crate::store::{Changed, StoreError, Tx};
 
 impl Records {
@@ -41,7 +42,12 @@ impl Records {
         let result = self.0.store.write(move |tx| action.run(tx)).await;
         match &result {
             Ok(_) => self.count_waiting().await,
-            Err(AddError::NotAllowed(_) | AddError::NotThisSite(_) | AddError::NotHeld) => {
+            Err(
+                AddError::NotAllowed(_)
+                | AddError::NotThisSite(_)
+                | AddError::NotHeld
+                | AddError::Staffing(_),
+            ) => {
                 let mut what = What::done(requester.who(), hearth_protocol::audit::Action::Add)
                     .with_outcome(Outcome::Refused)
                     .on_device(requester.device, requester.session);
@@ -110,8 +116,14 @@ impl Adding {
         }
         check_not_locked(tx, draft)?;
         let standing = standing(tx, draft, self.requester.staff)?;
-        let action = rights::action_of(draft.section, &draft.body, standing);
-        rights::check(self.site.kind, self.requester.role, draft.section, action)?;
+        if let Body::StaffMember(after) = &draft.body {
+            rights::check_site(self.site.kind, draft.section)?;
+            let roster = read::accounts(tx, self.site.id, self.now)?;
+            staffing::check((self.requester.staff, self.requester.role), &roster, after, self.now)?;
+        } else {
+            let action = rights::action_of(draft.section, &draft.body, standing);
+            rights::check(self.site.kind, self.requester.role, draft.section, action)?;
+        }
         Ok((scope, standing))
     }
 

@@ -1,5 +1,6 @@
 //! What a page asks to have written, and why it may not be.
 
+use hearth_protocol::access::staffing::StaffingFault;
 use hearth_protocol::id::EntryId;
 use hearth_protocol::record::Body;
 use hearth_protocol::scope::{Section, Subject};
@@ -73,6 +74,9 @@ pub enum AddError {
     /// It would take the place of an entry that is locked, or strike it.
     #[error("the entry is locked")]
     Locked,
+    /// An account may not be written so.
+    #[error("the account may not be written so: {0}")]
+    Staffing(#[from] StaffingFault),
     /// The passage was changed by somebody else meanwhile.
     #[error("the passage was changed meanwhile")]
     TextChanged,
@@ -112,6 +116,7 @@ impl AddError {
             Self::Locked => {
                 "Nothing was saved: an incident is locked once it is saved. Add what is missing or wrong to it."
             }
+            Self::Staffing(fault) => fault.sentence(),
             Self::TextChanged => {
                 "Nothing was saved: somebody changed this passage meanwhile. Read it and save again."
             }

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use hearth_protocol::id::{BlobId, EntryId, ResidentId};
+use hearth_protocol::id::{BlobId, EntryId, ResidentId, SiteId};
 use hearth_protocol::record::identity::{Demographics, Placement};
 use hearth_protocol::record::site::StaffMember;
+use hearth_protocol::record::site::roster::{RosterView, StaffItem};
 use hearth_protocol::record::thread::threads;
 use hearth_protocol::record::{Body, Entry};
 use hearth_protocol::scope::{Scope, Section, Subject};
@@ -113,25 +114,10 @@ impl Records {
         self.0.store.read(move |connection| states(connection, &ids)).await
     }
 
-    /// The site's staff: the newest version of every account, by name. Where people changed an account apart, one
-    /// that closes it goes before one that leaves it open.
+    /// The site's staff by name: the newest version of every account, open only if every version that stands says so.
     pub async fn roster(&self) -> Result<Vec<StaffMember>, StoreError> {
-        let site = Subject::Site(self.0.site.id);
-        let entries = self.entries(site, &[Section::Roster], None).await?;
-        let mut accounts: BTreeMap<u64, StaffMember> = BTreeMap::new();
-        let mut newest: Vec<&Entry> =
-            threads(&entries).into_iter().flat_map(|thread| thread.newest).collect();
-        newest.sort_by_key(|entry| (entry.recorded, entry.id));
-        for entry in newest {
-            let Body::StaffMember(member) = &entry.body else { continue };
-            let closed = accounts.get(&member.staff.0).is_some_and(|known| !known.active);
-            if !closed || !member.active {
-                accounts.insert(member.staff.0, member.clone());
-            }
-        }
-        let mut roster: Vec<StaffMember> = accounts.into_values().collect();
-        roster.sort_by(|a, b| (&a.name, a.staff).cmp(&(&b.name, b.staff)));
-        Ok(roster)
+        let (site, now) = (self.0.site.id, self.0.clock.now());
+        self.0.store.read(move |connection| accounts(connection, site, now)).await
     }
 
     /// The bytes of a file; none while they have not come from the hub.
@@ -242,6 +228,21 @@ pub(super) fn entries_of(connection: &Connection, scope: Scope) -> Result<Vec<En
     }
     entries.sort_by_key(|entry| (entry.happened, entry.id));
     Ok(entries)
+}
+
+/// The accounts of a site as they stand at `now`.
+pub(super) fn accounts(
+    connection: &Connection,
+    site: SiteId,
+    now: Timestamp,
+) -> Result<Vec<StaffMember>, StoreError> {
+    let entries = entries(connection, Subject::Site(site), &[Section::Roster], None)?;
+    let view = RosterView::of(&entries, now);
+    let account = |item: &StaffItem<'_>| {
+        let current = item.current()?.clone();
+        Some(StaffMember { active: item.active, ..current })
+    };
+    Ok(view.staff.iter().filter_map(account).collect())
 }
 
 fn decode(id: EntryId, bytes: &[u8]) -> Result<Entry, StoreError> {

@@ -23,6 +23,8 @@ pub(super) enum Standing {
 /// What is done by writing this.
 pub(super) fn action_of(section: Section, body: &Body, standing: Standing) -> Action {
     match standing {
+        // To take back a version of an account brings back the one before it.
+        _ if section == Section::Roster => Action::Change,
         Standing::Several => Action::Settle,
         // Tasks and the pharmacy's stages are moved on by whoever does the next step.
         Standing::Anothers if !is_taken_back(body) && is_shared_work(section) => Action::Record,
@@ -66,18 +68,21 @@ fn guides_care(body: &Body) -> bool {
             | Body::OxygenScale(_)
             | Body::Risk(_)
             | Body::Passage(_)
-            | Body::StaffMember(_)
             | Body::Setting(_)
     )
 }
 
 /// Refuses what the kind of site or the role may not write.
 pub(super) fn check(kind: SiteKind, role: Role, section: Section, action: Action) -> Result<(), AddError> {
-    if access::site_right(kind, section) != SiteRight::Write {
-        return Err(AddError::NotThisSite(section));
-    }
+    check_site(kind, section)?;
     if !access::role_may(role, section, action) {
         return Err(AddError::NotAllowed(section));
     }
     Ok(())
+}
+
+/// Refuses what the kind of site may not write.
+pub(super) fn check_site(kind: SiteKind, section: Section) -> Result<(), AddError> {
+    let may = access::site_right(kind, section) == SiteRight::Write;
+    may.then_some(()).ok_or(AddError::NotThisSite(section))
 }

@@ -23,6 +23,15 @@ pub enum PageError {
     /// Nobody is signed in.
     #[error("nobody is signed in")]
     SignedOut,
+    /// The PIN is one that somebody else chose: it is replaced before anything else.
+    #[error("the starting PIN is still in use")]
+    NewPin,
+    /// Nobody may sign in on this tablet before a manager lets it in.
+    #[error("the tablet is not let in")]
+    NotEnrolled,
+    /// A manager shut this tablet out.
+    #[error("the tablet is shut out")]
+    ShutOut,
     /// The form is not one that this session was given, or is not readable.
     #[error("the form is not one of this session's")]
     Form,
@@ -71,6 +80,17 @@ impl PageError {
             Self::SignedOut => {
                 words(StatusCode::UNAUTHORIZED, "Sign in first", "Nobody is signed in on this screen.")
             }
+            Self::NewPin => words(StatusCode::FORBIDDEN, "Choose your own PIN first", "Open My account and choose it."),
+            Self::NotEnrolled => words(
+                StatusCode::FORBIDDEN,
+                "This tablet is not let in",
+                "Staff of this site sign in on its own tablets only. Ask the manager to let this one in.",
+            ),
+            Self::ShutOut => words(
+                StatusCode::FORBIDDEN,
+                "This tablet is shut out",
+                "A manager has shut this tablet out, so nobody can sign in on it. If it should be in use, ask the                  manager to let it in again. Use another tablet until then.",
+            ),
             Self::Form => words(
                 StatusCode::BAD_REQUEST,
                 "Nothing was saved",
@@ -114,7 +134,7 @@ fn store_words(error: &StoreError) -> Words {
 fn add_words(error: &AddError) -> Words {
     let status = match error {
         AddError::Store(error) => return store_words(error),
-        AddError::NotAllowed(_) | AddError::NotThisSite(_) => StatusCode::FORBIDDEN,
+        AddError::NotAllowed(_) | AddError::NotThisSite(_) | AddError::Staffing(_) => StatusCode::FORBIDDEN,
         AddError::NotHeld => StatusCode::NOT_FOUND,
         AddError::Arriving
         | AddError::AlreadyRecorded { .. }
@@ -138,6 +158,9 @@ impl ActionError for PageError {
             Self::NotFound
             | Self::Refused(_)
             | Self::SignedOut
+            | Self::NewPin
+            | Self::NotEnrolled
+            | Self::ShutOut
             | Self::Form
             | Self::TooMany
             | Self::Locked
@@ -168,15 +191,17 @@ pub async fn show_errors(State(web): State<Web>, request: Request, next: Next) -
     let is_read = request.method() == axum::http::Method::GET;
     let response = next.run(request).await;
     let Some(error) = response.extensions().get::<PageError>().cloned() else { return response };
-    if error == PageError::SignedOut {
-        return to_sign_in(&path, is_swap, is_read);
+    match error {
+        PageError::SignedOut if is_read && path != "/" => to(&format!("/unlock?next={path}"), is_swap),
+        PageError::SignedOut => to("/unlock", is_swap),
+        PageError::NewPin => to("/me/pin", is_swap),
+        PageError::NotEnrolled => to("/tablet", is_swap),
+        other => error_page(&web, session.0.as_ref(), &other),
     }
-    error_page(&web, session.0.as_ref(), &error)
 }
 
-fn to_sign_in(path: &str, is_swap: bool, is_read: bool) -> Response {
-    let target = if is_read && path != "/" { format!("/unlock?next={path}") } else { "/unlock".to_owned() };
-    let Ok(target) = HeaderValue::from_str(&target) else { return StatusCode::UNAUTHORIZED.into_response() };
+fn to(target: &str, is_swap: bool) -> Response {
+    let Ok(target) = HeaderValue::from_str(target) else { return StatusCode::UNAUTHORIZED.into_response() };
     if is_swap {
         return (StatusCode::OK, [(header::HeaderName::from_static("hx-redirect"), target)]).into_response();
     }

@@ -12,6 +12,7 @@ use hearth_protocol::scope::{Section, Subject};
 
 use super::error::{self, PageError};
 use super::form::Fields;
+use super::access::tablet::{TabletId, first_bytes};
 use super::session::{Session, csrf_fits};
 use super::{Web, cookie};
 use crate::records::{self, IdempotencyKey};
@@ -42,8 +43,13 @@ pub struct Requester {
 pub async fn find_session(State(web): State<Web>, mut request: Request, next: Next) -> Response {
     let cookie = cookie::read(request.headers(), cookie::SESSION);
     let slides = request.uri().path() != super::events::PATH;
-    let signed_in = match cookie {
-        Some(cookie) => web.signed_in(&cookie, slides).await,
+    let tablet = cookie::read(request.headers(), cookie::TABLET);
+    let signed_in = match cookie.zip(tablet) {
+        // A session is good on its own tablet only: its cookie alone, copied elsewhere, opens nothing.
+        Some((cookie, tablet)) => {
+            let found = web.signed_in(&cookie, slides).await;
+            found.map(|found| found.filter(|found| found.session.tablet == TabletId::of(&tablet)))
+        }
         None => Ok(None),
     };
     match signed_in {
@@ -129,23 +135,14 @@ impl SignedIn {
             staff: self.staff.staff,
             role: self.staff.role,
             name: self.staff.name.clone(),
-            device: device_number(&self.session.tablet),
-            session: number(&self.session.hash),
+            device: self.session.tablet.number(),
+            session: first_bytes(&self.session.hash),
         }
     }
 }
 
 /// What stays readable when the lease has run out: who it is, what harms them, and what they take.
 const EMERGENCY: [Section; 4] = [Section::Identity, Section::Safety, Section::Medicines, Section::Mar];
-
-/// The number of a tablet in the audit; its cookie is never written down.
-pub fn device_number(tablet: &str) -> u64 {
-    number(&blake3::derive_key("hearth node 2026 tablet", tablet.as_bytes()))
-}
-
-fn number(hash: &[u8; 32]) -> u64 {
-    hash.iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte))
-}
 
 /// What staff call a section.
 pub fn section_words(section: Section) -> &'static str {

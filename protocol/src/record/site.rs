@@ -38,6 +38,13 @@ pub struct StaffMember {
     /// Professional registration, such as an NMC or GPhC number.
     #[n(6)]
     pub registration: Option<String>,
+    /// The PIN is one that somebody else chose: the next sign-in asks for one of the person's own.
+    #[n(7)]
+    #[cbor(default)]
+    pub new_pin: bool,
+    /// The agency whose staff the person is, in words: the account is a pass for one shift.
+    #[n(8)]
+    pub agency: Option<String>,
 }
 
 /// Never the name or the verifier: what is printed for debugging may reach a log.

@@ -5,9 +5,9 @@ use std::fmt;
 use hearth_protocol::record::Role;
 use hearth_protocol::time::{Date, Timestamp, ZONE};
 
-use super::pin::Pin;
 use super::{STAFF_ROLES, role_name, staff_role};
 use crate::api::BATCH_MAX;
+use hearth_protocol::access::pin::Pin;
 
 /// The columns, of which the first two have to be there.
 pub const COLUMNS: [&str; 5] = ["name", "role", "pin", "until", "registration"];

@@ -1,18 +1,22 @@
 //! Checking a PIN: slow by design, counted before it is answered, and shut after too many tries.
 
 use argon2::{Argon2, PasswordVerifier as _};
+use hearth_protocol::access::pin::{PIN_DIGITS, Pin, VerifierError, verifier};
 use hearth_protocol::id::StaffId;
 use hearth_protocol::time::Timestamp;
+use rand::SeedableRng as _;
+use rand::rngs::StdRng;
 use rusqlite::{OptionalExtension as _, params};
 use tokio::sync::Semaphore;
 
 use crate::clock::Clock;
+use crate::random::Random;
 use crate::store::{Store, StoreError};
 
 /// Fewest digits of a PIN.
-pub const DIGITS_MIN: usize = 6;
+pub const DIGITS_MIN: usize = *PIN_DIGITS.start();
 /// Most digits that are tried.
-pub const DIGITS_MAX: usize = 12;
+pub const DIGITS_MAX: usize = *PIN_DIGITS.end();
 /// Wrong tries before the first wait.
 const FREE_TRIES: u32 = 4;
 /// Wrong tries after which only a new PIN helps (NIST 800-63B: a handful for a secret this short).
@@ -38,6 +42,11 @@ pub enum Attempt {
     Shut,
 }
 
+/// What stands for a verifier where only the same one is to be known again.
+pub fn tag(verifier: &str) -> [u8; 32] {
+    *blake3::hash(verifier.as_bytes()).as_bytes()
+}
+
 /// Checks PINs against their verifiers.
 #[derive(Debug)]
 pub struct Pins {
@@ -55,7 +64,7 @@ impl Pins {
     /// Tries a PIN. The try is on the disk as a wrong one before the PIN is looked at, and is taken back when it was
     /// right: pulling the plug gives nobody another guess.
     pub async fn attempt(&self, staff: StaffId, verifier: &str, pin: String) -> Result<Attempt, StoreError> {
-        let tag = *blake3::hash(verifier.as_bytes()).as_bytes();
+        let tag = tag(verifier);
         let failures = match self.count(staff, tag).await? {
             Ok(failures) => failures,
             Err(refused) => return Ok(refused),
@@ -65,6 +74,15 @@ impl Pins {
             return Ok(Attempt::Right);
         }
         Ok(Attempt::Wrong { left: TRIES_MAX.saturating_sub(failures) })
+    }
+
+    /// The verifier of a new PIN.
+    pub async fn make(&self, pin: Pin, random: &Random) -> Result<String, StoreError> {
+        let permit = self.at_once.acquire().await.map_err(|_| StoreError::Closed)?;
+        let mut salts = StdRng::from_seed(random.bytes());
+        let made = tokio::task::spawn_blocking(move || verifier(&pin, &mut salts)).await;
+        drop(permit);
+        made.map_err(|_| StoreError::Closed)?.map_err(|error: VerifierError| StoreError::Io(error.to_string()))
     }
 
     async fn count(&self, staff: StaffId, tag: [u8; 32]) -> Result<Result<u32, Attempt>, StoreError> {
@@ -123,6 +141,16 @@ impl Pins {
 /// Whether the text has the form of a PIN at all.
 pub fn has_form(pin: &str) -> bool {
     (DIGITS_MIN..=DIGITS_MAX).contains(&pin.len()) && pin.bytes().all(|b| b.is_ascii_digit())
+}
+
+/// A PIN by which somebody signs in the first time, and which they then replace by one of their own.
+pub fn starting(random: &Random) -> String {
+    loop {
+        let digits = format!("{:06}", random.up_to(999_999));
+        if digits.parse::<Pin>().is_ok() {
+            return digits;
+        }
+    }
 }
 
 /// How long to wait after this many wrong tries in a row.

@@ -6,6 +6,7 @@ use hearth_protocol::id::StaffId;
 use hearth_protocol::time::Timestamp;
 use rusqlite::{OptionalExtension as _, params};
 
+use super::tablet::TabletId;
 use crate::clock::Clock;
 use crate::random::Random;
 use crate::store::{Store, StoreError};
@@ -31,7 +32,7 @@ pub struct Session {
     /// Who.
     pub staff: StaffId,
     /// On which tablet.
-    pub tablet: String,
+    pub tablet: TabletId,
     /// What a form of this session must carry.
     pub csrf: String,
     /// The name of the session in the store.
@@ -61,7 +62,7 @@ impl Sessions {
 
     /// Starts a session and gives the value of its cookie, which is new each time: one that a stranger put on the
     /// tablet before is worth nothing after.
-    pub async fn start(&self, staff: StaffId, tablet: String) -> Result<String, StoreError> {
+    pub async fn start(&self, staff: StaffId, tablet: TabletId) -> Result<String, StoreError> {
         let cookie = token(&self.random);
         let (hash, now, floor) = (hash_of(&cookie), self.clock.now(), self.oldest_start());
         self.store
@@ -70,7 +71,7 @@ impl Sessions {
                 tx.execute("DELETE FROM web_session WHERE started < ?1", [floor.0])?;
                 tx.execute(
                     "INSERT INTO web_session (hash, staff, tablet, started, seen) VALUES (?1, ?2, ?3, ?4, ?4)",
-                    params![hash, staff.0.to_be_bytes(), tablet, now.0],
+                    params![hash, staff.0.to_be_bytes(), tablet.0, now.0],
                 )?;
                 Ok::<_, StoreError>(())
             })
@@ -88,9 +89,10 @@ impl Sessions {
         let Some((session, seen)) = self.look_up(cookie).await? else { return Ok(None) };
         let now = self.clock.now();
         if now.ms_since(seen) > SLIDE_MS {
-            let hash = session.hash;
+            let (hash, tablet) = (session.hash, session.tablet);
             let slide = self.store.write(move |tx| {
                 tx.execute("UPDATE web_session SET seen = ?2 WHERE hash = ?1", params![hash, now.0])?;
+                tx.execute("UPDATE tablet SET seen = ?2 WHERE id = ?1", params![tablet.0, now.0])?;
                 Ok::<_, StoreError>(())
             });
             // A full disk must not keep staff from reading: the session then ends at its old time.
@@ -111,9 +113,40 @@ impl Sessions {
             .await
     }
 
+    /// Ends all sessions of somebody but this one.
+    pub async fn end_of_staff(&self, staff: StaffId, but: Option<[u8; 32]>) -> Result<(), StoreError> {
+        let but = but.unwrap_or_default();
+        self.store
+            .write(move |tx| {
+                let sql = "DELETE FROM web_session WHERE staff = ?1 AND hash <> ?2";
+                tx.execute(sql, params![staff.0.to_be_bytes(), but])?;
+                Ok(())
+            })
+            .await
+    }
+
+    /// Who is signed in where, while their sessions hold.
+    pub async fn open(&self) -> Result<Vec<(TabletId, StaffId)>, StoreError> {
+        let now = self.clock.now();
+        let idle = now.plus_ms(-i64::from(self.limits.idle_seconds) * 1000);
+        let start = self.oldest_start();
+        self.store
+            .read(move |connection| {
+                let sql = "SELECT tablet, staff FROM web_session WHERE seen > ?1 AND started > ?2 ORDER BY started";
+                let mut statement = connection.prepare_cached(sql)?;
+                let one = |row: &rusqlite::Row<'_>| {
+                    Ok((TabletId(row.get(0)?), StaffId(u64::from_be_bytes(row.get(1)?))))
+                };
+                let rows: Result<Vec<_>, rusqlite::Error> =
+                    statement.query_map(params![idle.0, start.0], one)?.collect();
+                Ok::<_, StoreError>(rows?)
+            })
+            .await
+    }
+
     async fn look_up(&self, cookie: &str) -> Result<Option<(Session, Timestamp)>, StoreError> {
         let (hash, now, limits) = (hash_of(cookie), self.clock.now(), self.limits);
-        let row: Option<([u8; 8], String, i64, i64)> = self
+        let row: Option<([u8; 8], [u8; 32], i64, i64)> = self
             .store
             .read(move |connection| {
                 let found = connection
@@ -134,8 +167,8 @@ impl Sessions {
             holds(*started, limits.cap_seconds) && holds(*seen, limits.idle_seconds)
         });
         Ok(row.map(|(staff, tablet, _, seen)| {
-            let session =
-                Session { staff: StaffId(u64::from_be_bytes(staff)), tablet, csrf: csrf_of(cookie), hash };
+            let staff = StaffId(u64::from_be_bytes(staff));
+            let session = Session { staff, tablet: TabletId(tablet), csrf: csrf_of(cookie), hash };
             (session, Timestamp(seen))
         }))
     }

@@ -1,34 +1,28 @@
-//! Signing in on a shared tablet: a tile, a PIN; and locking it again.
+//! Signing in on a shared tablet: a tile, a PIN.
 
 use askama::Template;
-use axum::Router;
 use axum::extract::{Path, Query, Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
-use axum::response::{IntoResponse as _, Response};
-use axum::routing::{get, post};
+use axum::http::{HeaderMap, header};
+use axum::response::Response;
+use hearth_protocol::access::staffing;
 use hearth_protocol::audit;
 use hearth_protocol::clinical::format;
 use hearth_protocol::id::StaffId;
 use hearth_protocol::record::site::StaffMember;
 use serde::Deserialize;
 
-use super::cookie;
 use super::pin::{self, Attempt};
 use super::session::{csrf_fits, csrf_of};
+use super::tablet::{OnShift, Standing, TabletId};
+use super::{cookie, lock};
 use crate::web::error::PageError;
 use crate::web::form::{Fields, Problems};
 use crate::web::frame::{Frame, Place, role_words};
-use crate::web::requester::{MaybeSession, Requester, SignedIn, device_number, read_fields};
+use crate::web::requester::{MaybeSession, SignedIn, read_fields};
 use crate::web::{Web, page};
 
-/// The addresses of this room.
-pub(in crate::web) fn routes() -> Router<Web> {
-    Router::new()
-        .route("/unlock", get(tiles))
-        .route("/unlock/{staff}", get(ask_pin).post(unlock))
-        .route("/lock", post(lock))
-        .route("/alive", post(alive))
-}
+/// Name of the first tablet of a site until somebody gives it another.
+const FIRST_NAME: &str = "First tablet";
 
 /// Where to go after signing in.
 #[derive(Debug, Default, Deserialize)]
@@ -45,13 +39,19 @@ pub struct Tile {
     pub name: String,
     /// Role in words.
     pub role: &'static str,
+    /// The agency and the end of the pass, of who is here for one shift.
+    pub agency: Option<String>,
 }
 
 #[derive(Template)]
 #[template(path = "access/unlock.html")]
 struct TilesPage {
     frame: Frame,
-    tiles: Vec<Tile>,
+    /// Who signed in here within a shift, latest first; then all others by name.
+    on_shift: Vec<Tile>,
+    others: Vec<Tile>,
+    tablet: String,
+    is_first: bool,
     next: String,
 }
 
@@ -60,6 +60,9 @@ struct TilesPage {
 struct PinPage {
     frame: Frame,
     tile: Tile,
+    /// The form is sent when so many digits are typed; 0 where the PIN may be longer.
+    digits: usize,
+    has_passkey: bool,
     next: String,
     problems: Problems,
 }
@@ -70,15 +73,37 @@ pub(super) async fn tiles(
     Query(next): Query<Next>,
     headers: HeaderMap,
 ) -> Result<Response, PageError> {
+    let cookie = cookie::read(&headers, cookie::TABLET);
+    let id = TabletId::of(cookie.as_deref().unwrap_or_default());
+    let standing = admitted(&web, id).await?;
     let now = web.now();
-    let roster = web.records().roster().await?;
-    let may = |member: &&StaffMember| {
+    let may = |member: &StaffMember| {
         member.active && member.pin.is_some() && member.until.is_none_or(|until| now < until)
     };
-    let tiles = roster.iter().filter(may).map(tile).collect();
-    let frame = web.frame(None).titled("Sign in", Place::Elsewhere);
-    let shown = TilesPage { frame, tiles, next: safe_next(next.next.as_deref()) };
-    Ok(with_tablet(&web, &headers, page::html(&shown)))
+    let mut others: Vec<StaffMember> = web.records().roster().await?.into_iter().filter(may).collect();
+    let mut on_shift = Vec::new();
+    for seen in web.tablets.on_shift(id).await? {
+        if let Some(at) = others.iter().position(|member| member.staff == seen.staff) {
+            on_shift.push(tile(&others.remove(at)));
+        }
+    }
+    let known = web.tablets.numbered(id.number()).await?;
+    let shown = TilesPage {
+        frame: web.frame(None).titled("Sign in", Place::Elsewhere),
+        on_shift,
+        others: others.iter().map(tile).collect(),
+        tablet: known.map(|tablet| tablet.name).unwrap_or_default(),
+        is_first: standing == Standing::Stranger { is_first: true },
+        next: safe_next(next.next.as_deref()),
+    };
+    let mut response = page::html(&shown);
+    // The tablet gets its cookie where it has none.
+    if cookie.is_none()
+        && let Some(line) = cookie::set_for_a_year(cookie::TABLET, &web.token())
+    {
+        response.headers_mut().append(header::SET_COOKIE, line);
+    }
+    Ok(response)
 }
 
 /// Asks for the PIN of one of them.
@@ -93,7 +118,9 @@ pub(super) async fn ask_pin(
         // Without the tablet's cookie the form could not be bound to this browser: start at the tiles, which set it.
         return Ok(page::see("/unlock"));
     };
-    Ok(page::html(&pin_page(&web, &account, &tablet, next.next.as_deref(), Problems::default())))
+    admitted(&web, TabletId::of(&tablet)).await?;
+    let next = safe_next(next.next.as_deref());
+    Ok(page::html(&pin_page(&web, &account, &tablet, next, Problems::default()).await?))
 }
 
 /// Tries a PIN and starts a session.
@@ -102,65 +129,70 @@ pub(super) async fn unlock(
     Path(staff): Path<String>,
     request: Request,
 ) -> Result<Response, PageError> {
-    let tablet = cookie::read(request.headers(), cookie::TABLET).ok_or(PageError::Form)?;
-    let before = request.extensions().get::<MaybeSession>().cloned().unwrap_or_default().0;
-    let fields = read_fields(request).await?;
-    if !csrf_fits(&csrf_of(&tablet), fields.text("csrf")) {
-        return Err(PageError::Form);
-    }
+    let tried = Tried::read(&web, request).await?;
     let account = account(&web, &staff).await?;
-    if !web.throttle.admit() {
+    if !web.throttle.admit(tried.id()) {
         return Err(PageError::TooMany);
     }
-    match refusal(&web, &account, &fields, device_number(&tablet)).await? {
-        Some(sentence) => {
-            let mut problems = Problems::default();
-            problems.add("pin", sentence);
-            let next = fields.some("next");
-            Ok(page::unprocessable(&pin_page(&web, &account, &tablet, next.as_deref(), problems)))
+    let next = safe_next(tried.fields.some("next").as_deref());
+    if let Some(sentence) = refusal(&web, &account, &tried).await? {
+        let mut problems = Problems::default();
+        problems.add("pin", sentence);
+        let shown = pin_page(&web, &account, &tried.tablet, next, problems).await?;
+        return Ok(page::unprocessable(&shown));
+    }
+    let is_short = tried.fields.text("pin").len() == pin::DIGITS_MIN;
+    let short = account.pin.as_deref().filter(|_| is_short).map(pin::tag);
+    signed_in(&web, &account, tried, short, page::see(&next)).await
+}
+
+/// A try to sign in, on a tablet that may.
+pub(super) struct Tried {
+    /// The tablet's cookie.
+    pub(super) tablet: String,
+    /// What was sent.
+    pub(super) fields: Fields,
+    standing: Standing,
+    before: Option<SignedIn>,
+}
+
+impl Tried {
+    /// Reads the form, which carries the token of the tablet's cookie.
+    pub(super) async fn read(web: &Web, request: Request) -> Result<Self, PageError> {
+        let tablet = cookie::read(request.headers(), cookie::TABLET).ok_or(PageError::Form)?;
+        let before = request.extensions().get::<MaybeSession>().cloned().unwrap_or_default().0;
+        let fields = read_fields(request).await?;
+        if !csrf_fits(&csrf_of(&tablet), fields.text("csrf")) {
+            return Err(PageError::Form);
         }
-        None => signed_in(&web, &account, tablet, before, &safe_next(fields.some("next").as_deref())).await,
+        let standing = admitted(web, TabletId::of(&tablet)).await?;
+        Ok(Self { tablet, fields, standing, before })
+    }
+
+    pub(super) fn id(&self) -> TabletId {
+        TabletId::of(&self.tablet)
     }
 }
 
-/// Ends the session and empties the browser's memory of its pages.
-pub(super) async fn lock(
-    State(web): State<Web>,
-    requester: Requester,
-    request: Request,
-) -> Result<Response, PageError> {
-    let fields = read_fields(request).await?;
-    if !csrf_fits(&requester.signed_in.session.csrf, fields.text("csrf")) {
-        return Err(PageError::Form);
+/// How the tablet stands; refused in words where nobody may sign in on it.
+async fn admitted(web: &Web, tablet: TabletId) -> Result<Standing, PageError> {
+    let standing = web.tablets.standing(tablet).await?;
+    match standing {
+        Standing::ShutOut => Err(PageError::ShutOut),
+        Standing::Stranger { is_first: false } if web.only_enrolled().await? => Err(PageError::NotEnrolled),
+        Standing::Stranger { .. } | Standing::Enrolled => Ok(standing),
     }
-    end(&web, &requester.signed_in).await?;
-    let mut response = page::see("/unlock");
-    let headers = response.headers_mut();
-    headers.insert(HeaderName::from_static("clear-site-data"), HeaderValue::from_static("\"cache\""));
-    if let Some(gone) = cookie::remove(cookie::SESSION) {
-        headers.append(header::SET_COOKIE, gone);
-    }
-    Ok(response)
 }
 
-/// Keeps the session of somebody who types. Finding the session has prolonged it already.
-pub(super) async fn alive(_requester: Requester) -> &'static str {
-    "alive\n"
-}
-
-async fn account(web: &Web, staff: &str) -> Result<StaffMember, PageError> {
+/// The open account with this id.
+pub(super) async fn account(web: &Web, staff: &str) -> Result<StaffMember, PageError> {
     let staff: StaffId = staff.parse().map_err(|_| PageError::NotFound)?;
     web.account(staff).await?.ok_or(PageError::NotFound)
 }
 
 /// Why the PIN is not taken; none when it is right.
-async fn refusal(
-    web: &Web,
-    account: &StaffMember,
-    fields: &Fields,
-    device: u64,
-) -> Result<Option<String>, PageError> {
-    let typed = fields.text("pin");
+async fn refusal(web: &Web, account: &StaffMember, tried: &Tried) -> Result<Option<String>, PageError> {
+    let typed = tried.fields.text("pin");
     let verifier = account.pin.as_deref().ok_or(PageError::NotFound)?;
     if !pin::has_form(typed) {
         return Ok(Some(format!("Enter your PIN: {} to {} digits", pin::DIGITS_MIN, pin::DIGITS_MAX)));
@@ -182,72 +214,89 @@ async fn refusal(
             "pin-wait",
         ),
     };
-    let event = audit::What::done(audit::Who::Staff(account.staff, account.role), action)
-        .with_outcome(audit::Outcome::Refused)
-        .with_detail(audit::Code::near(detail))
-        .on_device(device, 0);
-    web.records().audit(event).await?;
+    refused(web, account, tried.id(), action, detail).await?;
     Ok(Some(sentence))
 }
 
-async fn signed_in(
+/// Writes down that a sign-in was refused.
+pub(super) async fn refused(
     web: &Web,
     account: &StaffMember,
-    tablet: String,
-    before: Option<SignedIn>,
-    next: &str,
+    tablet: TabletId,
+    action: audit::Action,
+    detail: &str,
+) -> Result<(), PageError> {
+    let event = audit::What::done(audit::Who::Staff(account.staff, account.role), action)
+        .with_outcome(audit::Outcome::Refused)
+        .with_detail(audit::Code::near(detail))
+        .on_device(tablet.number(), 0);
+    Ok(web.records().audit(event).await?)
+}
+
+/// Starts a session for who proved who they are, and gives the answer its cookies.
+pub(super) async fn signed_in(
+    web: &Web,
+    account: &StaffMember,
+    tried: Tried,
+    short: Option<[u8; 32]>,
+    mut response: Response,
 ) -> Result<Response, PageError> {
-    if let Some(before) = before {
-        end(web, &before).await?;
+    let id = tried.id();
+    if tried.standing == (Standing::Stranger { is_first: true }) {
+        if staffing::runs_roster(account.role) {
+            web.tablets.enrol(id, FIRST_NAME.to_owned(), account.name.clone()).await?;
+            let who = audit::Who::Staff(account.staff, account.role);
+            let event = audit::What::done(who, audit::Action::DeviceAdd);
+            let event = event.with_detail(audit::Code::near("first")).on_device(id.number(), 0);
+            web.records().audit(event).await?;
+        } else if web.only_enrolled().await? {
+            refused(web, account, id, audit::Action::SignIn, "not-enrolled").await?;
+            return Err(PageError::NotEnrolled);
+        }
     }
-    let device = device_number(&tablet);
-    let value = web.sessions.start(account.staff, tablet.clone()).await?;
+    if let Some(before) = &tried.before {
+        lock::end(web, before).await?;
+    }
+    web.tablets.met(id, account.staff, short).await?;
+    let value = web.sessions.start(account.staff, id).await?;
     let event = audit::What::done(audit::Who::Staff(account.staff, account.role), audit::Action::SignIn);
-    web.records().audit(event.on_device(device, 0)).await?;
-    let mut response = page::see(next);
-    let cookies = [cookie::set(cookie::SESSION, &value), cookie::set_for_a_year(cookie::TABLET, &tablet)];
+    web.records().audit(event.on_device(id.number(), 0)).await?;
+    let cookies = [cookie::set(cookie::SESSION, &value), cookie::set_for_a_year(cookie::TABLET, &tried.tablet)];
     for line in cookies.into_iter().flatten() {
         response.headers_mut().append(header::SET_COOKIE, line);
     }
     Ok(response)
 }
 
-async fn end(web: &Web, signed_in: &SignedIn) -> Result<(), PageError> {
-    web.sessions.end(signed_in.session.hash).await?;
-    let who = signed_in.who();
-    let event = audit::What::done(who.who(), audit::Action::SignOut).on_device(who.device, who.session);
-    Ok(web.records().audit(event).await?)
-}
-
-fn pin_page(
+async fn pin_page(
     web: &Web,
     account: &StaffMember,
     tablet: &str,
-    next: Option<&str>,
+    next: String,
     problems: Problems,
-) -> PinPage {
+) -> Result<PinPage, PageError> {
     let frame = Frame { csrf: csrf_of(tablet), ..web.frame(None) }.titled("Enter your PIN", Place::Elsewhere);
     let frame = if problems.is_empty() { frame } else { frame.with_problem() };
-    PinPage { frame, tile: tile(account), next: safe_next(next), problems }
+    let verifier = account.pin.as_deref().map(pin::tag);
+    let is_short =
+        |seen: &OnShift| seen.staff == account.staff && seen.short.is_some() && seen.short == verifier;
+    let on_shift = web.tablets.on_shift(TabletId::of(tablet)).await?;
+    let digits = if on_shift.iter().any(is_short) { pin::DIGITS_MIN } else { 0 };
+    let has_passkey = false;
+    Ok(PinPage { frame, tile: tile(account), digits, has_passkey, next, problems })
 }
 
-fn tile(member: &StaffMember) -> Tile {
-    Tile { staff: member.staff, name: member.name.clone(), role: role_words(member.role) }
-}
-
-/// Gives the tablet its cookie where it has none.
-fn with_tablet(web: &Web, headers: &HeaderMap, response: Response) -> Response {
-    let mut response = response.into_response();
-    if cookie::read(headers, cookie::TABLET).is_none()
-        && let Some(line) = cookie::set_for_a_year(cookie::TABLET, &web.token())
-    {
-        response.headers_mut().append(header::SET_COOKIE, line);
-    }
-    response
+/// The tile of an account.
+pub(in crate::web) fn tile(member: &StaffMember) -> Tile {
+    let agency = member.agency.as_ref().map(|agency| match member.until {
+        Some(until) => format!("{agency}, until {}", format::time(until)),
+        None => agency.clone(),
+    });
+    Tile { staff: member.staff, name: member.name.clone(), role: role_words(member.role), agency }
 }
 
 /// A path of this node, else the start: the address never leads to another machine.
-fn safe_next(next: Option<&str>) -> String {
+pub(super) fn safe_next(next: Option<&str>) -> String {
     let is_path = |path: &&str| {
         path.starts_with('/')
             && !path.starts_with("//")

@@ -174,6 +174,8 @@ fn staff() -> Vec<StaffMember> {
         pin: Some(verifier(PIN)),
         until: None,
         registration: None,
+        new_pin: false,
+        agency: None,
     };
     vec![
         member(CARER, "Ann Carer", Role::Carer),

@@ -93,6 +93,8 @@ mod tests {
             pin: None,
             until: until.map(minute),
             registration: None,
+            new_pin: false,
+            agency: None,
         })
     }
 
