@@ -80,7 +80,9 @@ impl PageError {
             Self::SignedOut => {
                 words(StatusCode::UNAUTHORIZED, "Sign in first", "Nobody is signed in on this screen.")
             }
-            Self::NewPin => words(StatusCode::FORBIDDEN, "Choose your own PIN first", "Open My account and choose it."),
+            Self::NewPin => {
+                words(StatusCode::FORBIDDEN, "Choose your own PIN first", "Open My account and choose it.")
+            }
             Self::NotEnrolled => words(
                 StatusCode::FORBIDDEN,
                 "This tablet is not let in",
@@ -191,13 +193,19 @@ pub async fn show_errors(State(web): State<Web>, request: Request, next: Next) -
     let is_read = request.method() == axum::http::Method::GET;
     let response = next.run(request).await;
     let Some(error) = response.extensions().get::<PageError>().cloned() else { return response };
-    match error {
-        PageError::SignedOut if is_read && path != "/" => to(&format!("/unlock?next={path}"), is_swap),
-        PageError::SignedOut => to("/unlock", is_swap),
-        PageError::NewPin => to("/me/pin", is_swap),
-        PageError::NotEnrolled => to("/tablet", is_swap),
-        other => error_page(&web, session.0.as_ref(), &other),
+    if error == PageError::SignedOut {
+        return match path.as_str() {
+            path if is_read && path != "/" => to(&format!("/unlock?next={path}"), is_swap),
+            _ => to("/unlock", is_swap),
+        };
     }
+    if error == PageError::NewPin {
+        return to("/me/pin", is_swap);
+    }
+    if error == PageError::NotEnrolled {
+        return to("/tablet", is_swap);
+    }
+    error_page(&web, session.0.as_ref(), &error)
 }
 
 fn to(target: &str, is_swap: bool) -> Response {

@@ -10,9 +10,9 @@ use hearth_protocol::id::ResidentId;
 use hearth_protocol::record::site::StaffMember;
 use hearth_protocol::scope::{Section, Subject};
 
+use super::access::tablet::{TabletId, first_bytes};
 use super::error::{self, PageError};
 use super::form::Fields;
-use super::access::tablet::{TabletId, first_bytes};
 use super::session::{Session, csrf_fits};
 use super::{Web, cookie};
 use crate::records::{self, IdempotencyKey};

@@ -176,6 +176,8 @@ fn check_not_last(roster: &[StaffMember], after: &StaffMember) -> Result<(), Sta
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write as _;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -224,7 +226,8 @@ mod tests {
             let by = member(1, own);
             let roster = [by.clone(), member(9, Role::Manager)];
             let given = ROLES.into_iter().filter(|role| checked(&by, &roster, &member(2, *role)).is_ok());
-            text.push_str(&format!("{own:?}: passes {passes:?}, accounts {:?}\n", given.collect::<Vec<_>>()));
+            let given: Vec<_> = given.collect();
+            writeln!(text, "{own:?}: passes {passes:?}, accounts {given:?}").unwrap();
         }
         insta::assert_snapshot!(text, @r"
         Carer: passes [], accounts []

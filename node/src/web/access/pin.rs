@@ -82,7 +82,8 @@ impl Pins {
         let mut salts = StdRng::from_seed(random.bytes());
         let made = tokio::task::spawn_blocking(move || verifier(&pin, &mut salts)).await;
         drop(permit);
-        made.map_err(|_| StoreError::Closed)?.map_err(|error: VerifierError| StoreError::Io(error.to_string()))
+        made.map_err(|_| StoreError::Closed)?
+            .map_err(|error: VerifierError| StoreError::Io(error.to_string()))
     }
 
     async fn count(&self, staff: StaffId, tag: [u8; 32]) -> Result<Result<u32, Attempt>, StoreError> {

@@ -132,7 +132,8 @@ impl Sessions {
         let start = self.oldest_start();
         self.store
             .read(move |connection| {
-                let sql = "SELECT tablet, staff FROM web_session WHERE seen > ?1 AND started > ?2 ORDER BY started";
+                let sql =
+                    "SELECT tablet, staff FROM web_session WHERE seen > ?1 AND started > ?2 ORDER BY started";
                 let mut statement = connection.prepare_cached(sql)?;
                 let one = |row: &rusqlite::Row<'_>| {
                     Ok((TabletId(row.get(0)?), StaffId(u64::from_be_bytes(row.get(1)?))))

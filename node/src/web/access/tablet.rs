@@ -100,8 +100,9 @@ impl Tablets {
     /// Every tablet that somebody signed in on: those let in first, each by name, then the others.
     pub async fn list(&self) -> Result<Vec<Tablet>, StoreError> {
         let listed = self.store.read(|connection| {
-            let sql =
-                format!("SELECT {COLUMNS} FROM tablet ORDER BY shut IS NOT NULL, enrolled IS NULL, lower(name), id");
+            let sql = format!(
+                "SELECT {COLUMNS} FROM tablet ORDER BY shut IS NOT NULL, enrolled IS NULL, lower(name), id"
+            );
             let mut statement = connection.prepare_cached(&sql)?;
             let rows: Result<Vec<Tablet>, rusqlite::Error> = statement.query_map([], read)?.collect();
             Ok::<_, StoreError>(rows?)
@@ -174,7 +175,8 @@ impl Tablets {
         let now = self.clock.now();
         self.store
             .write(move |tx| {
-                let sql = "INSERT INTO tablet (id, name, seen, enrolled, enrolled_by) VALUES (?1, ?2, ?3, ?3, ?4)
+                let sql =
+                    "INSERT INTO tablet (id, name, seen, enrolled, enrolled_by) VALUES (?1, ?2, ?3, ?3, ?4)
                            ON CONFLICT (id) DO UPDATE SET name = ?2, enrolled = coalesce(enrolled, ?3),
                              enrolled_by = coalesce(enrolled_by, ?4), shut = NULL, shut_by = NULL";
                 tx.execute(sql, params![id.0, name, now.0, by])?;

@@ -62,6 +62,7 @@ struct PinPage {
     tile: Tile,
     /// The form is sent when so many digits are typed; 0 where the PIN may be longer.
     digits: usize,
+    #[expect(dead_code, reason = "the page shows it once passkeys are there")]
     has_passkey: bool,
     next: String,
     problems: Problems,
@@ -261,7 +262,8 @@ pub(super) async fn signed_in(
     let value = web.sessions.start(account.staff, id).await?;
     let event = audit::What::done(audit::Who::Staff(account.staff, account.role), audit::Action::SignIn);
     web.records().audit(event.on_device(id.number(), 0)).await?;
-    let cookies = [cookie::set(cookie::SESSION, &value), cookie::set_for_a_year(cookie::TABLET, &tried.tablet)];
+    let cookies =
+        [cookie::set(cookie::SESSION, &value), cookie::set_for_a_year(cookie::TABLET, &tried.tablet)];
     for line in cookies.into_iter().flatten() {
         response.headers_mut().append(header::SET_COOKIE, line);
     }

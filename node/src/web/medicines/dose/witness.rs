@@ -5,10 +5,9 @@ use hearth_protocol::record::Author;
 use crate::web::Web;
 use crate::web::error::PageError;
 use crate::web::form::{Fields, Problems};
-use crate::web::frame::role_words;
 use crate::web::pin::{self, Attempt};
 use crate::web::requester::Requester;
-use crate::web::unlock::Tile;
+use crate::web::unlock::{self, Tile};
 
 /// Staff who may witness: anybody but the person who gives.
 pub(super) async fn witnesses(web: &Web, requester: &Requester) -> Result<Vec<Tile>, PageError> {
@@ -19,9 +18,11 @@ pub(super) async fn witnesses(web: &Web, requester: &Requester) -> Result<Vec<Ti
         member.staff != own
             && member.active
             && member.pin.is_some()
+            // A starting PIN is known to who chose it, so it proves nobody.
+            && !member.new_pin
             && member.until.is_none_or(|until| now < until)
     });
-    Ok(may.map(|m| Tile { staff: m.staff, name: m.name, role: role_words(m.role) }).collect())
+    Ok(may.map(|member| unlock::tile(&member)).collect())
 }
 
 /// The second person of a controlled drug, who proves by their own PIN that they are there.
@@ -35,6 +36,7 @@ pub(super) async fn witness(
         Some(staff) if staff != requester.signed_in.staff.staff => web.account(staff).await?,
         _ => None,
     };
+    let chosen = chosen.filter(|member| !member.new_pin);
     let Some((member, verifier)) = chosen.and_then(|m| m.pin.clone().map(|verifier| (m, verifier))) else {
         problems.add("witness", "Choose the colleague who witnesses this dose");
         return Ok(None);
@@ -44,7 +46,7 @@ pub(super) async fn witness(
         problems.add("witness_pin", "The witness enters their own PIN");
         return Ok(None);
     }
-    if !web.throttle.admit() {
+    if !web.throttle.admit(requester.signed_in.session.tablet) {
         return Err(PageError::TooMany);
     }
     match web.pins.attempt(member.staff, &verifier, typed.to_owned()).await? {
