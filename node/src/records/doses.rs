@@ -12,25 +12,18 @@ use super::{Records, row};
 use crate::store::StoreError;
 
 impl Records {
-    /// Claims a due dose for the requester's session, before it is poured. A claim of one's own is renewed.
+    /// Claims due doses for the requester's session, before they are poured, and says for each how that went. A claim of
+    /// one's own is renewed.
     pub async fn claim(
         &self,
         requester: &Requester,
-        order: EntryId,
-        due: Timestamp,
-    ) -> Result<Claim, StoreError> {
+        doses: Vec<(EntryId, Timestamp)>,
+    ) -> Result<Vec<Claim>, StoreError> {
         let (requester, now) = (requester.clone(), self.0.clock.now());
         self.0
             .store
             .write(move |tx| {
-                if let Some(entry) = recorded(tx, order, due, &[])? {
-                    return Ok(Claim::AlreadyRecorded { entry });
-                }
-                if let Some(held) = held_by_another(tx, order, due, &requester, now)? {
-                    return Ok(Claim::HeldBy(held));
-                }
-                take(tx, order, due, &requester, now)?;
-                Ok(Claim::Claimed)
+                doses.into_iter().map(|(order, due)| claim(tx, order, due, &requester, now)).collect()
             })
             .await
     }
@@ -52,6 +45,23 @@ impl Records {
             })
             .await
     }
+}
+
+fn claim(
+    tx: &Connection,
+    order: EntryId,
+    due: Timestamp,
+    requester: &Requester,
+    now: Timestamp,
+) -> Result<Claim, StoreError> {
+    if let Some(entry) = recorded(tx, order, due, &[])? {
+        return Ok(Claim::AlreadyRecorded { entry });
+    }
+    if let Some(held) = held_by_another(tx, order, due, requester, now)? {
+        return Ok(Claim::HeldBy(held));
+    }
+    take(tx, order, due, requester, now)?;
+    Ok(Claim::Claimed)
 }
 
 fn device_of(requester: &Requester) -> String {

@@ -88,6 +88,27 @@ impl Records {
         self.0.store.read(move |connection| entries(connection, subject, &sections, since)).await
     }
 
+    /// The same of many residents in one reading, each section as far back as is said: one list of entries for each
+    /// section asked for, of each resident.
+    pub async fn entries_of_each(
+        &self,
+        residents: Vec<ResidentId>,
+        sections: Vec<(Section, Option<Timestamp>)>,
+    ) -> Result<Vec<Vec<Vec<Entry>>>, StoreError> {
+        self.0
+            .store
+            .read(move |connection| {
+                let of = |resident: ResidentId| {
+                    let of_section = |(section, since): &(Section, Option<Timestamp>)| {
+                        entries(connection, Subject::Resident(resident), &[*section], *since)
+                    };
+                    sections.iter().map(of_section).collect::<Result<Vec<_>, StoreError>>()
+                };
+                residents.into_iter().map(of).collect()
+            })
+            .await
+    }
+
     /// One entry; none when it is not held or may no longer be shown.
     pub async fn entry(&self, id: EntryId) -> Result<Option<Entry>, StoreError> {
         self.0

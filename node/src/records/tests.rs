@@ -117,16 +117,19 @@ async fn a_claim_keeps_others_out_until_it_runs_out() {
     let sample = Sample::new().await;
     let (one, two) = (requester(Role::Carer, 1), requester(Role::Carer, 2));
     let order = EntryId { install: InstallId(7), counter: 9 };
-    assert_eq!(sample.records.claim(&one, order, NOON).await, Ok(Claim::Claimed));
-    assert_eq!(sample.records.claim(&one, order, NOON).await, Ok(Claim::Claimed));
+    assert_eq!(sample.records.claim(&one, vec![(order, NOON)]).await, Ok(vec![Claim::Claimed]));
+    assert_eq!(sample.records.claim(&one, vec![(order, NOON)]).await, Ok(vec![Claim::Claimed]));
     let held = HeldBy { name: one.name.clone(), since: NOON };
-    assert_eq!(sample.records.claim(&two, order, NOON).await, Ok(Claim::HeldBy(held.clone())));
+    assert_eq!(sample.records.claim(&two, vec![(order, NOON)]).await, Ok(vec![Claim::HeldBy(held.clone())]));
     let dose = || vec![sample.dose(9, NOON, Outcome::Given)];
     assert_eq!(sample.records.add(&two, key(1), dose()).await, Err(AddError::HeldByAnother(held)));
     sample.time.pass(Duration::from_millis(CLAIM_MS.unsigned_abs()));
     let given = sample.records.add(&two, key(2), dose()).await.unwrap();
     let entry = given.ids[0];
-    assert_eq!(sample.records.claim(&one, order, NOON).await, Ok(Claim::AlreadyRecorded { entry }));
+    assert_eq!(
+        sample.records.claim(&one, vec![(order, NOON)]).await,
+        Ok(vec![Claim::AlreadyRecorded { entry }])
+    );
 }
 
 #[tokio::test]

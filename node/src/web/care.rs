@@ -3,6 +3,7 @@
 use hearth_protocol::id::{EntryId, ResidentId};
 use hearth_protocol::record::Body;
 use hearth_protocol::scope::{Section, Subject};
+use hearth_protocol::time::Timestamp;
 
 use super::Web;
 use super::error::PageError;
@@ -39,24 +40,42 @@ pub(super) async fn chart(
     Ok(chart)
 }
 
-/// The same for a list of many residents: without how far entries have come.
+/// The same for a list: without how far entries have come.
 pub(super) async fn chart_in_list(
     web: &Web,
     requester: &Requester,
     resident: ResidentId,
     wanted: &[Section],
 ) -> Result<Chart, PageError> {
-    let now = web.now();
-    let mut chart = Chart::new(resident, web.site().id, now);
-    for section in BANNER.iter().chain(wanted.iter().filter(|s| !BANNER.contains(s))) {
-        if requester.may_view(*section) {
+    let charts = charts_in_list(web, requester, vec![resident], wanted).await?;
+    charts.into_iter().next().ok_or(PageError::NotFound)
+}
+
+/// The charts of many residents for a list, in their order, in one reading.
+pub(super) async fn charts_in_list(
+    web: &Web,
+    requester: &Requester,
+    residents: Vec<ResidentId>,
+    wanted: &[Section],
+) -> Result<Vec<Chart>, PageError> {
+    let (now, site) = (web.now(), web.site().id);
+    let wanted = BANNER.iter().chain(wanted.iter().filter(|s| !BANNER.contains(s)));
+    let sections: Vec<(Section, Option<Timestamp>)> = wanted
+        .filter(|section| requester.may_view(**section))
+        .map(|section| {
             let days = DAYS_READ.iter().find(|(of, _)| of == section).map(|(_, days)| days);
-            let since = days.map(|days| now.plus_ms(-days * DAY_MS));
-            let subject = Subject::Resident(resident);
-            chart.put(*section, web.records().entries(subject, &[*section], since).await?);
+            (*section, days.map(|days| now.plus_ms(-days * DAY_MS)))
+        })
+        .collect();
+    let read = web.records().entries_of_each(residents.clone(), sections.clone()).await?;
+    let charts = residents.into_iter().zip(read).map(|(resident, entries)| {
+        let mut chart = Chart::new(resident, site, now);
+        for ((section, _), entries) in sections.iter().zip(entries) {
+            chart.put(*section, entries);
         }
-    }
-    Ok(chart)
+        chart
+    });
+    Ok(charts.collect())
 }
 
 /// The pages of a resident: what follows their address, what it is called, and the section that one must see.
@@ -98,12 +117,7 @@ pub(super) fn said(chart: &Chart, saved: Option<&str>) -> Option<Said> {
 }
 
 /// A draft of something that happened to a resident when the form was filled in.
-pub(super) fn draft(
-    resident: ResidentId,
-    section: Section,
-    happened: hearth_protocol::time::Timestamp,
-    body: Body,
-) -> Draft {
+pub(super) fn draft(resident: ResidentId, section: Section, happened: Timestamp, body: Body) -> Draft {
     Draft {
         subject: Subject::Resident(resident),
         section,

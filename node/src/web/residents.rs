@@ -7,7 +7,7 @@ use axum::response::Response;
 use axum::routing::get;
 use hearth_protocol::scope::Section;
 
-use super::care::chart_in_list;
+use super::care::charts_in_list;
 use super::error::PageError;
 use super::frame::{Frame, Place};
 use super::requester::Requester;
@@ -57,11 +57,9 @@ pub(super) async fn list(State(web): State<Web>, requester: Requester) -> Result
 /// Every resident whom the person may see, by room.
 async fn tiles(web: &Web, requester: &Requester) -> Result<Vec<Tile>, PageError> {
     let wanted = [Section::Medicines, Section::Mar, Section::Plan, Section::Observations];
-    let mut tiles = Vec::new();
-    for resident in web.records().residents().await? {
-        let chart = chart_in_list(web, requester, resident.id, &wanted).await?;
-        tiles.push(Tile::of(&chart));
-    }
+    let residents = web.records().residents().await?.into_iter().map(|resident| resident.id).collect();
+    let charts = charts_in_list(web, requester, residents, &wanted).await?;
+    let mut tiles: Vec<Tile> = charts.iter().map(Tile::of).collect();
     tiles.sort_by_cached_key(|tile| (by_room(tile.banner.room.as_deref()), tile.banner.name.clone()));
     Ok(tiles)
 }

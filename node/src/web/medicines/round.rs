@@ -84,7 +84,7 @@ pub(super) async fn show(
     let mut doses = Doses::of(&chart);
     let may_give = requester.may_record(Section::Mar);
     if may_give {
-        claim(&web, &requester, &mut doses).await?;
+        claim(&web, &requester, &mut doses).await;
     }
     let mut frame = care::frame(&web, &requester, &banner, "Medicines round", Place::Round);
     frame.said = care::said(&chart, saved.saved.as_deref());
@@ -95,42 +95,57 @@ pub(super) async fn show(
 }
 
 /// Claims what waits, and marks what a colleague has claimed.
-async fn claim(web: &Web, requester: &Requester, doses: &mut Doses) -> Result<(), PageError> {
-    for card in &mut doses.now {
-        match web.records().claim(&requester.who(), card.order, card.due).await {
-            Ok(Claim::HeldBy(held)) => {
-                card.held_by = Some(format!("{} since {}", held.name, format::time(held.since)));
-            }
-            // A dose that was recorded a moment ago shows so when the page is loaded again.
-            Ok(Claim::Claimed | Claim::AlreadyRecorded { .. }) => {}
-            // A disk that cannot be written must not keep staff from seeing what is due.
-            Err(error) => tracing::warn!(%error, "a dose could not be claimed"),
+async fn claim(web: &Web, requester: &Requester, doses: &mut Doses) {
+    let waiting = doses.now.iter().map(|card| (card.order, card.due)).collect();
+    let claims = match web.records().claim(&requester.who(), waiting).await {
+        Ok(claims) => claims,
+        // A disk that cannot be written must not keep staff from seeing what is due.
+        Err(error) => return tracing::warn!(%error, "doses could not be claimed"),
+    };
+    for (card, claim) in doses.now.iter_mut().zip(claims) {
+        // A dose that was recorded a moment ago shows so when the page is loaded again.
+        if let Claim::HeldBy(held) = claim {
+            card.held_by = Some(format!("{} since {}", held.name, format::time(held.since)));
         }
     }
-    Ok(())
+}
+
+/// The residents in the order of the round: by room, then by name.
+async fn in_order(web: &Web) -> Result<Vec<ResidentId>, PageError> {
+    let mut residents = web.records().residents().await?;
+    residents.sort_by_cached_key(|resident| {
+        let room = resident.placement.as_ref().and_then(|place| place.room.as_deref());
+        (by_room(room), resident.demographics.as_ref().map(|person| format::name(&person.name)))
+    });
+    Ok(residents.into_iter().map(|resident| resident.id).collect())
 }
 
 async fn rooms(web: &Web, requester: &Requester) -> Result<Vec<RoomRow>, PageError> {
-    let mut rows = Vec::new();
-    for resident in web.records().residents().await? {
-        rows.push(RoomRow::of(&care::chart_in_list(web, requester, resident.id, &DOSES).await?));
-    }
-    rows.sort_by_cached_key(|row| (by_room(row.banner.room.as_deref()), row.banner.name.clone()));
-    Ok(rows)
+    let charts = care::charts_in_list(web, requester, in_order(web).await?, &DOSES).await?;
+    Ok(charts.iter().map(RoomRow::of).collect())
 }
 
-/// The next resident with doses that wait, by room after this one, then from the start.
+/// The next resident with doses that wait, by room after this one, then from the start. Looks no further than to the
+/// first, who most often is the next.
 async fn next_room(
     web: &Web,
     requester: &Requester,
     after: ResidentId,
 ) -> Result<Option<ResidentId>, PageError> {
-    let rows = rooms(web, requester).await?;
-    let here = rows.iter().position(|row| row.banner.resident == after).unwrap_or_default();
-    let (before, behind) = rows.split_at(here);
-    let mut others = behind.iter().skip(1).chain(before);
-    Ok(others.find(|row| row.waiting > 0).map(|row| row.banner.resident))
+    let mut order = in_order(web).await?;
+    let here = order.iter().position(|resident| *resident == after).unwrap_or_default();
+    order.rotate_left(here);
+    for few in order.get(1..).unwrap_or_default().chunks(NEXT) {
+        let charts = care::charts_in_list(web, requester, few.to_vec(), &DOSES).await?;
+        if let Some(found) = charts.iter().find(|chart| Doses::of(chart).count().0 > 0) {
+            return Ok(Some(found.resident));
+        }
+    }
+    Ok(None)
 }
+
+/// How many residents are looked at together for the next one.
+const NEXT: usize = 4;
 
 impl RoomRow {
     fn of(chart: &Chart) -> Self {

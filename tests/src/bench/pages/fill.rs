@@ -38,8 +38,9 @@ const REGULAR: [(&str, &[u8]); 6] = [
 ];
 const WHEN_REQUIRED: [&str; 3] = ["Paracetamol", "Lactulose", "Senna"];
 const DAY: Duration = Duration::from_hours(24);
+const MORNING: Duration = Duration::from_mins(8 * 60 + 20);
 
-/// Fills the node up to noon of the day after the last. Gives how many entries it has.
+/// Fills the node up to the morning round of the day after the last. Gives how many entries it has.
 pub(super) async fn fill(
     records: &Records,
     time: &Arc<ManualTime>,
@@ -64,9 +65,9 @@ pub(super) async fn fill(
             told(&format!("{} of {} days are written", day + 1, plan.days));
         }
     }
-    // Noon: the morning round is behind.
-    time.pass(DAY / 2);
-    let today = records.clock().now().plus_ms(-43_200_000);
+    // In the middle of the morning round: about half of its doses are given.
+    let today = records.clock().now();
+    time.pass(MORNING);
     for (number, (resident, orders)) in residents.iter().enumerate() {
         let mut dice = Dice::new(u64::from(plan.days), &format!("pages/{number}"));
         let all = of_day(*resident, orders, today, &mut dice)?;
