@@ -1,8 +1,11 @@
 //! Observations of a resident: what was measured and noticed, what it means, and what is due next.
 
+mod agreed;
+pub mod baseline;
 pub mod due;
 pub mod fluid;
 pub mod overview;
+pub mod scale;
 pub mod set;
 pub mod soft_signs;
 pub mod weight;
@@ -21,6 +24,8 @@ pub(super) fn routes() -> Router<Web> {
     Router::new()
         .route("/obs/due", get(due::show))
         .route("/r/{resident}/obs", get(overview::show))
+        .route("/r/{resident}/obs/baseline", get(baseline::ask).post(baseline::save))
+        .route("/r/{resident}/obs/scale", get(scale::ask).post(scale::save))
         .route("/r/{resident}/obs/new", one_entry::route::<SetPage>())
         .route("/r/{resident}/soft-signs/new", one_entry::route::<SoftSignsPage>())
         .route("/r/{resident}/weight/new", one_entry::route::<WeightPage>())

@@ -154,6 +154,7 @@ async fn every_page_keeps_the_rules_and_every_template_is_rendered() {
     }
     let piece = a_press(&mut browser, home.order(MARGARET, "Co-careldopa").await).await;
     assert_eq!(piece.status, StatusCode::OK, "{}", piece.text);
+    check("/r/obs/scale", &super::observe::scale_check(&mut browser).await);
     let pharmacy = site(SiteKind::Pharmacy).await;
     walk(&mut Browser::signed_in(&pharmacy, PHARMACIST).await).await;
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 use axum::http::StatusCode;
 use hearth_protocol::access::SiteKind;
 
-use super::browser::Browser;
-use super::home::{CARER, Home, MARGARET, PHARMACIST};
+use super::browser::{Answer, Browser};
+use super::home::{CARER, Home, MARGARET, NURSE, PHARMACIST};
 use crate::clock::{Clock, ManualTime};
 use crate::records::sample::NOON;
 
@@ -50,4 +50,96 @@ async fn a_pharmacist_is_refused_the_list_of_observations() {
     let home = Home::new(SiteKind::Pharmacy, Clock::from_source(ManualTime::at(NOON))).await;
     let mut browser = Browser::signed_in(&home, PHARMACIST).await;
     assert_eq!(browser.get("/obs/due").await.status, StatusCode::FORBIDDEN);
+}
+
+const AGREED: [(&str, &str); 6] = [
+    ("news2", "7"),
+    ("agreed_by", "Dr Patel, GP"),
+    ("agreed", "30"),
+    ("agreed_month", "11"),
+    ("agreed_year", "2026"),
+    ("every", "24"),
+];
+
+#[tokio::test]
+async fn the_usual_score_that_a_nurse_records_is_compared_with_and_its_history_stays() {
+    let (home, _) = home().await;
+    let mut browser = Browser::signed_in(&home, NURSE).await;
+    let path = format!("/r/{MARGARET}/obs/baseline");
+    assert_eq!(browser.fill(&path, &[("news2", "21")]).await.status, StatusCode::UNPROCESSABLE_ENTITY);
+    let saved = browser.fill(&path, &AGREED).await;
+    assert_eq!(saved.status, StatusCode::SEE_OTHER, "{}", saved.text);
+    let page = browser.get(saved.location()).await.text;
+    for shown in [
+        "1 above usual (usual score 7)",
+        "Usual NEWS2 7, agreed by Dr Patel, GP on 30-Nov-2026, while so measured every day.",
+    ] {
+        assert!(page.contains(shown), "{shown}");
+    }
+    let history = browser.get(&path).await.text;
+    let (new, old) = (history.rfind("Usual NEWS2 7").unwrap(), history.rfind("Usual NEWS2 1").unwrap());
+    assert!(new < old, "the newest comes first");
+}
+
+const SCALE_2: [(&str, &str); 7] = [
+    ("scale", "2"),
+    ("set_by", "Dr Okafor"),
+    ("role", "respiratory consultant"),
+    ("decided", "1"),
+    ("decided_month", "12"),
+    ("decided_year", "2026"),
+    ("reason", "COPD with CO2 retention"),
+];
+
+/// The page that says what another scale changes.
+pub(super) async fn scale_check(browser: &mut Browser) -> Answer {
+    browser.fill(&format!("/r/{MARGARET}/obs/scale"), &SCALE_2).await
+}
+
+#[tokio::test]
+async fn the_oxygen_scale_changes_only_after_what_it_does_was_checked() {
+    let (home, _) = home().await;
+    let mut browser = Browser::signed_in(&home, NURSE).await;
+    let path = format!("/r/{MARGARET}/obs/scale");
+    assert_eq!(browser.fill(&path, &SCALE_2[..2]).await.status, StatusCode::UNPROCESSABLE_ENTITY);
+    let check = scale_check(&mut browser).await;
+    assert_eq!(check.status, StatusCode::OK);
+    for shown in [
+        "Check: SpO2 scale 2 for this person",
+        "Set by Dr Okafor (respiratory consultant)",
+        "has NEWS2 8. On SpO2 scale 2 it would have 6",
+    ] {
+        assert!(check.text.contains(shown), "{shown}: {}", check.text);
+    }
+    assert!(browser.get(&path).await.text.contains("<p>SpO2 scale 1.</p>"), "nothing is saved yet");
+    let hidden = ["csrf", "key", "recorded_at"].map(|name| (name, check.hidden(&path, name)));
+    let mut fields: Vec<(&str, &str)> = hidden.iter().map(|(k, v)| (*k, v.as_str())).collect();
+    fields.extend(SCALE_2);
+    fields.push(("confirm", "yes"));
+    let saved = browser.post(&path, &fields).await;
+    assert_eq!(saved.status, StatusCode::SEE_OTHER, "{}", saved.text);
+    let page = browser.get(saved.location()).await.text;
+    // The set of before keeps the score that staff saw, and the page says that another scale holds now.
+    assert!(page.contains("NEWS2 8: High clinical risk"));
+    assert!(
+        page.contains(
+            "The oxygen scale was changed since at 01-Dec-2026 12:12: SpO2 scale 2, set by Dr Okafor"
+        )
+    );
+}
+
+#[tokio::test]
+async fn a_carer_sees_what_clinicians_agreed_and_cannot_change_it() {
+    let (home, _) = home().await;
+    let mut browser = Browser::signed_in(&home, CARER).await;
+    for (part, shown) in [("baseline", "Usual NEWS2 1, agreed by Dr Patel."), ("scale", "SpO2 scale 1.")] {
+        let path = format!("/r/{MARGARET}/obs/{part}");
+        let page = browser.get(&path).await;
+        assert!(page.text.contains(shown) && !page.text.contains(&format!("action=\"{path}\"")), "{part}");
+        let csrf = page.hidden("/lock", "csrf");
+        let key = home.web.form_key().to_string();
+        let mut fields = vec![("csrf", csrf.as_str()), ("key", &key)];
+        fields.extend(AGREED);
+        assert_eq!(browser.post(&path, &fields).await.status, StatusCode::FORBIDDEN, "{part}");
+    }
 }

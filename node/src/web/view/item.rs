@@ -4,6 +4,7 @@ use hearth_protocol::clinical::{format, soft_signs};
 use hearth_protocol::record::coded::Coded;
 use hearth_protocol::record::discharge::{DischargeMedicine, DischargeSummary, MedicineChange};
 use hearth_protocol::record::history::{Appointment, ResultPart, ResultValue, TestResult};
+use hearth_protocol::record::plan::SpO2Scale;
 use hearth_protocol::record::thread::{Thread, threads};
 use hearth_protocol::record::{Body, Entry, Origin};
 use hearth_protocol::scope::Section;
@@ -165,6 +166,19 @@ fn words(body: &Body) -> (String, String) {
             let values = values.collect::<Vec<_>>().join(", ");
             ("Observations".to_owned(), lines([Some(values), signs.note.clone()]))
         }
+        Body::Baseline(agreed) => {
+            let by = agreed.agreed_by.as_ref().map(|by| format!("Agreed by {by}"));
+            let on = agreed.agreed.map(|on| format!("On {}", format::date(on)));
+            let review = agreed.review.map(|on| format!("To be reviewed on {}", format::date(on)));
+            let hours = agreed.check_hours.map(|hours| format!("While so, measured every {hours} hours"));
+            (format!("Usual NEWS2 {}", agreed.news2), lines([by, on, hours, review]))
+        }
+        Body::OxygenScale(set) => {
+            let name = if set.scale == SpO2Scale::Two { "SpO2 scale 2" } else { "SpO2 scale 1" };
+            let on = set.decided.map(|on| format!("Decided on {}", format::date(on)));
+            (format!("{name}, set by {}", super::vitals::set_by(set)), lines([on, set.reason.clone()]))
+        }
+        Body::EnteredInError(wrong) => ("Taken back as entered in error".to_owned(), wrong.reason.clone()),
         Body::Unknown(_) => (
             "Written by newer software".to_owned(),
             "This node cannot show it. It is kept, and nothing of it is lost.".to_owned(),
