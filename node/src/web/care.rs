@@ -79,8 +79,11 @@ pub(super) async fn charts_in_list(
 }
 
 /// The pages of a resident: what follows their address, what it is called, and the section that one must see.
-const PARTS: [(&str, &str, Section); 2] =
-    [("", "Record", Section::Identity), ("/obs", "Observations", Section::Observations)];
+const PARTS: [(&str, &str, Section); 3] = [
+    ("", "Record", Section::Identity),
+    ("/medicines", "Medicines", Section::Medicines),
+    ("/obs", "Observations", Section::Observations),
+];
 
 /// The frame of a page about a resident.
 pub(super) fn frame(web: &Web, requester: &Requester, banner: &Banner, page: &str, place: Place) -> Frame {
@@ -104,6 +107,8 @@ pub(super) fn said(chart: &Chart, saved: Option<&str>) -> Option<Said> {
         Body::Note(_) => "Note saved",
         Body::Allergy(_) => "Allergy saved",
         Body::Administration(_) => "Dose recorded",
+        Body::Order(_) => "Order saved",
+        Body::CovertDecision(_) => "Decision saved",
         _ => "Saved",
     };
     let way = item::way(chart, entry).map(|way| way.words).unwrap_or_default();
@@ -168,6 +173,11 @@ impl Sheet {
     /// What was typed in a field.
     pub fn value(&self, name: &str) -> &str {
         self.fields.text(name)
+    }
+
+    /// What was typed in one part of a field of several, such as the day of a date.
+    pub fn value_of(&self, name: &str, part: &str) -> &str {
+        self.fields.text(&format!("{name}_{part}"))
     }
 
     /// What is wrong with a field.

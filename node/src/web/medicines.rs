@@ -1,7 +1,10 @@
-//! Medicines: the round, and recording what became of each dose.
+//! Medicines: the list and its orders, the round, and recording what became of each dose.
 
 pub mod dose;
+pub mod list;
+pub mod order;
 pub mod round;
+pub mod standing;
 
 use axum::Router;
 use axum::routing::get;
@@ -11,6 +14,10 @@ use super::Web;
 /// The addresses of this room.
 pub(super) fn routes() -> Router<Web> {
     Router::new()
+        .route("/r/{resident}/medicines", get(list::show))
+        .route("/r/{resident}/medicines/new", get(order::ask).post(order::add))
+        .route("/r/{resident}/medicines/{order}/change", get(order::ask_change).post(order::change))
+        .route("/r/{resident}/medicines/{order}/{step}", get(standing::ask).post(standing::save))
         .route("/round", get(round::index))
         .route("/round/{resident}", get(round::show))
         .route("/round/{resident}/given", get(dose::check).post(dose::given))

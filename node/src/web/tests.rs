@@ -3,6 +3,7 @@
 mod browser;
 mod every_page;
 mod home;
+mod medicines;
 mod observe;
 mod pages;
 mod safety;

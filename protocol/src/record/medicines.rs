@@ -198,6 +198,29 @@ pub struct Order {
     /// A homely remedy: given without a prescription under the home's policy.
     #[n(17)]
     pub homely: bool,
+    /// How the prescriber's instruction came to the site, for a version that staff wrote.
+    #[n(18)]
+    pub received: Option<Received>,
+    /// Why this version was written: what changed, or why it is given again.
+    #[n(19)]
+    pub reason: Option<String>,
+    /// Somebody was warned (an allergy, the same medicine twice) and went on: what the warning said, and their reason.
+    #[n(20)]
+    pub overridden: Option<String>,
+    /// Where on the body it may go, for a patch or cream.
+    #[n(21)]
+    pub sites: Option<Vec<String>>,
+}
+
+/// How an instruction came: a prescription stays the prescriber's, whoever types it.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Received {
+    /// In words, such as `Signed prescription`.
+    #[n(0)]
+    pub how: String,
+    /// The second person who heard a spoken instruction read back.
+    #[n(1)]
+    pub second: Option<String>,
 }
 
 impl Order {
@@ -222,6 +245,10 @@ impl Order {
             schedule: None,
             review: None,
             homely: false,
+            received: None,
+            reason: None,
+            overridden: None,
+            sites: None,
         }
     }
 }

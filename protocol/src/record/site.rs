@@ -11,7 +11,7 @@ pub mod tasks;
 
 use super::entry::Role;
 use super::medicines::Decimal;
-use crate::id::{ResidentId, StaffId};
+use crate::id::{EntryId, ResidentId, StaffId};
 use crate::time::Timestamp;
 
 /// A member of staff of a site.
@@ -92,6 +92,9 @@ pub struct Task {
     /// How often it comes again once it is done, by key: `daily`, `weekly`, `monthly`.
     #[n(6)]
     pub repeats: Option<String>,
+    /// The entry that it follows up, such as a missed dose.
+    #[n(7)]
+    pub about: Option<EntryId>,
 }
 
 /// A line that the leader of a shift puts at the head of its handover sheet.

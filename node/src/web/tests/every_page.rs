@@ -112,6 +112,16 @@ fn without_query(path: &str) -> &str {
     path.split('?').next().unwrap_or_default()
 }
 
+const AN_ORDER_THAT_MEETS_AN_ALLERGY: [(&str, &str); 7] = [
+    ("name", "Phenoxymethylpenicillin"),
+    ("dose", "250"),
+    ("dose_unit", "mg"),
+    ("timing", "times"),
+    ("times", "08:00"),
+    ("prescriber", "Dr Patel"),
+    ("received", "prescription"),
+];
+
 /// The structs of this crate that are templates, by the file that they render.
 fn templates(folder: &Path, found: &mut BTreeMap<String, String>) {
     for entry in folder.read_dir().unwrap() {
@@ -155,6 +165,10 @@ async fn every_page_keeps_the_rules_and_every_template_is_rendered() {
     let piece = a_press(&mut browser, home.order(MARGARET, "Co-careldopa").await).await;
     assert_eq!(piece.status, StatusCode::OK, "{}", piece.text);
     check("/r/obs/scale", &super::observe::scale_check(&mut browser).await);
+    let new_order = format!("/r/{MARGARET}/medicines/new");
+    let answer = browser.fill(&new_order, &AN_ORDER_THAT_MEETS_AN_ALLERGY).await;
+    assert!(answer.text.contains("Possible mistake"), "{}", answer.text);
+    check(&new_order, &answer);
     let pharmacy = site(SiteKind::Pharmacy).await;
     walk(&mut Browser::signed_in(&pharmacy, PHARMACIST).await).await;
 

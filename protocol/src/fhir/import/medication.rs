@@ -121,6 +121,10 @@ fn order(reading: Reading<'_>, dosages: &[Value]) -> Result<Order, NotMapped> {
         schedule: None,
         review: None,
         homely: false,
+        received: None,
+        reason: None,
+        overridden: None,
+        sites: None,
     })
 }
 
