@@ -37,6 +37,8 @@ pub(super) fn action_of(section: Section, body: &Body, standing: Standing) -> Ac
 /// The same for the audit.
 pub(super) fn audited(body: &Body, standing: Standing) -> audit::Action {
     match standing {
+        Standing::New if matches!(body, Body::StaffMember(_)) => audit::Action::StaffAdd,
+        _ if matches!(body, Body::StaffMember(_)) => audit::Action::StaffChange,
         _ if is_taken_back(body) => audit::Action::TakeBack,
         Standing::New => audit::Action::Add,
         Standing::Own | Standing::Anothers => audit::Action::Change,

@@ -2,8 +2,12 @@
 
 pub mod cookie;
 mod lock;
+pub(super) mod me;
+mod pass;
 pub mod pin;
+mod roster;
 pub mod session;
+mod staff;
 pub mod tablet;
 pub mod throttle;
 pub mod unlock;
@@ -23,4 +27,12 @@ pub(super) fn routes() -> Router<Web> {
         .route("/unlock/{staff}", get(unlock::ask_pin).post(unlock::unlock))
         .route("/lock", post(lock::lock))
         .route("/alive", post(lock::alive))
+        .route("/me", get(me::show))
+        .route(me::NEW_PIN, get(me::ask_pin).post(me::set_pin))
+        .route("/manage/staff", get(staff::list))
+        .route("/manage/staff/new", get(staff::ask).post(staff::add))
+        .route("/manage/staff/{staff}", get(staff::show).post(staff::change))
+        .route("/manage/staff/{staff}/pin", post(staff::set_pin))
+        .route("/manage/staff/{staff}/retire", post(staff::retire))
+        .route("/manage/pass", get(pass::ask).post(pass::make))
 }

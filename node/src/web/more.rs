@@ -5,6 +5,7 @@ use axum::Router;
 use axum::extract::State;
 use axum::response::Response;
 use axum::routing::get;
+use hearth_protocol::access::Action;
 use hearth_protocol::scope::Section;
 
 use super::error::PageError;
@@ -43,6 +44,11 @@ fn pages(requester: &Requester) -> Vec<Listed> {
     if requester.may_view(Section::Observations) {
         add("/obs/due", "Observations due", "Whose observations are overdue, and whose are next.");
     }
+    if requester.may(Section::Roster, Action::Record) {
+        add("/manage/pass", "Agency pass", "An account for one shift.");
+        add("/manage/staff", "Staff", "Who may sign in; new staff, new PINs, leavers.");
+    }
+    add("/me", "My account", "Your PIN.");
     add("/status", "Status of this node", "The line to the hub, what waits, the clock, the certificate.");
     pages
 }

@@ -61,12 +61,18 @@ pub async fn find_session(State(web): State<Web>, mut request: Request, next: Ne
     }
 }
 
+/// What is open to somebody who has not chosen a PIN of their own yet.
+const WITH_STARTING_PIN: [&str; 4] = [super::access::me::NEW_PIN, "/lock", "/alive", super::events::PATH];
+
 impl FromRequestParts<Web> for Requester {
     type Rejection = PageError;
 
     async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Self, PageError> {
         let session = parts.extensions.get::<MaybeSession>().cloned().unwrap_or_default();
         let signed_in = session.0.ok_or(PageError::SignedOut)?;
+        if signed_in.staff.new_pin && !WITH_STARTING_PIN.contains(&parts.uri.path()) {
+            return Err(PageError::NewPin);
+        }
         Ok(Self { web: web.clone(), signed_in })
     }
 }
@@ -119,6 +125,30 @@ impl Requester {
             return Err(PageError::Locked);
         }
         Err(PageError::Refused(section_words(section)))
+    }
+
+    /// The same for what is the site's and no resident's.
+    pub async fn require_of_site(&self, section: Section, action: Action) -> Result<(), PageError> {
+        if self.may(section, action) {
+            return Ok(());
+        }
+        let tried = match action {
+            Action::View => audit::Action::View,
+            Action::Export => audit::Action::Export,
+            Action::Record | Action::Change | Action::Settle => audit::Action::Change,
+        };
+        let subject = Some(Subject::Site(self.web.site().id));
+        self.web.records().audit_refusal(&self.who(), subject, Some(section), tried).await?;
+        if !self.web.is_open() {
+            return Err(PageError::Locked);
+        }
+        Err(PageError::Refused(section_words(section)))
+    }
+
+    /// Writes down that a page of the site was seen. Called before the page is sent.
+    pub async fn saw_of_site(&self, page: &str) -> Result<(), PageError> {
+        let subject = Subject::Site(self.web.site().id);
+        Ok(self.web.records().audit_view(&self.who(), subject, None, page).await?)
     }
 
     /// Writes down that a page of a resident was seen. Called before the page is sent.

@@ -1,5 +1,6 @@
 //! The pages over a real store, asked as a browser asks.
 
+mod access;
 mod browser;
 mod every_page;
 mod home;
