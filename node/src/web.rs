@@ -5,7 +5,6 @@
 //! [`requester::Posted`] for a form), and a line in the `routes` of its room.
 
 pub mod access;
-pub mod allergy;
 pub mod assets;
 pub mod care;
 pub mod error;
@@ -15,7 +14,6 @@ pub mod frame;
 pub mod guard;
 pub mod health;
 pub mod medicines;
-pub mod month;
 pub mod more;
 pub mod notes;
 pub mod observe;
@@ -23,7 +21,6 @@ pub mod one_entry;
 pub mod page;
 pub mod record;
 pub mod requester;
-pub mod residents;
 pub mod serve;
 pub mod status;
 pub mod strip;
@@ -121,7 +118,6 @@ impl Web {
         let live = Router::new().route(events::PATH, get(events::stream));
         let pages = Router::new()
             .merge(access::routes())
-            .merge(residents::routes())
             .merge(record::routes())
             .merge(notes::routes())
             .merge(observe::routes())

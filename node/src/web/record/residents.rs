@@ -1,26 +1,19 @@
 //! Residents at a glance: by room, with what is due and what worries. No banner: more than one person is on screen.
 
 use askama::Template;
-use axum::Router;
 use axum::extract::State;
 use axum::response::Response;
-use axum::routing::get;
 use hearth_protocol::scope::Section;
 
-use super::care::charts_in_list;
-use super::error::PageError;
-use super::frame::{Frame, Place};
-use super::requester::Requester;
-use super::view::banner::Banner;
-use super::view::chart::Chart;
-use super::view::doses::Doses;
-use super::view::vitals::Vitals;
-use super::{Web, page};
-
-/// The addresses of this room.
-pub(super) fn routes() -> Router<Web> {
-    Router::new().route("/", get(home)).route("/residents", get(list))
-}
+use crate::web::care::charts_in_list;
+use crate::web::error::PageError;
+use crate::web::frame::{Frame, Place};
+use crate::web::requester::Requester;
+use crate::web::view::banner::Banner;
+use crate::web::view::chart::Chart;
+use crate::web::view::doses::Doses;
+use crate::web::view::vitals::Vitals;
+use crate::web::{Web, page};
 
 /// A resident in the list.
 #[derive(Clone, Debug)]
@@ -36,19 +29,22 @@ pub struct Tile {
 }
 
 #[derive(Template)]
-#[template(path = "residents.html")]
+#[template(path = "record/residents.html")]
 struct ResidentsPage {
     frame: Frame,
     tiles: Vec<Tile>,
 }
 
 /// The start: residents.
-pub(super) async fn home(_requester: Requester) -> Response {
+pub(in crate::web) async fn home(_requester: Requester) -> Response {
     page::see("/residents")
 }
 
 /// The list.
-pub(super) async fn list(State(web): State<Web>, requester: Requester) -> Result<Response, PageError> {
+pub(in crate::web) async fn list(
+    State(web): State<Web>,
+    requester: Requester,
+) -> Result<Response, PageError> {
     let tiles = tiles(&web, &requester).await?;
     let frame = web.frame(Some(&requester.signed_in)).titled("Residents", Place::Residents);
     Ok(page::html(&ResidentsPage { frame, tiles }))
@@ -76,7 +72,7 @@ impl Tile {
 }
 
 /// Rooms in the order of their numbers, then of their names; no room last.
-pub(super) fn by_room(room: Option<&str>) -> (bool, u32, String) {
+pub(in crate::web) fn by_room(room: Option<&str>) -> (bool, u32, String) {
     let room = room.unwrap_or_default();
     let digits: String = room.chars().filter(char::is_ascii_digit).take(6).collect();
     (room.is_empty(), digits.parse().unwrap_or(u32::MAX), room.to_lowercase())

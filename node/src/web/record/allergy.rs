@@ -8,14 +8,14 @@ use hearth_protocol::record::safety::{
 };
 use hearth_protocol::scope::Section;
 
-use super::care::Sheet;
-use super::form::{Fields, Problems};
-use super::frame::Frame;
-use super::one_entry::OneEntry;
-use super::view::banner::Banner;
+use crate::web::care::Sheet;
+use crate::web::form::{Fields, Problems};
+use crate::web::frame::Frame;
+use crate::web::one_entry::OneEntry;
+use crate::web::view::banner::Banner;
 
 #[derive(Template)]
-#[template(path = "allergy.html")]
+#[template(path = "record/allergy.html")]
 pub(super) struct AllergyPage {
     pub(super) frame: Frame,
     pub(super) banner: Banner,

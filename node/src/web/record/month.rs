@@ -8,16 +8,16 @@ use hearth_protocol::clinical::format;
 use hearth_protocol::id::{EntryId, ResidentId};
 use hearth_protocol::scope::{Month, Scope, Section, Subject};
 
-use super::error::PageError;
-use super::frame::{Frame, Place};
-use super::requester::Requester;
-use super::view::banner::Banner;
-use super::view::item::{self, Item};
-use super::{Web, care, page};
 use crate::records::{Line, MonthHeld};
+use crate::web::error::PageError;
+use crate::web::frame::{Frame, Place};
+use crate::web::requester::Requester;
+use crate::web::view::banner::Banner;
+use crate::web::view::item::{self, Item};
+use crate::web::{Web, care, page};
 
 #[derive(Template)]
-#[template(path = "month.html")]
+#[template(path = "record/month.html")]
 pub(super) struct MonthPage {
     pub(super) frame: Frame,
     pub(super) banner: Banner,
@@ -99,5 +99,5 @@ fn neighbour(scope: Scope, month: Option<Month>) -> Option<Neighbour> {
 }
 
 fn section_words(section: Section) -> &'static str {
-    if section == Section::Mar { "Doses" } else { super::requester::section_words(section) }
+    if section == Section::Mar { "Doses" } else { crate::web::requester::section_words(section) }
 }
