@@ -102,6 +102,8 @@ impl Filling<'_> {
             pin: Some(pin),
             until: None,
             registration: None,
+            new_pin: false,
+            agency: None,
         };
         let site = Subject::Site(self.records.site().id);
         let now = self.records.clock().now();
@@ -132,7 +134,7 @@ impl Filling<'_> {
                 }),
             ),
             put(Section::Safety, Body::Allergy(penicillin())),
-            put(Section::Plan, Body::Baseline(Baseline { news2: 1, agreed_by: Some("Dr Patel".into()) })),
+            put(Section::Plan, Body::Baseline(usual())),
             put(Section::Notes, note("The first day.")),
         ];
         let first_order = drafts.len();
@@ -257,6 +259,11 @@ fn penicillin() -> Allergy {
         intolerance: false,
         note: None,
     }
+}
+
+fn usual() -> Baseline {
+    let agreed_by = Some("Dr Patel".into());
+    Baseline { news2: 1, agreed_by, agreed: None, review: None, check_hours: None }
 }
 
 fn person(number: u16) -> Demographics {
