@@ -19,6 +19,7 @@ pub mod notes;
 pub mod observe;
 pub mod one_entry;
 pub mod page;
+pub mod plan;
 pub mod record;
 pub mod requester;
 pub mod serve;

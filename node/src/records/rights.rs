@@ -26,8 +26,8 @@ pub(super) fn action_of(section: Section, body: &Body, standing: Standing) -> Ac
         // To take back a version of an account brings back the one before it.
         _ if section == Section::Roster => Action::Change,
         Standing::Several => Action::Settle,
-        // Tasks and the pharmacy's stages are moved on by whoever does the next step.
-        Standing::Anothers if !is_taken_back(body) && is_shared_work(section) => Action::Record,
+        // Tasks, the pharmacy's stages and marks on the body map are moved on by whoever does the next step.
+        Standing::Anothers if is_shared_work(section, body) => Action::Record,
         Standing::Anothers => Action::Change,
         Standing::New | Standing::Own if guides_care(body) => Action::Change,
         Standing::New | Standing::Own => Action::Record,
@@ -50,8 +50,10 @@ fn is_taken_back(body: &Body) -> bool {
     matches!(body, Body::EnteredInError(_))
 }
 
-fn is_shared_work(section: Section) -> bool {
-    matches!(section, Section::Tasks | Section::Pharmacy)
+fn is_shared_work(section: Section, body: &Body) -> bool {
+    let is_moved_on =
+        matches!(section, Section::Tasks | Section::Pharmacy) || matches!(body, Body::BodyMark(_));
+    is_moved_on && !is_taken_back(body)
 }
 
 /// Whether others act on it: who may only record may not write it.

@@ -79,10 +79,11 @@ pub(super) async fn charts_in_list(
 }
 
 /// The pages of a resident: what follows their address, what it is called, and the section that one must see.
-const PARTS: [(&str, &str, Section); 3] = [
+const PARTS: [(&str, &str, Section); 4] = [
     ("", "Record", Section::Identity),
     ("/medicines", "Medicines", Section::Medicines),
     ("/obs", "Observations", Section::Observations),
+    ("/notes", "Notes", Section::Notes),
 ];
 
 /// The frame of a page about a resident.
@@ -105,6 +106,9 @@ pub(super) fn said(chart: &Chart, saved: Option<&str>) -> Option<Said> {
         Body::VitalSigns(_) => "Observations saved",
         Body::SoftSigns(_) => "Soft signs saved",
         Body::Note(_) => "Note saved",
+        Body::Incident(_) => "Report saved and locked",
+        Body::BodyMark(_) => "Mark saved",
+        Body::Visit(_) => "Visit saved",
         Body::Allergy(_) => "Allergy saved",
         Body::Administration(_) => "Dose recorded",
         Body::Order(_) => "Order saved",

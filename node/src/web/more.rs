@@ -8,6 +8,9 @@ use axum::routing::get;
 use hearth_protocol::access::Action;
 use hearth_protocol::scope::Section;
 
+use hearth_protocol::access::Action;
+use hearth_protocol::scope::Section;
+
 use super::error::PageError;
 use super::frame::{Frame, Place};
 use super::requester::Requester;
@@ -49,6 +52,16 @@ fn pages(requester: &Requester) -> Vec<Listed> {
         add("/manage/staff", "Staff", "Who may sign in; new staff, new PINs, leavers.");
     }
     add("/me", "My account", "Your PIN.");
+    if requester.may_view(Section::Tasks) {
+        add("/tasks", "Tasks", "What has to be done, about whom, until when.");
+    }
+    if requester.may(Section::Notes, Action::Change) {
+        add(
+            "/manage/incidents",
+            "Incidents",
+            "Falls and other incidents of all residents, and their follow-up.",
+        );
+    }
     add("/status", "Status of this node", "The line to the hub, what waits, the clock, the certificate.");
     pages
 }

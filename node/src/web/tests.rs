@@ -6,6 +6,7 @@ mod every_page;
 mod home;
 mod medicines;
 mod observe;
+mod notes;
 mod pages;
 mod safety;
 mod serve;

@@ -8,15 +8,18 @@ pub mod trend;
 pub mod vitals;
 pub mod way;
 
+/// What a passage of the plan is called.
+pub use crate::web::plan::view::heading as plan_heading;
+
 /// Entries for the tests of views.
 #[cfg(test)]
-mod made {
+pub(in crate::web) mod made {
     use hearth_protocol::id::{EntryId, InstallId, StaffId};
     use hearth_protocol::record::{Author, Body, Entry, Origin, Role};
     use hearth_protocol::time::Timestamp;
 
     /// An entry of the site, as if typed when it happened.
-    pub(super) fn entry(counter: u64, happened: Timestamp, body: Body) -> Entry {
+    pub(in crate::web) fn entry(counter: u64, happened: Timestamp, body: Body) -> Entry {
         Entry {
             id: EntryId { install: InstallId(7), counter },
             happened,

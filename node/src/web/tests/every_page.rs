@@ -16,7 +16,7 @@ use crate::records::sample::NOON;
 use crate::web::page;
 
 /// Most addresses that a walk opens: a calendar has no end.
-const PAGES_MAX: usize = 600;
+const PAGES_MAX: usize = 3_000;
 
 async fn site(kind: SiteKind) -> Home {
     let time = ManualTime::at(NOON.plus_ms(12 * 60_000));

@@ -8,13 +8,13 @@ use hearth_protocol::id::{EntryId, ResidentId, StaffId};
 use hearth_protocol::record::coded::{Coded, System};
 use hearth_protocol::record::identity::{Demographics, Gender, PersonName, Placement, Security};
 use hearth_protocol::record::medicines::{Days, Dose, Order, PrnProtocol, Quantity, Schedule, Timing};
-use hearth_protocol::record::notes::Note;
+use hearth_protocol::record::notes::{Incident, Note};
 use hearth_protocol::record::observations::{Breathing, Consciousness, VitalSigns};
 use hearth_protocol::record::plan::Baseline;
 use hearth_protocol::record::safety::{
     Allergy, AllergyStatus, CprDecision, Criticality, Reaction, Resuscitation, Severity,
 };
-use hearth_protocol::record::site::StaffMember;
+use hearth_protocol::record::site::{StaffMember, Task};
 use hearth_protocol::record::{Body, Role};
 use hearth_protocol::scope::{Section, Subject};
 use hearth_protocol::sync::node::Settled;
@@ -107,6 +107,11 @@ impl Home {
         self.add(who, Section::Observations, -180, Body::VitalSigns(unwell())).await;
         let note = Note { category: "food".into(), text: "Ate half of her lunch.".into(), important: true };
         self.add(who, Section::Notes, -120, Body::Note(note)).await;
+        let text = "Found beside his bed.".to_owned();
+        let fall = Incident { kind: "fall".into(), text, head_injury: Some(true), ..Incident::default() };
+        self.add(Subject::Resident(ALBERT), Section::Notes, -150, Body::Incident(fall)).await;
+        let task = Task { resident: Some(ALBERT), text: "Ring the optician".into(), ..Task::default() };
+        self.add(Subject::Site(self.site.id), Section::Tasks, -60, Body::Task(task)).await;
         for order in [levodopa(self), paracetamol(), morphine(self)] {
             self.add(who, Section::Medicines, -9000, Body::Order(order)).await;
         }

@@ -13,6 +13,7 @@ use hearth_protocol::time::Date;
 use super::chart::Chart;
 use super::way::{is_fault, words as words_of};
 use crate::web::frame::role_words;
+use crate::web::notes::view as notes;
 
 /// One thing of a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +43,16 @@ pub struct ItemWay {
 
 /// The things of a section whose bodies a page wants, newest first, at most so many.
 pub fn items(chart: &Chart, section: Section, wanted: fn(&Body) -> bool, most: usize) -> Vec<Item> {
+    dated(chart, section, &wanted, most).into_iter().map(|(_, item)| item).collect()
+}
+
+/// The same, each with the day on which it happened.
+pub fn dated(
+    chart: &Chart,
+    section: Section,
+    wanted: &dyn Fn(&Body) -> bool,
+    most: usize,
+) -> Vec<(Date, Item)> {
     let mut found: Vec<Thread<'_>> = threads(chart.section(section))
         .into_iter()
         .filter(|thread| thread.newest.iter().any(|entry| wanted(&entry.body)))
@@ -49,7 +60,9 @@ pub fn items(chart: &Chart, section: Section, wanted: fn(&Body) -> bool, most: u
     found.sort_by_key(|thread| {
         std::cmp::Reverse(thread.newest.first().map(|entry| (entry.happened, entry.recorded, entry.id)))
     });
-    found.iter().take(most).filter_map(|thread| of_thread(chart, thread)).collect()
+    let item =
+        |thread: &Thread<'_>| Some((thread.newest.first()?.happened.date(), of_thread(chart, thread)?));
+    found.iter().take(most).filter_map(item).collect()
 }
 
 /// The item of one entry.
@@ -85,12 +98,27 @@ pub fn way(chart: &Chart, entry: &Entry) -> Option<ItemWay> {
 }
 
 fn of_thread(chart: &Chart, thread: &Thread<'_>) -> Option<Item> {
+    if thread.is_locked() {
+        return of_locked(chart, thread);
+    }
     let newest = of_entry(chart, thread.newest.first()?);
     if !thread.is_contested() {
         return Some(newest);
     }
     let apart = thread.newest.iter().map(|entry| of_entry(chart, entry)).collect();
     Some(Item { apart, ..newest })
+}
+
+/// The first report, and under it what was added, oldest first.
+fn of_locked(chart: &Chart, thread: &Thread<'_>) -> Option<Item> {
+    let (first, added) = thread.entries.split_first()?;
+    let item = of_entry(chart, first);
+    let added = added.iter().filter(|entry| entry.body.is_locked()).map(|entry| {
+        let (_, text) = words(&entry.body);
+        format!("Added by {}, {}: {text}", by(entry), format::date_time(entry.happened))
+    });
+    let text = std::iter::once(item.text.clone()).chain(added).collect::<Vec<_>>().join("\n");
+    Some(Item { text, ..item })
 }
 
 #[expect(
@@ -100,10 +128,20 @@ fn of_thread(chart: &Chart, thread: &Thread<'_>) -> Option<Item> {
 fn words(body: &Body) -> (String, String) {
     match body {
         Body::Note(note) => (note_head(&note.category, note.important), note.text.clone()),
-        Body::Incident(incident) => (format!("Incident: {}", incident.kind), incident.text.clone()),
-        Body::Visit(visit) => (format!("Visit: {}", visit.who), visit.text.clone().unwrap_or_default()),
+        Body::Incident(incident) => {
+            let kind = notes::words(&notes::INCIDENT_KINDS, &incident.kind);
+            (format!("Incident: {kind}"), notes::incident_lines(incident).join("\n"))
+        }
+        Body::Visit(visit) => {
+            let outcome = visit.outcome.as_ref().map(|outcome| format!("Outcome: {outcome}"));
+            (notes::visit_words(visit), lines([visit.text.clone(), outcome]))
+        }
         Body::BodyMark(mark) => {
-            (format!("Body map: {} on {}", mark.kind, mark.place), mark.text.clone().unwrap_or_default())
+            (format!("Body map: {}", notes::mark_words(mark)), mark.text.clone().unwrap_or_default())
+        }
+        Body::Passage(passage) => {
+            let with = passage.with.as_ref().map(|with| format!("Written with {with}"));
+            (super::plan_heading(&passage.heading).to_owned(), lines([Some(passage.text.clone()), with]))
         }
         Body::Problem(problem) => {
             let since = problem.onset.map(|date| format!("since {}", format::date(date))).unwrap_or_default();

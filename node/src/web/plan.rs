@@ -1,0 +1,3 @@
+//! How the person is cared for and what they want.
+
+pub mod view;
