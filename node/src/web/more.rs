@@ -8,9 +8,6 @@ use axum::routing::get;
 use hearth_protocol::access::Action;
 use hearth_protocol::scope::Section;
 
-use hearth_protocol::access::Action;
-use hearth_protocol::scope::Section;
-
 use super::error::PageError;
 use super::frame::{Frame, Place};
 use super::requester::Requester;

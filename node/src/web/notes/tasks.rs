@@ -304,7 +304,7 @@ fn read(fields: &Fields, people: &[Named], problems: &mut Problems) -> Task {
     if repeats.is_some() && due.is_none() {
         problems.add("date", "Say until when: a task that repeats needs a day to count from");
     }
-    Task { resident, text, due, role, done: false, outcome: None, repeats }
+    Task { resident, text, due, role, done: false, outcome: None, repeats, about: None }
 }
 
 fn due(fields: &Fields, problems: &mut Problems) -> Option<Timestamp> {
