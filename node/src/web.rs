@@ -47,6 +47,7 @@ use access::{cookie, pin, session, tablet, throttle, unlock};
 pub use frame::{Frame, Place};
 pub use serve::{ServeError, WebTls};
 
+use self::access::invite::Invites;
 use self::assets::AssetUrls;
 use self::error::PageError;
 use self::frame::{Who, role_words};
@@ -84,6 +85,7 @@ pub struct Shared {
     pins: Pins,
     throttle: Throttle,
     tablets: Tablets,
+    invites: Invites,
     assets: AssetUrls,
     hosts: Hosts,
 }
@@ -109,9 +111,10 @@ impl Web {
         let sessions = Sessions::new(store.clone(), clock.clone(), random.clone(), config.sessions);
         let pins = Pins::new(store.clone(), clock.clone());
         let tablets = Tablets::new(store, clock.clone());
+        let invites = Invites::new(clock.clone());
         let hosts = Hosts::new(config.hosts);
         let (throttle, assets) = (Throttle::new(clock), AssetUrls::of_build());
-        Self(Arc::new(Shared { records, random, sessions, pins, throttle, tablets, assets, hosts }))
+        Self(Arc::new(Shared { records, random, sessions, pins, throttle, tablets, invites, assets, hosts }))
     }
 
     /// Every address of the pages.

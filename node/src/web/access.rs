@@ -1,6 +1,8 @@
 //! Who is let in: signing in on a shared tablet, sessions and their cookies, tries at a PIN.
 
+mod arrive;
 pub mod cookie;
+pub mod invite;
 mod lock;
 pub(super) mod me;
 mod pass;
@@ -9,6 +11,7 @@ mod roster;
 pub mod session;
 mod staff;
 pub mod tablet;
+mod tablets;
 pub mod throttle;
 pub mod unlock;
 
@@ -27,6 +30,7 @@ pub(super) fn routes() -> Router<Web> {
         .route("/unlock/{staff}", get(unlock::ask_pin).post(unlock::unlock))
         .route("/lock", post(lock::lock))
         .route("/alive", post(lock::alive))
+        .route("/tablet", get(arrive::ask).post(arrive::arrive))
         .route("/me", get(me::show))
         .route(me::NEW_PIN, get(me::ask_pin).post(me::set_pin))
         .route("/manage/staff", get(staff::list))
@@ -35,4 +39,10 @@ pub(super) fn routes() -> Router<Web> {
         .route("/manage/staff/{staff}/pin", post(staff::set_pin))
         .route("/manage/staff/{staff}/retire", post(staff::retire))
         .route("/manage/pass", get(pass::ask).post(pass::make))
+        .route("/manage/tablets", get(tablets::list))
+        .route("/manage/tablets/only", post(tablets::set_only_enrolled))
+        .route("/manage/tablets/new", get(tablets::ask).post(tablets::make_code))
+        .route("/manage/tablets/codes/{number}", get(tablets::show_code))
+        .route("/manage/tablets/one/{number}", get(tablets::one).post(tablets::name))
+        .route("/manage/tablets/one/{number}/shut", post(tablets::shut_out))
 }

@@ -106,7 +106,8 @@ impl Live {
             Ok(Changed { subject: Subject::Resident(resident), .. }) => {
                 self.send("changed", &resident.to_string()).await
             }
-            Ok(Changed { subject: Subject::Site(_), .. }) => Ok(()),
+            // An account may have been closed, or this tablet shut out.
+            Ok(Changed { subject: Subject::Site(_), .. }) => self.check_session().await,
             Err(RecvError::Lagged(_)) => self.send("resync", "").await,
             Err(RecvError::Closed) => Err(Over),
         }

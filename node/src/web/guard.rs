@@ -73,7 +73,7 @@ fn refusal(hosts: &Hosts, request: &Request) -> Option<Response> {
 }
 
 /// HTTP/2 carries the host in the request's address, HTTP/1.1 in `Host`.
-fn authority(request: &Request) -> Option<&str> {
+pub(super) fn authority(request: &Request) -> Option<&str> {
     let of_uri = request.uri().authority().map(axum::http::uri::Authority::as_str);
     of_uri.or_else(|| request.headers().get(header::HOST).and_then(|host| host.to_str().ok()))
 }

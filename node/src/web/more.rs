@@ -48,6 +48,13 @@ fn pages(requester: &Requester) -> Vec<Listed> {
         add("/manage/pass", "Agency pass", "An account for one shift.");
         add("/manage/staff", "Staff", "Who may sign in; new staff, new PINs, leavers.");
     }
+    if requester.may(Section::Settings, Action::Change) {
+        add(
+            "/manage/tablets",
+            "Tablets",
+            "Which tablets staff may sign in on; letting one in, shutting one out.",
+        );
+    }
     add("/me", "My account", "Your PIN.");
     if requester.may_view(Section::Tasks) {
         add("/tasks", "Tasks", "What has to be done, about whom, until when.");

@@ -1,11 +1,12 @@
 //! The tablets of the site: which are let in, when each was seen, who signed in on it, and which are shut out.
 
 use hearth_protocol::id::StaffId;
+use hearth_protocol::scope::Subject;
 use hearth_protocol::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use crate::clock::Clock;
-use crate::store::{Store, StoreError};
+use crate::store::{Changed, Store, StoreError};
 
 /// A tablet, by the hash of its cookie: a copy of the database makes no other device pass for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -186,25 +187,28 @@ impl Tablets {
     }
 
     /// Shuts a tablet out and ends every session on it, in one transaction.
-    pub async fn shut_out(&self, id: TabletId, by: String) -> Result<(), StoreError> {
+    /// Pages that are open on it hear of it as of a change of the site.
+    pub async fn shut_out(&self, id: TabletId, by: String, site: Subject) -> Result<(), StoreError> {
         let now = self.clock.now();
         self.store
             .write(move |tx| {
                 let sql = "UPDATE tablet SET shut = ?2, shut_by = ?3 WHERE id = ?1";
                 tx.execute(sql, params![id.0, now.0, by])?;
                 tx.execute("DELETE FROM web_session WHERE tablet = ?1", [id.0])?;
+                tx.changed.push(Changed { subject: site, section: None });
                 Ok::<_, StoreError>(())
             })
             .await
     }
 
     /// Ends the sessions on all tablets that nobody let in.
-    pub async fn end_strangers(&self) -> Result<(), StoreError> {
+    pub async fn end_strangers(&self, site: Subject) -> Result<(), StoreError> {
         self.store
-            .write(|tx| {
+            .write(move |tx| {
                 let sql = "DELETE FROM web_session WHERE tablet NOT IN
                            (SELECT id FROM tablet WHERE enrolled IS NOT NULL AND shut IS NULL)";
                 tx.execute(sql, [])?;
+                tx.changed.push(Changed { subject: site, section: None });
                 Ok::<_, StoreError>(())
             })
             .await

@@ -52,6 +52,7 @@ struct TilesPage {
     others: Vec<Tile>,
     tablet: String,
     is_first: bool,
+    is_stranger: bool,
     next: String,
 }
 
@@ -94,6 +95,7 @@ pub(super) async fn tiles(
         on_shift,
         others: others.iter().map(tile).collect(),
         tablet: known.map(|tablet| tablet.name).unwrap_or_default(),
+        is_stranger: standing == Standing::Stranger { is_first: false },
         is_first: standing == Standing::Stranger { is_first: true },
         next: safe_next(next.next.as_deref()),
     };

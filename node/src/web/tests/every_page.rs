@@ -156,6 +156,7 @@ async fn every_page_keeps_the_rules_and_every_template_is_rendered() {
         ("/unlock".to_owned(), StatusCode::OK),
         (format!("/unlock/{CARER}"), StatusCode::OK),
         (asks, StatusCode::OK),
+        ("/tablet".to_owned(), StatusCode::OK),
         ("/nothing-here".to_owned(), StatusCode::NOT_FOUND),
     ] {
         let answer = browser.get(&path).await;
@@ -169,6 +170,11 @@ async fn every_page_keeps_the_rules_and_every_template_is_rendered() {
     let answer = browser.fill(&new_order, &AN_ORDER_THAT_MEETS_AN_ALLERGY).await;
     assert!(answer.text.contains("Possible mistake"), "{}", answer.text);
     check(&new_order, &answer);
+    let mut manager = Browser::signed_in(&home, MANAGER).await;
+    let code = manager.fill("/manage/tablets/new", &[("name", "Trolley 1")]).await.location().to_owned();
+    let shown = manager.get(&code).await;
+    assert_eq!(shown.status, StatusCode::OK, "{code}");
+    check(&code, &shown);
     let pharmacy = site(SiteKind::Pharmacy).await;
     walk(&mut Browser::signed_in(&pharmacy, PHARMACIST).await).await;
 
