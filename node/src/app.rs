@@ -101,6 +101,7 @@ pub async fn run(config: NodeConfig) -> anyhow::Result<()> {
             log_end(ended.name, ops::serve(operations, records, metrics, until).await);
         }
     });
+    tasks.spawn(crate::records::missed::keep_watch(records.clone(), stop.clone()));
     tasks.spawn(sync.run(stop.clone()));
     tasks.spawn(watchdog(records, stop.clone()));
     tasks.close();

@@ -14,6 +14,7 @@ mod grounds;
 pub(crate) mod heads;
 mod intake;
 mod link;
+pub mod missed;
 pub(crate) mod model;
 mod outbox;
 mod plan_texts;

@@ -1,7 +1,8 @@
 //! Due doses: claimed before they are given, recorded once.
 
 use hearth_protocol::id::EntryId;
-use hearth_protocol::record::{Body, Entry};
+use hearth_protocol::record::mar::Outcome;
+use hearth_protocol::record::{Body, Entry, Role};
 use hearth_protocol::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
@@ -54,7 +55,7 @@ fn claim(
     requester: &Requester,
     now: Timestamp,
 ) -> Result<Claim, StoreError> {
-    if let Some(entry) = recorded(tx, order, due, &[])? {
+    if let Some(entry) = recorded(tx, order, due, &[], requester.role)? {
         return Ok(Claim::AlreadyRecorded { entry });
     }
     if let Some(held) = held_by_another(tx, order, due, requester, now)? {
@@ -106,21 +107,27 @@ fn held_by_another(
     Ok(held.optional()?)
 }
 
-/// The entry that stands for a due dose, other than those about to be replaced.
+/// The entry that stands for a due dose, other than those about to be replaced. *Missed*, which the system writes, keeps
+/// nobody from saying what really happened.
 fn recorded(
     tx: &Connection,
     order: EntryId,
     due: Timestamp,
     replacing: &[EntryId],
+    by: Role,
 ) -> Result<Option<EntryId>, StoreError> {
-    let sql = "SELECT id FROM entry WHERE \"order\" = ?1 AND due = ?2
+    let sql = "SELECT id, bytes FROM entry WHERE \"order\" = ?1 AND due = ?2
                AND NOT EXISTS (SELECT 1 FROM replaced WHERE replaced.entry = entry.id) ORDER BY id";
     let mut statement = tx.prepare_cached(sql)?;
     let mut rows = statement.query(params![row::entry_key(order), due.0])?;
     while let Some(found) = rows.next()? {
-        let entry = row::entry_id(&found.get::<_, Vec<u8>>(0)?)?;
-        if !replacing.contains(&entry) {
-            return Ok(Some(entry));
+        let id = row::entry_id(&found.get::<_, Vec<u8>>(0)?)?;
+        let entry = Entry::from_bytes(id, &found.get::<_, Vec<u8>>(1)?);
+        let is_missed = entry.is_ok_and(
+            |entry| matches!(entry.body, Body::Administration(dose) if dose.outcome == Outcome::Missed),
+        );
+        if !replacing.contains(&id) && (!is_missed || by == Role::System) {
+            return Ok(Some(id));
         }
     }
     Ok(None)
@@ -140,7 +147,7 @@ pub(super) fn check_not_recorded(
     if is_overridden(&entry.body) {
         return Ok(());
     }
-    if let Some(entry) = recorded(tx, dose.order, due, &draft.replaces)? {
+    if let Some(entry) = recorded(tx, dose.order, due, &draft.replaces, requester.role)? {
         return Err(AddError::AlreadyRecorded { entry });
     }
     match held_by_another(tx, dose.order, due, requester, now)? {

@@ -4,6 +4,7 @@ pub mod banner;
 pub mod chart;
 pub mod doses;
 pub mod item;
+pub mod prn;
 pub mod trend;
 pub mod vitals;
 pub mod way;

@@ -1,6 +1,8 @@
 //! Recording what became of a dose: given, not given and why, when required; and the page that stops a mistake.
 
-mod bedside;
+pub(super) mod bedside;
+mod happened;
+pub(in crate::web::medicines) mod prn;
 mod witness;
 
 use askama::Template;
@@ -12,33 +14,29 @@ use hearth_protocol::record::mar::{Administration, Outcome};
 use hearth_protocol::time::Timestamp;
 use serde::Deserialize;
 
-use crate::records::{AddError, IdempotencyKey};
 use crate::web::care::Sheet;
 use crate::web::error::PageError;
-use crate::web::form::{Fields, Problems};
+use crate::web::form::Problems;
 use crate::web::frame::Frame;
 use crate::web::requester::{Posted, Requester};
 use crate::web::unlock::Tile;
 use crate::web::view::banner::Banner;
-use crate::web::view::doses::{DoseCard, NOT_GIVEN, PrnCard};
+use crate::web::view::doses::{DoseCard, NOT_GIVEN};
 use crate::web::{Web, page};
-use bedside::{Bedside, PostedDose, round_path};
+use bedside::{Bedside, PostedDose};
+use happened::Happened;
 use witness::{witness, witnesses};
 
 /// Longest reason.
-const REASON_CHARS_MAX: usize = 500;
+pub(super) const REASON_CHARS_MAX: usize = 500;
 
 /// Which due dose a page is about.
 #[derive(Clone, Copy, Debug, Deserialize)]
 pub(super) struct Which {
     order: EntryId,
     due: i64,
-}
-
-/// Which when-required medicine a page is about.
-#[derive(Clone, Copy, Debug, Deserialize)]
-pub(super) struct WhichPrn {
-    order: EntryId,
+    /// The newest version of the order when the page was made.
+    seen: Option<EntryId>,
 }
 
 #[derive(Template)]
@@ -51,6 +49,8 @@ pub(super) struct CheckPage {
     pub(super) warnings: Vec<String>,
     pub(super) may_go_on: bool,
     pub(super) witnesses: Vec<Tile>,
+    /// Other ways of taking than from the hand of staff.
+    pub(super) ways: [(&'static str, &'static str); 4],
 }
 
 #[derive(Template)]
@@ -64,17 +64,7 @@ struct NotGivenPage {
     rest: Vec<(&'static str, &'static str)>,
 }
 
-#[derive(Template)]
-#[template(path = "medicines/prn.html")]
-struct PrnPage {
-    frame: Frame,
-    banner: Banner,
-    card: PrnCard,
-    sheet: Sheet,
-    witnesses: Vec<Tile>,
-}
-
-/// One tap: the dose was given. Whatever speaks against it leads to the page that stops a mistake.
+/// One tap: the dose was given. Whatever speaks against it, or has to be said beside it, leads to a page of its own.
 pub(super) async fn given(
     State(web): State<Web>,
     Path(resident): Path<String>,
@@ -84,25 +74,47 @@ pub(super) async fn given(
     let posted = PostedDose::open(&web, posted, &resident).await?;
     let PostedDose { bedside, fields, .. } = &posted;
     let card = posted.card()?;
-    let warnings = warnings(card);
+    let warnings = warnings(card, posted.seen());
     let confirmed = fields.is_ticked("confirm");
     let is_stopped = matches!(card.kind, "held" | "later") || (!warnings.is_empty() && !confirmed);
-    if is_stopped || (card.controlled && !confirmed) {
+    // What changed while the page was open is read before anything is confirmed.
+    if is_stopped || has_changed(card, posted.seen()) || (card.asks() && !confirmed) {
         return Ok(posted.stop(&headers));
     }
     let mut problems = Problems::default();
+    let happened = Happened::read(card, fields, &mut problems, web.now());
     let witness =
         if card.controlled { witness(&web, &bedside.requester, fields, &mut problems).await? } else { None };
     if !problems.is_empty() {
         let sheet = Sheet::again(&web, &bedside.requester, fields.clone(), problems);
-        return Ok(page::unprocessable(&check_page(&web, bedside, card, sheet).await?));
+        return Ok(page::unprocessable(&check_page(&web, bedside, card, posted.seen(), sheet).await?));
     }
     let dose = Administration {
         witness,
+        amount: happened.amount,
+        site: happened.site,
         overridden: Some(warnings.join(" ")).filter(|words| !words.is_empty()),
-        ..administration(card, fields, Outcome::Given)
+        ..administration(card, happened.outcome)
     };
-    posted.record(&web, &headers, dose).await
+    posted.record(&web, &headers, happened.at, dose).await
+}
+
+/// A card by itself, for a page that is open while the record changes: it says so and takes no tap.
+pub(super) async fn card(
+    State(web): State<Web>,
+    requester: Requester,
+    Path(resident): Path<String>,
+    Query(which): Query<Which>,
+) -> Result<Response, PageError> {
+    let bedside = Bedside::open(&web, requester, &resident).await?;
+    let due = Timestamp(which.due);
+    let mut card = bedside.card(which.order, due)?.clone();
+    if has_changed(&card, which.seen) {
+        card.kind = "frozen";
+        "This medicine was changed while the page was open".clone_into(&mut card.state);
+    }
+    bedside.requester.saw(bedside.resident, "dose").await?;
+    Ok(page::html(&bedside::DosePiece::of(&web, bedside, card)))
 }
 
 /// The page that stops a mistake: what speaks against giving this dose, and whether a person may go on.
@@ -115,7 +127,7 @@ pub(super) async fn check(
     let bedside = Bedside::open(&web, requester, &resident).await?;
     let card = bedside.card(which.order, Timestamp(which.due))?;
     let sheet = Sheet::new(&web, &bedside.requester);
-    let shown = check_page(&web, &bedside, card, sheet).await?;
+    let shown = check_page(&web, &bedside, card, which.seen, sheet).await?;
     bedside.requester.saw(bedside.resident, "dose-check").await?;
     Ok(page::html(&shown))
 }
@@ -158,73 +170,12 @@ pub(super) async fn not_given(
         let sheet = Sheet::again(&web, &bedside.requester, fields.clone(), problems);
         return Ok(page::unprocessable(&not_given_page(&web, bedside, card, sheet)));
     };
-    let dose = Administration { reason, ..administration(card, fields, *outcome) };
-    posted.record(&web, &headers, dose).await
+    let dose = Administration { reason, ..administration(card, *outcome) };
+    let at = fields.recorded_at(web.now());
+    posted.record(&web, &headers, at, dose).await
 }
 
-/// Asks what a when-required dose is given for.
-pub(super) async fn ask_prn(
-    State(web): State<Web>,
-    requester: Requester,
-    Path(resident): Path<String>,
-    Query(which): Query<WhichPrn>,
-) -> Result<Response, PageError> {
-    let bedside = Bedside::open(&web, requester, &resident).await?;
-    let card = bedside.doses.prn(which.order).ok_or(PageError::NotFound)?;
-    let shown = prn_page(&web, &bedside, card, Sheet::new(&web, &bedside.requester)).await?;
-    bedside.requester.saw(bedside.resident, "prn").await?;
-    Ok(page::html(&shown))
-}
-
-/// Saves a when-required dose, if its protocol lets it be given now.
-pub(super) async fn give_prn(
-    State(web): State<Web>,
-    Path(resident): Path<String>,
-    posted: Posted,
-) -> Result<Response, PageError> {
-    let Posted { requester, fields, key } = posted;
-    let bedside = Bedside::open(&web, requester, &resident).await?;
-    let order: EntryId = fields.parse("order").ok_or(PageError::Form)?;
-    let card = bedside.doses.prn(order).ok_or(PageError::NotFound)?;
-    let mut problems = Problems::default();
-    let reason = problems.required(&fields, "reason", REASON_CHARS_MAX, "what it is given for");
-    if !card.may_give && !already_saved(&web, &bedside, &key).await? {
-        problems.add("reason", "This may not be given now. Read the reasons above, and call the prescriber");
-    }
-    let witness =
-        if card.controlled { witness(&web, &bedside.requester, &fields, &mut problems).await? } else { None };
-    if !problems.is_empty() {
-        let sheet = Sheet::again(&web, &bedside.requester, fields, problems);
-        return Ok(page::unprocessable(&prn_page(&web, &bedside, card, sheet).await?));
-    }
-    let dose = Administration {
-        order,
-        order_version: card.version.unwrap_or(order),
-        due: None,
-        outcome: Outcome::Given,
-        amount: None,
-        reason: Some(reason),
-        site: fields.some("site"),
-        witness,
-        line: card.line.as_ref().map(ToString::to_string).unwrap_or_default(),
-        overridden: None,
-    };
-    let draft = bedside.draft(fields.recorded_at(web.now()), dose);
-    let added = web.records().add(&bedside.requester.who(), key, vec![draft]).await?;
-    Ok(page::see(&round_path(bedside.resident, added.ids.first().copied())))
-}
-
-/// Whether this very form was saved before: a second press must not look like a second dose.
-async fn already_saved(web: &Web, bedside: &Bedside, key: &IdempotencyKey) -> Result<bool, PageError> {
-    // Nothing to write: a key that was seen answers with what it saved, a new one is refused before anything is kept.
-    match web.records().add(&bedside.requester.who(), key.clone(), Vec::new()).await {
-        Ok(_) => Ok(true),
-        Err(AddError::Count) => Ok(false),
-        Err(error) => Err(error.into()),
-    }
-}
-
-fn administration(card: &DoseCard, fields: &Fields, outcome: Outcome) -> Administration {
+fn administration(card: &DoseCard, outcome: Outcome) -> Administration {
     Administration {
         order: card.order,
         order_version: card.version.unwrap_or(card.order),
@@ -232,7 +183,7 @@ fn administration(card: &DoseCard, fields: &Fields, outcome: Outcome) -> Adminis
         outcome,
         amount: None,
         reason: None,
-        site: fields.some("site"),
+        site: None,
         witness: None,
         line: card.line.as_ref().map(ToString::to_string).unwrap_or_default(),
         overridden: None,
@@ -240,17 +191,35 @@ fn administration(card: &DoseCard, fields: &Fields, outcome: Outcome) -> Adminis
 }
 
 /// What a person has to confirm before this dose is given.
-fn warnings(card: &DoseCard) -> Vec<String> {
-    card.ask.iter().chain(&card.allergy).cloned().collect()
+fn warnings(card: &DoseCard, seen: Option<EntryId>) -> Vec<String> {
+    let changed = has_changed(card, seen).then(|| {
+        let now = card.now.as_deref().or(card.line.as_ref().map(|_| "as below")).unwrap_or("not here");
+        format!("This medicine was changed while the page was open. It is now: {now}")
+    });
+    let otherwise = card.now.as_ref().filter(|_| changed.is_none());
+    let otherwise =
+        otherwise.map(|now| format!("The order was changed after this dose fell due. It is now: {now}"));
+    changed
+        .into_iter()
+        .chain(otherwise)
+        .chain(card.ask.iter().cloned())
+        .chain(card.allergy.iter().cloned())
+        .collect()
+}
+
+/// Whether the order has another version than the page knew.
+fn has_changed(card: &DoseCard, seen: Option<EntryId>) -> bool {
+    seen.is_some_and(|seen| card.newest != Some(seen))
 }
 
 async fn check_page(
     web: &Web,
     bedside: &Bedside,
     card: &DoseCard,
+    seen: Option<EntryId>,
     sheet: Sheet,
 ) -> Result<CheckPage, PageError> {
-    let mut warnings = warnings(card);
+    let mut warnings = warnings(card, seen);
     match card.kind {
         "recorded" => warnings.insert(0, "This dose has been recorded already. Do not give it again.".to_owned()),
         "apart" => warnings.insert(
@@ -265,11 +234,11 @@ async fn check_page(
         "later" => warnings.insert(0, "It is too early for this dose.".to_owned()),
         _ => {}
     }
-    let may_go_on = matches!(card.kind, "due" | "overdue");
+    let may_go_on = card.is_open();
     let witnesses = if card.controlled { witnesses(web, &bedside.requester).await? } else { Vec::new() };
     let frame = sheet.frame(bedside.frame(web, "Stop and check"));
     let (banner, card) = (bedside.banner.clone(), card.clone());
-    Ok(CheckPage { frame, banner, card, sheet, warnings, may_go_on, witnesses })
+    Ok(CheckPage { frame, banner, card, sheet, warnings, may_go_on, witnesses, ways: happened::WAYS })
 }
 
 fn not_given_page(web: &Web, bedside: &Bedside, card: &DoseCard, sheet: Sheet) -> NotGivenPage {
@@ -286,10 +255,4 @@ fn not_given_page(web: &Web, bedside: &Bedside, card: &DoseCard, sheet: Sheet) -
         common: choices(0, COMMON),
         rest: choices(COMMON, NOT_GIVEN.len()),
     }
-}
-
-async fn prn_page(web: &Web, bedside: &Bedside, card: &PrnCard, sheet: Sheet) -> Result<PrnPage, PageError> {
-    let frame = sheet.frame(bedside.frame(web, "When required"));
-    let witnesses = if card.controlled { witnesses(web, &bedside.requester).await? } else { Vec::new() };
-    Ok(PrnPage { frame, banner: bedside.banner.clone(), card: card.clone(), sheet, witnesses })
 }

@@ -5,14 +5,13 @@ use askama::Template;
 use axum::extract::{Path, Query, State};
 use axum::response::Response;
 use hearth_protocol::access::Action;
-use hearth_protocol::clinical::format::age::length;
 use hearth_protocol::clinical::format::{self, MedicineLine};
 use hearth_protocol::id::{EntryId, ResidentId};
 use hearth_protocol::record::Version;
 use hearth_protocol::record::mar::Administration;
 use hearth_protocol::record::mar::board::last_taken;
 use hearth_protocol::record::medicines::view::{Covert, MedicinesView, OrderItem, OrderState};
-use hearth_protocol::record::medicines::{Order, OrderStatus, PrnProtocol, Schedule, Timing};
+use hearth_protocol::record::medicines::{Order, OrderStatus, Schedule, Timing};
 use hearth_protocol::scope::{Month, Section};
 use hearth_protocol::time::Date;
 
@@ -25,6 +24,7 @@ use crate::web::view::banner::Banner;
 use crate::web::view::chart::Chart;
 use crate::web::view::doses::outcome_words;
 use crate::web::view::item::{self, Item};
+use crate::web::view::prn::protocol_facts;
 use crate::web::{Web, page};
 
 /// Sections that the list is made of.
@@ -304,18 +304,4 @@ fn version_item(chart: &Chart, version: Version<'_, Order>) -> Item {
     ];
     let text = lines.into_iter().flatten().collect::<Vec<_>>().join("\n");
     Item { text, ..item::of_entry(chart, version.entry) }
-}
-
-/// A protocol as label and text, whole: what staff read before they give.
-pub fn protocol_facts(protocol: &PrnProtocol) -> Vec<(&'static str, String)> {
-    let facts = [
-        ("For", protocol.indication.clone()),
-        ("Signs, and what to try first", protocol.signs.clone()),
-        ("At least apart", protocol.interval_minutes.map(|m| length(i64::from(m)))),
-        ("Most doses in 24 h", protocol.doses_per_day.map(|n| n.to_string())),
-        ("Most in 24 h", protocol.amount_per_day.as_ref().map(ToString::to_string)),
-        ("Call the prescriber", protocol.escalate.clone()),
-        ("Ask whether it helped after", protocol.effect_minutes.map(|m| length(i64::from(m)))),
-    ];
-    facts.into_iter().filter_map(|(label, text)| Some((label, text?))).collect()
 }

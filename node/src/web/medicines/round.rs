@@ -7,6 +7,7 @@ use hearth_protocol::access::Action;
 use hearth_protocol::clinical::format;
 use hearth_protocol::id::ResidentId;
 use hearth_protocol::scope::Section;
+use hearth_protocol::time::Timestamp;
 
 use crate::records::Claim;
 use crate::web::care::{self, Sheet};
@@ -34,6 +35,8 @@ pub struct RoomRow {
     pub later: usize,
     /// Something must not have happened.
     pub events: usize,
+    /// When-required doses of which nobody has said whether they helped.
+    pub effects: usize,
 }
 
 #[derive(Template)]
@@ -42,6 +45,7 @@ struct RoundPage {
     frame: Frame,
     waiting: Vec<RoomRow>,
     done: Vec<RoomRow>,
+    may_give: bool,
 }
 
 #[derive(Template)]
@@ -53,6 +57,8 @@ pub(super) struct ResidentRoundPage {
     pub(super) sheet: Sheet,
     pub(super) may_give: bool,
     pub(super) next: Option<ResidentId>,
+    /// Tells the forms about effects apart from those about due doses.
+    pub(super) effect_time: Timestamp,
 }
 
 /// Sections that the doses are made of.
@@ -66,7 +72,7 @@ pub(super) async fn index(State(web): State<Web>, requester: Requester) -> Resul
     let rows = rooms(&web, &requester).await?;
     let (waiting, done) = rows.into_iter().partition(|row| row.waiting > 0);
     let frame = web.frame(Some(&requester.signed_in)).titled("Medicines round", Place::Round);
-    Ok(page::html(&RoundPage { frame, waiting, done }))
+    Ok(page::html(&RoundPage { frame, waiting, done, may_give: requester.may_record(Section::Mar) }))
 }
 
 /// The doses of one resident. What waits is claimed, so that no second tablet gives it meanwhile.
@@ -90,7 +96,15 @@ pub(super) async fn show(
     let next = next_room(&web, &requester, resident).await?;
     let sheet = Sheet::new(&web, &requester);
     requester.saw(resident, "round").await?;
-    Ok(page::html(&ResidentRoundPage { frame, banner, doses, sheet, may_give, next }))
+    Ok(page::html(&ResidentRoundPage {
+        frame,
+        banner,
+        doses,
+        sheet,
+        may_give,
+        next,
+        effect_time: Timestamp(0),
+    }))
 }
 
 /// Claims what waits, and marks what a colleague has claimed.
@@ -119,7 +133,7 @@ async fn in_order(web: &Web) -> Result<Vec<ResidentId>, PageError> {
     Ok(residents.into_iter().map(|resident| resident.id).collect())
 }
 
-async fn rooms(web: &Web, requester: &Requester) -> Result<Vec<RoomRow>, PageError> {
+pub(super) async fn rooms(web: &Web, requester: &Requester) -> Result<Vec<RoomRow>, PageError> {
     let charts = care::charts_in_list(web, requester, in_order(web).await?, &DOSES).await?;
     Ok(charts.iter().map(RoomRow::of).collect())
 }
@@ -157,6 +171,7 @@ impl RoomRow {
             first: doses.now.first().map(|card| card.time.clone()),
             later: doses.later.len(),
             events: doses.events.len(),
+            effects: doses.effects.len(),
         }
     }
 }

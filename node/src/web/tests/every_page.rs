@@ -166,6 +166,12 @@ async fn every_page_keeps_the_rules_and_every_template_is_rendered() {
     let piece = a_press(&mut browser, home.order(MARGARET, "Co-careldopa").await).await;
     assert_eq!(piece.status, StatusCode::OK, "{}", piece.text);
     check("/r/obs/scale", &super::observe::scale_check(&mut browser).await);
+    let dose = super::medicines::paracetamol_given(&home).await;
+    for path in [format!("/round/{MARGARET}/effect?dose={dose}"), format!("/round/{MARGARET}/gaps")] {
+        let answer = browser.get(&path).await;
+        assert_eq!(answer.status, StatusCode::OK, "{path}");
+        check(&path, &answer);
+    }
     let new_order = format!("/r/{MARGARET}/medicines/new");
     let answer = browser.fill(&new_order, &AN_ORDER_THAT_MEETS_AN_ALLERGY).await;
     assert!(answer.text.contains("Possible mistake"), "{}", answer.text);

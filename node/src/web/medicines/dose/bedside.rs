@@ -24,53 +24,72 @@ use crate::web::{Web, page};
 /// One dose, as a piece of the page that replaces itself.
 #[derive(Template)]
 #[template(path = "medicines/dose.html")]
-struct DosePiece {
+pub(in crate::web::medicines) struct DosePiece {
     banner: Banner,
     card: DoseCard,
     sheet: Sheet,
     may_give: bool,
 }
 
+impl DosePiece {
+    pub(in crate::web::medicines) fn of(web: &Web, bedside: Bedside, card: DoseCard) -> Self {
+        let sheet = Sheet::new(web, &bedside.requester);
+        Self { banner: bedside.banner, card, sheet, may_give: true }
+    }
+}
+
 /// A resident's doses as a form finds them.
-pub(super) struct Bedside {
-    pub(super) resident: ResidentId,
-    pub(super) requester: Requester,
-    pub(super) banner: Banner,
-    pub(super) doses: Doses,
+pub(in crate::web::medicines) struct Bedside {
+    pub(in crate::web::medicines) resident: ResidentId,
+    pub(in crate::web::medicines) requester: Requester,
+    pub(in crate::web::medicines) banner: Banner,
+    pub(in crate::web::medicines) doses: Doses,
 }
 
 impl Bedside {
-    pub(super) async fn open(web: &Web, requester: Requester, resident: &str) -> Result<Self, PageError> {
+    pub(in crate::web::medicines) async fn open(
+        web: &Web,
+        requester: Requester,
+        resident: &str,
+    ) -> Result<Self, PageError> {
         let resident: ResidentId = resident.parse().map_err(|_| PageError::NotFound)?;
         requester.require(resident, Section::Mar, Action::Record).await?;
         let chart = care::chart(web, &requester, resident, &DOSES).await?;
         Ok(Self { resident, banner: Banner::of(&chart), doses: Doses::of(&chart), requester })
     }
 
-    pub(super) fn card(&self, order: EntryId, due: Timestamp) -> Result<&DoseCard, PageError> {
+    pub(in crate::web::medicines) fn card(
+        &self,
+        order: EntryId,
+        due: Timestamp,
+    ) -> Result<&DoseCard, PageError> {
         self.doses.card(order, due).ok_or(PageError::NotFound)
     }
 
-    pub(super) fn frame(&self, web: &Web, page: &str) -> Frame {
+    pub(in crate::web::medicines) fn frame(&self, web: &Web, page: &str) -> Frame {
         care::frame(web, &self.requester, &self.banner, page, Place::Round)
     }
 
-    pub(super) fn draft(&self, at: Timestamp, dose: Administration) -> Draft {
+    pub(in crate::web::medicines) fn draft(&self, at: Timestamp, dose: Administration) -> Draft {
         care::draft(self.resident, Section::Mar, at, Body::Administration(dose))
     }
 }
 
 /// A form about a due dose, as it came.
-pub(super) struct PostedDose {
-    pub(super) bedside: Bedside,
-    pub(super) fields: Fields,
+pub(in crate::web::medicines) struct PostedDose {
+    pub(in crate::web::medicines) bedside: Bedside,
+    pub(in crate::web::medicines) fields: Fields,
     key: IdempotencyKey,
     order: EntryId,
     due: Timestamp,
 }
 
 impl PostedDose {
-    pub(super) async fn open(web: &Web, posted: Posted, resident: &str) -> Result<Self, PageError> {
+    pub(in crate::web::medicines) async fn open(
+        web: &Web,
+        posted: Posted,
+        resident: &str,
+    ) -> Result<Self, PageError> {
         let Posted { requester, fields, key } = posted;
         let bedside = Bedside::open(web, requester, resident).await?;
         let order = fields.parse("order").ok_or(PageError::Form)?;
@@ -78,24 +97,31 @@ impl PostedDose {
         Ok(Self { bedside, fields, key, order, due })
     }
 
-    pub(super) fn card(&self) -> Result<&DoseCard, PageError> {
+    pub(in crate::web::medicines) fn card(&self) -> Result<&DoseCard, PageError> {
         self.bedside.card(self.order, self.due)
     }
 
     /// Leads to the page that stops a mistake.
-    pub(super) fn stop(&self, headers: &HeaderMap) -> Response {
+    pub(in crate::web::medicines) fn stop(&self, headers: &HeaderMap) -> Response {
         let resident = self.bedside.resident;
-        go(headers, &format!("/round/{resident}/given?order={}&due={}", self.order, self.due.0))
+        let seen = self.seen().map(|seen| format!("&seen={seen}")).unwrap_or_default();
+        go(headers, &format!("/round/{resident}/given?order={}&due={}{seen}", self.order, self.due.0))
+    }
+
+    /// The newest version of the order that the page knew.
+    pub(in crate::web::medicines) fn seen(&self) -> Option<EntryId> {
+        self.fields.parse("seen")
     }
 
     /// Saves what became of the dose; where somebody else was faster, leads to the page that stops a mistake.
-    pub(super) async fn record(
+    pub(in crate::web::medicines) async fn record(
         self,
         web: &Web,
         headers: &HeaderMap,
+        at: Timestamp,
         dose: Administration,
     ) -> Result<Response, PageError> {
-        let draft = self.bedside.draft(self.fields.recorded_at(web.now()), dose);
+        let draft = self.bedside.draft(at, dose);
         match web.records().add(&self.bedside.requester.who(), self.key.clone(), vec![draft]).await {
             Ok(added) => self.recorded(web, headers, added.ids.first().copied()).await,
             Err(AddError::AlreadyRecorded { .. } | AddError::HeldByAnother(_)) => Ok(self.stop(headers)),
@@ -116,13 +142,12 @@ impl PostedDose {
         }
         let fresh = Bedside::open(web, requester, &resident.to_string()).await?;
         let card = fresh.card(self.order, self.due)?.clone();
-        let sheet = Sheet::new(web, &fresh.requester);
-        Ok(page::html(&DosePiece { banner: fresh.banner, card, sheet, may_give: true }))
+        Ok(page::html(&DosePiece::of(web, fresh, card)))
     }
 }
 
 /// The address of a resident's round after this was saved.
-pub(super) fn round_path(resident: ResidentId, entry: Option<EntryId>) -> String {
+pub(in crate::web::medicines) fn round_path(resident: ResidentId, entry: Option<EntryId>) -> String {
     let saved = entry.map(|entry| format!("?saved={entry}")).unwrap_or_default();
     format!("/round/{resident}{saved}")
 }
