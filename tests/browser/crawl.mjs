@@ -3,25 +3,14 @@
 // Exits 0 when no page has a fault, 1 otherwise, 2 on wrong usage.
 //
 //   node crawl.mjs --base https://localhost:8443 --name 'Nia Nurse' --pin 271828 --out shots [--only phone]
-import { mkdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
-import { chromium } from 'playwright-core';
+import { faultList, launch, openPage, readArguments, signIn } from './common.mjs';
 
-const require = createRequire(import.meta.url);
-const axe = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
-const { values: args } = parseArgs({
-  options: {
-    base: { type: 'string' }, name: { type: 'string' }, pin: { type: 'string' }, out: { type: 'string' },
-    only: { type: 'string' }, help: { type: 'boolean' },
-  },
-});
-if (args.help || !args.base || !args.name || !args.pin || !args.out) {
-  console.error("usage: node crawl.mjs --base URL --name 'NAME OF STAFF' --pin PIN --out FOLDER [--only phone|tablet|pc|zoom|plain]");
-  process.exit(args.help ? 0 : 2);
-}
-mkdirSync(args.out, { recursive: true });
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+const args = readArguments('crawl.mjs', { only: { type: 'string' } });
+const { fault, end } = faultList();
 
 // A window of 1280 by 1024 at 400 % is one of 320 by 256.
 const WAYS = {
@@ -32,8 +21,6 @@ const WAYS = {
   plain: { viewport: { width: 820, height: 1180 }, javaScriptEnabled: false },
 };
 const RULES = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
-const faults = [];
-const fault = (where, what) => { faults.push(`${where}: ${what}`); console.error(`FAULT ${where}: ${what}`); };
 
 // Two addresses of one kind differ in their ids, months and questions only.
 const kindOf = (url) => url.pathname
@@ -42,14 +29,6 @@ const kindOf = (url) => url.pathname
   .replace(/\/[0-9a-f]{32,}(?=\/|$|\.)/g, '/{hash}')
   .replace(/\/\d+-\d+(?=\/|$)/g, '/{entry}')
   .replace(/\/\d+(?=\/|$)/g, '/{n}') + (url.search ? '?' : '');
-
-async function signIn(page) {
-  await page.goto(new URL('/unlock', args.base).href);
-  await page.getByRole('link', { name: new RegExp(args.name) }).first().click();
-  await page.locator('#pin').fill(args.pin);
-  await page.getByRole('button', { name: 'Sign in' }).click();
-  await page.waitForURL((url) => !url.pathname.startsWith('/unlock'));
-}
 
 // What a person would stumble over, whatever the page.
 async function look(page, way, kind, number) {
@@ -80,15 +59,9 @@ async function look(page, way, kind, number) {
 
 async function crawl(way, browser) {
   const { viewport, javaScriptEnabled } = WAYS[way];
-  const context = await browser.newContext({ viewport, javaScriptEnabled, ignoreHTTPSErrors: true, locale: 'en-GB' });
-  if (WAYS[way].axe) await context.addInitScript({ content: axe });
-  const page = await context.newPage();
-  page.setDefaultTimeout(10000);
-  page.on('request', (request) => {
-    if (new URL(request.url()).origin !== new URL(args.base).origin) fault(way, `asks another machine: ${request.url()}`);
-  });
-  page.on('pageerror', (error) => fault(way, `script error: ${error.message}`));
-  await signIn(page);
+  const page = await openPage(browser, args, { viewport, javaScriptEnabled }, fault, way);
+  if (WAYS[way].axe) await page.addInitScript({ content: axe });
+  await signIn(page, args);
   const seen = new Set(['/']);
   const next = [new URL('/', args.base)];
   let looked = 0;
@@ -120,21 +93,14 @@ async function crawl(way, browser) {
   }
   console.log(`${way}: looked at ${looked} pages`);
   if (looked < 20) fault(way, `only ${looked} pages were found`);
-  await context.close();
+  await page.context().close();
 }
 
-const browser = await chromium.launch({
-  executablePath: process.env.HEARTH_CHROMIUM ?? '/usr/bin/chromium',
-  args: ['--no-sandbox', '--disable-gpu'],
-});
+const browser = await launch();
 try {
   const ways = Object.keys(WAYS).filter((way) => !args.only || way === args.only);
   for (const way of ways) await crawl(way, browser);
 } finally {
   await browser.close();
 }
-if (faults.length) {
-  console.error(`${faults.length} faults:\n- ${faults.join('\n- ')}`);
-  process.exit(1);
-}
-console.log('every page looked at, no faults');
+end('every page looked at, no faults');
