@@ -8,13 +8,13 @@ pub mod overview;
 pub mod scale;
 pub mod set;
 pub mod soft_signs;
+mod taken;
 pub mod weight;
 
 use axum::Router;
-use axum::routing::get;
+use axum::routing::{get, post};
 
 use self::fluid::FluidPage;
-use self::set::SetPage;
 use self::soft_signs::SoftSignsPage;
 use self::weight::WeightPage;
 use super::{Web, one_entry};
@@ -26,7 +26,8 @@ pub(super) fn routes() -> Router<Web> {
         .route("/r/{resident}/obs", get(overview::show))
         .route("/r/{resident}/obs/baseline", get(baseline::ask).post(baseline::save))
         .route("/r/{resident}/obs/scale", get(scale::ask).post(scale::save))
-        .route("/r/{resident}/obs/new", one_entry::route::<SetPage>())
+        .route("/r/{resident}/obs/new", get(set::ask).post(set::save))
+        .route("/r/{resident}/obs/preview", post(set::preview))
         .route("/r/{resident}/soft-signs/new", one_entry::route::<SoftSignsPage>())
         .route("/r/{resident}/weight/new", one_entry::route::<WeightPage>())
         .route("/r/{resident}/fluid/new", one_entry::route::<FluidPage>())

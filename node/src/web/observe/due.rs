@@ -11,7 +11,7 @@ use hearth_protocol::record::plan::view::PlanView;
 use hearth_protocol::scope::Section;
 use hearth_protocol::time::Timestamp;
 
-use crate::web::care::chart_in_list;
+use crate::web::care::charts_in_list;
 use crate::web::error::PageError;
 use crate::web::frame::{Frame, Place};
 use crate::web::record::by_room;
@@ -112,10 +112,8 @@ pub(in crate::web) async fn show(
     if !requester.may_view(Section::Observations) {
         return Err(PageError::Refused("Observations"));
     }
-    let mut charts = Vec::new();
-    for resident in web.records().residents().await? {
-        charts.push(chart_in_list(&web, &requester, resident.id, &NEEDS).await?);
-    }
+    let residents = web.records().residents().await?.into_iter().map(|resident| resident.id).collect();
+    let charts = charts_in_list(&web, &requester, residents, &NEEDS).await?;
     let (now, later) = of_all(&charts).into_iter().partition(DueCheck::is_now);
     let frame = web.frame(Some(&requester.signed_in)).titled("Observations due", Place::More);
     Ok(page::html(&DuePage { frame, now, later }))

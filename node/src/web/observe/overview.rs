@@ -41,6 +41,8 @@ pub(in crate::web) struct ObservationsPage {
     /// When the next set is due; none until one could be scored.
     pub(in crate::web) next: Option<Next>,
     pub(in crate::web) vitals: Option<Vitals>,
+    /// The last set that could be scored, where the last one could not.
+    pub(in crate::web) last_scored: Option<String>,
     pub(in crate::web) span: Span,
     pub(in crate::web) spans: [Span; 3],
     pub(in crate::web) trends: Vec<Trend>,
@@ -150,6 +152,7 @@ impl ObservationsPage {
         };
         Self {
             next: next(&view, chart.now),
+            last_scored: last_scored(chart, &view),
             vitals: Vitals::latest(chart),
             trends: trend::trends(&view, plan.scale_at(chart.now), span, chart.now),
             table: Table::of(&view, span, chart.now, page),
@@ -235,6 +238,15 @@ pub(super) fn every(hours: u16) -> String {
         hours if hours % 24 == 0 => format!("every {} days", hours / 24),
         hours => format!("every {hours} hours"),
     }
+}
+
+fn last_scored(chart: &Chart, view: &ObservationsView<'_>) -> Option<String> {
+    let (set, _) = view.latest_scored(chart.now)?;
+    let is_last = view.latest(chart.now).is_some_and(|last| last.score.is_ok());
+    let vitals = Vitals::of(chart, set).filter(|_| !is_last)?;
+    let score = vitals.scored()?;
+    let at = format::date_time(set.taken);
+    Some(format!("The last full set is of {at}: NEWS2 {}, {}", score.total, score.against_usual))
 }
 
 fn next(view: &ObservationsView<'_>, now: Timestamp) -> Option<Next> {

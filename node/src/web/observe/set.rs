@@ -1,25 +1,57 @@
 //! A set of vital signs: typed, checked for what cannot be, saved, and scored at once.
 
 use askama::Template;
+use axum::extract::{Path, State};
+use axum::http::HeaderMap;
+use axum::response::Response;
+use hearth_protocol::access::Action;
 use hearth_protocol::clinical::codes::Vital;
+use hearth_protocol::clinical::news2::News2;
 use hearth_protocol::clinical::plausible;
+use hearth_protocol::id::ResidentId;
 use hearth_protocol::record::Body;
 use hearth_protocol::record::observations::{Breathing, Consciousness, VitalSigns};
+use hearth_protocol::record::plan::view::PlanView;
 use hearth_protocol::scope::Section;
+use hearth_protocol::time::Timestamp;
 
-use crate::web::care::Sheet;
+use super::overview::Grounds;
+use super::taken;
+use crate::web::care::{self, Sheet};
+use crate::web::error::PageError;
 use crate::web::form::{Fields, Problems};
-use crate::web::frame::Frame;
-use crate::web::one_entry::OneEntry;
+use crate::web::frame::{Frame, Place};
+use crate::web::requester::{Posted, Requester};
 use crate::web::view::banner::Banner;
+use crate::web::view::chart::Chart;
+use crate::web::view::vitals::{self, Score};
+use crate::web::{Web, page};
 
 #[derive(Template)]
 #[template(path = "observe/set.html")]
-pub(super) struct SetPage {
-    pub(super) frame: Frame,
-    pub(super) banner: Banner,
-    pub(super) sheet: Sheet,
-    pub(super) levels: [(&'static str, &'static str); 5],
+struct SetPage {
+    frame: Frame,
+    banner: Banner,
+    sheet: Sheet,
+    levels: [(&'static str, &'static str); 5],
+    grounds: Grounds,
+    preview: Option<Preview>,
+}
+
+/// The score of what was typed so far, as a piece of the page.
+#[derive(Template)]
+#[template(path = "observe/preview.html")]
+struct PreviewPiece {
+    preview: Option<Preview>,
+}
+
+/// What the values that were typed so far would score.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Preview {
+    /// The score, or why there is none yet.
+    pub(super) score: Result<Score, String>,
+    /// What cannot be as it was typed.
+    pub(super) problems: Vec<String>,
 }
 
 /// Keys of the ACVPU levels in the form.
@@ -34,18 +66,103 @@ const LEVELS: [(&str, Consciousness); 5] = [
 /// Longest free text.
 const NOTE_CHARS_MAX: usize = 2_000;
 
-impl OneEntry for SetPage {
-    const SECTION: Section = Section::Observations;
-    const TITLE: &'static str = "New observations";
-    const SEEN_AS: &'static str = "obs-new";
+/// The empty form.
+pub(in crate::web) async fn ask(
+    State(web): State<Web>,
+    requester: Requester,
+    Path(resident): Path<String>,
+) -> Result<Response, PageError> {
+    let resident: ResidentId = resident.parse().map_err(|_| PageError::NotFound)?;
+    let sheet = Sheet::new(&web, &requester);
+    let shown = SetPage::open(&web, &requester, resident, sheet).await?.0;
+    requester.saw(resident, "obs-new").await?;
+    Ok(page::html(&shown))
+}
 
-    fn read(fields: &Fields, problems: &mut Problems) -> Body {
-        Body::VitalSigns(read(fields, problems))
+/// Saves the set, or shows the form again with what is wrong.
+pub(in crate::web) async fn save(
+    State(web): State<Web>,
+    Path(resident): Path<String>,
+    posted: Posted,
+) -> Result<Response, PageError> {
+    let resident: ResidentId = resident.parse().map_err(|_| PageError::NotFound)?;
+    let Posted { requester, fields, key } = posted;
+    requester.require(resident, Section::Observations, Action::Record).await?;
+    let mut problems = Problems::default();
+    let taken = taken::read(&fields, &mut problems, "taken", web.now());
+    let signs = read(&fields, &mut problems);
+    if !problems.is_empty() {
+        let sheet = Sheet::again(&web, &requester, fields, problems);
+        return Ok(page::unprocessable(&SetPage::open(&web, &requester, resident, sheet).await?.0));
+    }
+    let draft = care::draft(resident, Section::Observations, taken, Body::VitalSigns(signs));
+    let added = web.records().add(&requester.who(), key, vec![draft]).await?;
+    let id = added.ids.first().map(ToString::to_string).unwrap_or_default();
+    Ok(page::see(&format!("/r/{resident}/obs?saved={id}")))
+}
+
+/// The score of what was typed so far. It is not saved. The page's script asks for the piece alone; without a script
+/// the whole form comes back with it.
+pub(in crate::web) async fn preview(
+    State(web): State<Web>,
+    Path(resident): Path<String>,
+    headers: HeaderMap,
+    posted: Posted,
+) -> Result<Response, PageError> {
+    let resident: ResidentId = resident.parse().map_err(|_| PageError::NotFound)?;
+    let Posted { requester, fields, .. } = posted;
+    let sheet = Sheet::again(&web, &requester, fields, Problems::default());
+    let (shown, chart) = SetPage::open(&web, &requester, resident, sheet).await?;
+    let plan = PlanView::of(chart.section(Section::Plan));
+    let preview = Some(Preview::of(&plan, &shown.sheet.fields, chart.now));
+    if headers.contains_key("hx-request") {
+        return Ok(page::html(&PreviewPiece { preview }));
+    }
+    requester.saw(resident, "obs-new").await?;
+    Ok(page::html(&SetPage { preview, ..shown }))
+}
+
+impl SetPage {
+    async fn open(
+        web: &Web,
+        requester: &Requester,
+        resident: ResidentId,
+        sheet: Sheet,
+    ) -> Result<(Self, Chart), PageError> {
+        requester.require(resident, Section::Observations, Action::Record).await?;
+        let chart = care::chart(web, requester, resident, &[Section::Plan]).await?;
+        let banner = Banner::of(&chart);
+        let frame = sheet.frame(care::frame(web, requester, &banner, "New observations", Place::Residents));
+        let levels = LEVELS.map(|(key, level)| (key, level.label()));
+        let grounds = Grounds::of(&PlanView::of(chart.section(Section::Plan)), chart.now);
+        Ok((Self { frame, banner, sheet, levels, grounds, preview: None }, chart))
+    }
+}
+
+impl Preview {
+    fn of(plan: &PlanView<'_>, fields: &Fields, now: Timestamp) -> Self {
+        let mut problems = Problems::default();
+        let taken = taken::read(fields, &mut problems, "taken", now);
+        let signs = read(fields, &mut problems);
+        let score = News2::score(&signs, plan.scale_at(taken));
+        let score = score.map(|news2| vitals::words_of(plan, &news2, taken, now));
+        let problems: Vec<String> = problems.0.into_iter().map(|problem| problem.sentence).collect();
+        // A score of values that cannot be is none.
+        let score = match score {
+            Ok(_) if !problems.is_empty() => Err("There is no score until this is mended".to_owned()),
+            score => score.map_err(|missing| missing.to_string()),
+        };
+        Self { score, problems }
     }
 
-    fn of(frame: Frame, banner: Banner, sheet: Sheet) -> Self {
-        let levels = LEVELS.map(|(key, level)| (key, level.label()));
-        Self { frame, banner, sheet, levels }
+    /// The score where there is one.
+    pub(super) fn scored(&self) -> Option<&Score> {
+        self.score.as_ref().ok()
+    }
+
+    /// Why there is none.
+    pub(super) fn unscored(&self) -> Option<&str> {
+        self.score.as_ref().err().map(String::as_str)
     }
 }
 
@@ -134,6 +251,28 @@ mod tests {
         let mut problems = Problems::default();
         read(&fields(&[("note", "seems well")]), &mut problems);
         assert!(problems.of("rate").is_some());
+    }
+
+    #[test]
+    fn a_score_is_shown_beforehand_only_of_a_full_set_that_can_be() {
+        let plan = PlanView::of([]);
+        let now = Timestamp(1_796_126_400_000);
+        let mut typed = vec![
+            ("rate", "22"),
+            ("saturation", "93"),
+            ("breathing", "air"),
+            ("systolic", "104"),
+            ("pulse", "112"),
+            ("consciousness", "alert"),
+        ];
+        let part = Preview::of(&plan, &fields(&typed), now);
+        assert_eq!(part.unscored(), Some("NEWS2 needs every measurement; still missing: temperature"));
+        typed.push(("temperature", "38.4"));
+        let full = Preview::of(&plan, &fields(&typed), now);
+        assert_eq!(full.scored().map(|score| score.total), Some(8));
+        typed.push(("diastolic", "204"));
+        let wrong = Preview::of(&plan, &fields(&typed), now);
+        assert!(wrong.scored().is_none() && wrong.problems.len() == 1, "{wrong:?}");
     }
 
     #[test]

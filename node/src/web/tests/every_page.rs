@@ -165,6 +165,7 @@ async fn every_page_keeps_the_rules_and_every_template_is_rendered() {
     }
     let piece = a_press(&mut browser, home.order(MARGARET, "Co-careldopa").await).await;
     assert_eq!(piece.status, StatusCode::OK, "{}", piece.text);
+    assert!(super::observe::preview(&mut browser, true).await.status.is_success());
     check("/r/obs/scale", &super::observe::scale_check(&mut browser).await);
     let dose = super::medicines::paracetamol_given(&home).await;
     for path in [format!("/round/{MARGARET}/effect?dose={dose}"), format!("/round/{MARGARET}/gaps")] {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::http::StatusCode;
 use hearth_protocol::access::SiteKind;
 
-use super::browser::{Answer, Browser};
+use super::browser::{Answer, Browser, encode};
 use super::home::{CARER, Home, MARGARET, NURSE, PHARMACIST};
 use crate::clock::{Clock, ManualTime};
 use crate::records::sample::NOON;
@@ -142,4 +142,67 @@ async fn a_carer_sees_what_clinicians_agreed_and_cannot_change_it() {
         fields.extend(AGREED);
         assert_eq!(browser.post(&path, &fields).await.status, StatusCode::FORBIDDEN, "{part}");
     }
+}
+
+/// The score of a set before it is saved, as the page's script asks for it or as a whole page.
+pub(super) async fn preview(browser: &mut Browser, is_piece: bool) -> Answer {
+    let form = format!("/r/{MARGARET}/obs/new");
+    let page = browser.get(&form).await;
+    let hidden = ["csrf", "key", "recorded_at"].map(|name| (name, page.hidden(&form, name)));
+    let mut fields: Vec<(&str, &str)> = hidden.iter().map(|(k, v)| (*k, v.as_str())).collect();
+    fields.extend(WELL);
+    let path = format!("/r/{MARGARET}/obs/preview");
+    if !is_piece {
+        return browser.post(&path, &fields).await;
+    }
+    let request = browser.request("POST", &path).header("sec-fetch-site", "same-origin");
+    browser.send(request.header("hx-request", "true").body(encode(&fields).into()).unwrap()).await
+}
+
+#[tokio::test]
+async fn the_score_is_shown_before_saving_and_nothing_is_saved_by_it() {
+    let (home, _) = home().await;
+    let mut browser = Browser::signed_in(&home, CARER).await;
+    let whole = preview(&mut browser, false).await;
+    assert_eq!(whole.status, StatusCode::OK);
+    for shown in
+        ["NEWS2 0: Low clinical risk. Not saved yet", "1 below usual (usual score 1)", "value=\"125\""]
+    {
+        assert!(whole.text.contains(shown), "{shown}");
+    }
+    let piece = preview(&mut browser, true).await.text;
+    assert!(piece.contains("NEWS2 0") && !piece.contains("<html"), "{piece}");
+    let page = browser.get(&format!("/r/{MARGARET}/obs")).await.text;
+    assert!(!page.contains("125/75"), "nothing was saved");
+}
+
+#[tokio::test]
+async fn a_set_that_was_taken_earlier_stands_at_its_time() {
+    let (home, _) = home().await;
+    let mut browser = Browser::signed_in(&home, CARER).await;
+    let path = format!("/r/{MARGARET}/obs/new");
+    let early: Vec<(&str, &str)> = WELL.into_iter().chain([("taken", "11:30")]).collect();
+    let saved = browser.fill(&path, &early).await;
+    assert_eq!(saved.status, StatusCode::SEE_OTHER, "{}", saved.text);
+    let page = browser.get(saved.location()).await.text;
+    assert!(page.contains("01-Dec-2026 11:30 (42 min ago)"));
+    assert!(page.contains("Next observations due by 01-Dec-2026 23:30"));
+    let ahead: Vec<(&str, &str)> = WELL.into_iter().chain([("taken", "12:40")]).collect();
+    let refused = browser.fill(&path, &ahead).await;
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(refused.text.contains("Enter a time within the last 12 hours"));
+}
+
+#[tokio::test]
+async fn a_part_of_a_set_is_saved_without_a_score_and_with_the_oxygen_that_was_given() {
+    let (home, _) = home().await;
+    let mut browser = Browser::signed_in(&home, CARER).await;
+    let typed = [("saturation", "94"), ("breathing", "oxygen"), ("oxygen", "2 L/min nasal")];
+    let saved = browser.fill(&format!("/r/{MARGARET}/obs/new"), &typed).await;
+    let page = browser.get(saved.location()).await.text;
+    assert!(page.contains("<strong>No score.</strong>") && page.contains("Oxygen, 2 L/min nasal"));
+    assert!(
+        page.contains("The last full set is of 01-Dec-2026 09:12: NEWS2 8, 7 above usual (usual score 1)."),
+        "{page}"
+    );
 }
