@@ -9,6 +9,7 @@ use super::Web;
 use super::error::PageError;
 use super::form::{Fields, Problems};
 use super::frame::{Frame, Link, Place, Said};
+use super::observe;
 use super::requester::Requester;
 use super::view::banner::Banner;
 use super::view::chart::Chart;
@@ -105,6 +106,7 @@ pub(super) fn said(chart: &Chart, saved: Option<&str>) -> Option<Said> {
     let heading = match &entry.body {
         Body::VitalSigns(_) => "Observations saved",
         Body::SoftSigns(_) => "Soft signs saved",
+        Body::Note(note) if note.category == observe::sbard::CATEGORY => "Call saved",
         Body::Note(_) => "Note saved",
         Body::Incident(_) => "Report saved and locked",
         Body::BodyMark(_) => "Mark saved",

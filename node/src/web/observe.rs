@@ -5,8 +5,10 @@ pub mod baseline;
 pub mod due;
 pub mod fluid;
 pub mod overview;
+pub mod sbard;
 pub mod scale;
 pub mod set;
+mod sheet;
 pub mod soft_signs;
 mod taken;
 pub mod weight;
@@ -26,6 +28,7 @@ pub(super) fn routes() -> Router<Web> {
         .route("/r/{resident}/obs", get(overview::show))
         .route("/r/{resident}/obs/baseline", get(baseline::ask).post(baseline::save))
         .route("/r/{resident}/obs/scale", get(scale::ask).post(scale::save))
+        .route("/r/{resident}/sbard", get(sbard::ask).post(sbard::save))
         .route("/r/{resident}/obs/new", get(set::ask).post(set::save))
         .route("/r/{resident}/obs/preview", post(set::preview))
         .route("/r/{resident}/soft-signs/new", one_entry::route::<SoftSignsPage>())

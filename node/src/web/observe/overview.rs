@@ -4,6 +4,7 @@ use askama::Template;
 use axum::extract::{Path, Query, State};
 use axum::response::Response;
 use hearth_protocol::access::Action;
+use hearth_protocol::clinical::news2::Change;
 use hearth_protocol::clinical::{Band, dose_times, format};
 use hearth_protocol::id::ResidentId;
 use hearth_protocol::record::Body;
@@ -38,6 +39,8 @@ pub(in crate::web) struct ObservationsPage {
     pub(in crate::web) frame: Frame,
     pub(in crate::web) banner: Banner,
     pub(in crate::web) can_observe: bool,
+    /// What to do next after what was just saved.
+    pub(in crate::web) step: Option<Step>,
     /// When the next set is due; none until one could be scored.
     pub(in crate::web) next: Option<Next>,
     pub(in crate::web) vitals: Option<Vitals>,
@@ -54,6 +57,15 @@ pub(in crate::web) struct ObservationsPage {
     pub(in crate::web) lists: [Listed; 3],
     /// The present month, from which older ones are reached.
     pub(in crate::web) month: Month,
+}
+
+/// The next step of somebody who has noticed or measured something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Soft signs were noticed: measure.
+    Measure,
+    /// The score is raised: call.
+    Call,
 }
 
 /// When the next set is due.
@@ -134,7 +146,8 @@ pub(in crate::web) async fn show(
     frame.said = care::said(&chart, asked.saved.as_deref());
     let span = asked.days.and_then(Span::of_days).unwrap_or(Span::Week);
     let shown = ObservationsPage::of(&chart, frame, banner, span, asked.page.unwrap_or(1));
-    let shown = ObservationsPage { can_observe: requester.may_record(Section::Observations), ..shown };
+    let step = step(&chart, asked.saved.as_deref());
+    let shown = ObservationsPage { step, can_observe: requester.may_record(Section::Observations), ..shown };
     requester.saw(resident, "observations").await?;
     Ok(page::html(&shown))
 }
@@ -151,6 +164,7 @@ impl ObservationsPage {
             items: item::items(chart, Section::Observations, wanted, MOST),
         };
         Self {
+            step: None,
             next: next(&view, chart.now),
             last_scored: last_scored(chart, &view),
             vitals: Vitals::latest(chart),
@@ -238,6 +252,20 @@ pub(super) fn every(hours: u16) -> String {
         hours if hours % 24 == 0 => format!("every {} days", hours / 24),
         hours => format!("every {hours} hours"),
     }
+}
+
+/// What follows from the entry that was just saved: after soft signs a set, after a raised score the call. Raised is
+/// above the usual score, or what the college's chart 4 answers with more than the nurse's own assessment.
+fn step(chart: &Chart, saved: Option<&str>) -> Option<Step> {
+    let entry = chart.entry(saved?.parse().ok()?)?;
+    if matches!(entry.body, Body::SoftSigns(_)) {
+        return Some(Step::Measure);
+    }
+    let view = vitals::observed(chart);
+    let set = view.sets.iter().find(|set| set.thing.thread.entries.iter().any(|e| e.id == entry.id))?;
+    let score = set.score.as_ref().ok()?;
+    let is_raised = score.band >= Band::LowMedium || matches!(set.change, Some(Change::Above(_)));
+    is_raised.then_some(Step::Call)
 }
 
 fn last_scored(chart: &Chart, view: &ObservationsView<'_>) -> Option<String> {

@@ -206,3 +206,63 @@ async fn a_part_of_a_set_is_saved_without_a_score_and_with_the_oxygen_that_was_g
         "{page}"
     );
 }
+
+#[tokio::test]
+async fn soft_signs_lead_to_a_set_then_to_the_call_and_what_was_decided_is_kept() {
+    let (home, _) = home().await;
+    let mut browser = Browser::signed_in(&home, NURSE).await;
+    let noticed = [("mind", "yes"), ("text", "Not herself.")];
+    let saved = browser.fill(&format!("/r/{MARGARET}/soft-signs/new"), &noticed).await;
+    let page = browser.get(saved.location()).await.text;
+    assert!(page.contains("Next: take a full set of observations"));
+    let unwell: Vec<(&str, &str)> =
+        WELL.into_iter().map(|(k, v)| (k, if k == "rate" { "25" } else { v })).collect();
+    let saved = browser.fill(&format!("/r/{MARGARET}/obs/new"), &unwell).await;
+    let page = browser.get(saved.location()).await.text;
+    assert!(page.contains("Next: call for help"));
+    let path = format!("/r/{MARGARET}/sbard");
+    let sheet = browser.get(&path).await.text;
+    for shown in [
+        "CPR: do not attempt (DNACPR), signed 02-Mar-2026 by Dr Patel. The paper is: Red folder in the office",
+        "Escalation limits: none recorded",
+        "href=\"tel:999\"",
+        "I am Nia Nurse, nurse at ",
+        "SMITH, Margaret (Mrs), born 14-Aug-1938 (88y), NHS number 999 000 0018.",
+        "Noticed at 01-Dec-2026 12:12: More confused, restless or worried, or in new pain. Not herself.",
+        "NEWS2 is 3, low-medium clinical risk, 2 above usual (usual score 1) (just now). One measurement alone scores 3",
+        "Penicillin: rash + wheeze (severe)",
+        "new on ",
+        "Respiration rate up from 22 breaths/min at 01-Dec-2026 09:12 to 25 breaths/min",
+        "Systolic blood pressure up from 104 mmHg",
+        "Temperature down from 38.4 °C",
+    ] {
+        assert!(sheet.contains(shown), "{shown}: {sheet}");
+    }
+    let limits = sheet.find("CPR and limits of treatment").unwrap();
+    assert!(limits < sheet.find("id=\"situation\"").unwrap(), "limits of treatment come first");
+    assert_eq!(browser.fill(&path, &[("said", "Wait")]).await.status, StatusCode::UNPROCESSABLE_ENTITY);
+    let answered = [("service", "111"), ("who", "Sam, clinician"), ("said", "GP will visit by 15:00.")];
+    let saved = browser.fill(&path, &answered).await;
+    assert_eq!(saved.status, StatusCode::SEE_OTHER, "{}", saved.text);
+    let record = browser.get(saved.location()).await.text;
+    for shown in [
+        "Call saved",
+        "! Read first — Call for help (SBARD)",
+        "Answered by: NHS 111",
+        "Name and role: Sam, clinician",
+        "Decision: GP will visit by 15:00.",
+        "Told: NEWS2 is 3, low-medium clinical risk",
+    ] {
+        assert!(record.contains(shown), "{shown}: {record}");
+    }
+}
+
+#[tokio::test]
+async fn a_carer_calls_with_what_the_role_shows_and_a_score_as_usual_asks_for_no_call() {
+    let (home, _) = home().await;
+    let mut browser = Browser::signed_in(&home, CARER).await;
+    let sheet = browser.get(&format!("/r/{MARGARET}/sbard")).await.text;
+    assert!(sheet.contains("Your role does not show problems. A senior or a nurse can tell them."));
+    let saved = browser.fill(&format!("/r/{MARGARET}/obs/new"), &WELL).await;
+    assert!(!browser.get(saved.location()).await.text.contains("Next: call for help"));
+}

@@ -239,7 +239,9 @@ pub const NOTE_KINDS: [(&str, &str); 9] = [
 ];
 
 fn note_head(category: &str, important: bool) -> String {
-    let name = NOTE_KINDS.iter().find(|(key, _)| *key == category).map_or("Note", |(_, name)| *name);
+    let own = (crate::web::observe::sbard::CATEGORY, "Call for help (SBARD)");
+    let name =
+        NOTE_KINDS.iter().chain([&own]).find(|(key, _)| *key == category).map_or("Note", |(_, name)| *name);
     if important { format!("! Read first \u{2014} {name}") } else { name.to_owned() }
 }
 
