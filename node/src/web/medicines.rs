@@ -1,9 +1,11 @@
 //! Medicines: the list and its orders, the round, and recording what became of each dose.
 
+pub mod chart;
 pub mod dose;
 pub mod gaps;
 pub mod list;
 pub mod order;
+pub mod review;
 pub mod round;
 pub mod standing;
 
@@ -19,6 +21,9 @@ pub(super) fn routes() -> Router<Web> {
         .route("/r/{resident}/medicines/new", get(order::ask).post(order::add))
         .route("/r/{resident}/medicines/{order}/change", get(order::ask_change).post(order::change))
         .route("/r/{resident}/medicines/{order}/{step}", get(standing::ask).post(standing::save))
+        .route("/r/{resident}/mar/{month}", get(chart::show))
+        .route("/manage/doses", get(review::index))
+        .route("/manage/doses/{resident}", get(review::show).post(review::save))
         .route("/round", get(round::index))
         .route("/round/finish", get(gaps::finish))
         .route("/round/{resident}", get(round::show))

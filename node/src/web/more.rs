@@ -44,6 +44,13 @@ fn pages(requester: &Requester) -> Vec<Listed> {
     if requester.may_view(Section::Observations) {
         add("/obs/due", "Observations due", "Whose observations are overdue, and whose are next.");
     }
+    if requester.may(Section::Mar, Action::Change) {
+        add(
+            "/manage/doses",
+            "Review of doses",
+            "Doses that were missed, late, refused for days or given past a warning.",
+        );
+    }
     if requester.may(Section::Roster, Action::Record) {
         add("/manage/pass", "Agency pass", "An account for one shift.");
         add("/manage/staff", "Staff", "Who may sign in; new staff, new PINs, leavers.");

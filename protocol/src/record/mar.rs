@@ -4,6 +4,7 @@ use minicbor::{Decode, Encode};
 
 pub mod board;
 pub mod event;
+pub mod refusals;
 pub mod schedule;
 
 use super::entry::Author;

@@ -124,7 +124,7 @@ async fn claim(web: &Web, requester: &Requester, doses: &mut Doses) {
 }
 
 /// The residents in the order of the round: by room, then by name.
-async fn in_order(web: &Web) -> Result<Vec<ResidentId>, PageError> {
+pub(super) async fn in_order(web: &Web) -> Result<Vec<ResidentId>, PageError> {
     let mut residents = web.records().residents().await?;
     residents.sort_by_cached_key(|resident| {
         let room = resident.placement.as_ref().and_then(|place| place.room.as_deref());

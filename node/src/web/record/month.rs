@@ -81,7 +81,7 @@ pub(super) fn path(resident: ResidentId, section: Section, month: Month) -> Stri
     format!("/r/{resident}/months/{section}/{month}")
 }
 
-fn notice(web: &Web, scope: Scope, months: &[MonthHeld]) -> Option<&'static str> {
+pub(in crate::web) fn notice(web: &Web, scope: Scope, months: &[MonthHeld]) -> Option<&'static str> {
     let held = months.iter().find(|held| Some(held.month) == scope.month());
     if held.is_none_or(|held| held.is_here) {
         return None;

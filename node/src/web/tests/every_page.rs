@@ -168,7 +168,11 @@ async fn every_page_keeps_the_rules_and_every_template_is_rendered() {
     assert!(super::observe::preview(&mut browser, true).await.status.is_success());
     check("/r/obs/scale", &super::observe::scale_check(&mut browser).await);
     let dose = super::medicines::paracetamol_given(&home).await;
-    for path in [format!("/round/{MARGARET}/effect?dose={dose}"), format!("/round/{MARGARET}/gaps")] {
+    for path in [
+        format!("/round/{MARGARET}/effect?dose={dose}"),
+        format!("/round/{MARGARET}/gaps"),
+        format!("/manage/doses/{MARGARET}"),
+    ] {
         let answer = browser.get(&path).await;
         assert_eq!(answer.status, StatusCode::OK, "{path}");
         check(&path, &answer);

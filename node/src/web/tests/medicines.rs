@@ -1,5 +1,6 @@
 //! Medicines: their list and orders, the round, when required, charts.
 
+mod charts;
 mod orders;
 mod round;
 
