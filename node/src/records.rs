@@ -10,6 +10,7 @@ mod doses;
 mod draft;
 mod erase;
 mod evict;
+mod glance;
 mod grounds;
 pub(crate) mod heads;
 mod intake;
@@ -37,6 +38,7 @@ use uuid::Uuid;
 
 pub use draft::{AddError, Added, CLAIM_MS, Claim, DRAFTS_MAX, Draft, HeldBy};
 pub use evict::{MONTHS_KEPT, MonthHeld};
+pub use glance::Fault;
 pub use intake::IntakeError;
 pub use link::{Line, LinkState};
 use outbox::Fresh;

@@ -6,6 +6,7 @@
 //! other: [`thread`] finds them, and each section's rules say what a person is then shown.
 
 pub mod coded;
+pub mod contest;
 pub mod discharge;
 pub mod entry;
 pub mod history;

@@ -62,6 +62,14 @@ impl Records {
     }
 }
 
+impl Records {
+    /// What an action with this key has written; none where it has not.
+    pub async fn seen(&self, requester: &Requester, key: IdempotencyKey) -> Result<Option<Added>, AddError> {
+        let staff = requester.staff;
+        self.0.store.read(move |connection| seen(connection, &key, staff)).await
+    }
+}
+
 /// Refuses to write to a record that is on its way back here.
 pub(super) fn check_arrived(tx: &Tx<'_>, subject: Subject) -> Result<(), AddError> {
     match subject {
@@ -93,6 +101,7 @@ impl Adding {
         if self.drafts.is_empty() || self.drafts.len() > DRAFTS_MAX {
             return Err(AddError::Count);
         }
+        check_not_settled(tx, &self.drafts)?;
         let mut placed = Vec::with_capacity(self.drafts.len());
         for draft in &self.drafts {
             placed.push(self.place(tx, draft)?);
@@ -290,6 +299,22 @@ fn check_not_locked(tx: &Connection, draft: &Draft) -> Result<(), AddError> {
         let replaced = stored(tx, *id)?;
         if draft.body.is_locked() || replaced.is_some_and(|entry| entry.body.is_locked()) {
             return Err(AddError::Locked);
+        }
+    }
+    Ok(())
+}
+
+/// Refuses to settle what somebody else has settled: of two who settle at once the second is told, and nothing is contested
+/// anew.
+fn check_not_settled(tx: &Connection, drafts: &[Draft]) -> Result<(), AddError> {
+    let settled = drafts.iter().find_map(|draft| {
+        if let Body::Settlement(settlement) = &draft.body { Some(&settlement.settled) } else { None }
+    });
+    for id in settled.into_iter().flatten() {
+        let sql = "SELECT 1 FROM replaced JOIN entry ON entry.id = replaced.by WHERE replaced.entry = ?1";
+        let mut statement = tx.prepare_cached(sql).map_err(StoreError::from)?;
+        if statement.exists([row::entry_key(*id)]).map_err(StoreError::from)? {
+            return Err(AddError::SettledMeanwhile);
         }
     }
     Ok(())

@@ -74,6 +74,9 @@ pub enum AddError {
     /// It would take the place of an entry that is locked, or strike it.
     #[error("the entry is locked")]
     Locked,
+    /// Somebody else settled meanwhile what this would settle.
+    #[error("it was settled meanwhile")]
+    SettledMeanwhile,
     /// An account may not be written so.
     #[error("the account may not be written so: {0}")]
     Staffing(#[from] StaffingFault),
@@ -115,6 +118,9 @@ impl AddError {
             Self::KeyOfAnother => "Nothing was saved. Open the page again and try once more.",
             Self::Locked => {
                 "Nothing was saved: an incident is locked once it is saved. Add what is missing or wrong to it."
+            }
+            Self::SettledMeanwhile => {
+                "Nothing was saved: a colleague settled this meanwhile. Open it again to see what they chose and why."
             }
             Self::Staffing(fault) => fault.sentence(),
             Self::TextChanged => {

@@ -266,11 +266,14 @@ pub(super) fn accounts(
     Ok(view.staff.iter().filter_map(account).collect())
 }
 
-fn decode(id: EntryId, bytes: &[u8]) -> Result<Entry, StoreError> {
+pub(super) fn decode(id: EntryId, bytes: &[u8]) -> Result<Entry, StoreError> {
     Entry::from_bytes(id, bytes).map_err(|_| row::corrupt("entry"))
 }
 
-fn states(connection: &Connection, ids: &[EntryId]) -> Result<BTreeMap<EntryId, EntryState>, StoreError> {
+pub(super) fn states(
+    connection: &Connection,
+    ids: &[EntryId],
+) -> Result<BTreeMap<EntryId, EntryState>, StoreError> {
     let sql = "SELECT change.id IS NULL OR change.sequence IS NOT NULL, outbox.refused, delivery.state, delivery.reason
                FROM entry LEFT JOIN change ON change.id = entry.change
                LEFT JOIN outbox ON outbox.change = change.id

@@ -25,6 +25,7 @@ pub(super) fn action_of(section: Section, body: &Body, standing: Standing) -> Ac
     match standing {
         // To take back a version of an account brings back the one before it.
         _ if section == Section::Roster => Action::Change,
+        _ if matches!(body, Body::Settlement(_)) => Action::Settle,
         Standing::Several => Action::Settle,
         // Tasks, the pharmacy's stages and marks on the body map are moved on by whoever does the next step.
         Standing::Anothers if is_shared_work(section, body) => Action::Record,
@@ -40,6 +41,7 @@ pub(super) fn audited(body: &Body, standing: Standing) -> audit::Action {
         Standing::New if matches!(body, Body::StaffMember(_)) => audit::Action::StaffAdd,
         _ if matches!(body, Body::StaffMember(_)) => audit::Action::StaffChange,
         _ if is_taken_back(body) => audit::Action::TakeBack,
+        _ if matches!(body, Body::Settlement(_)) => audit::Action::Settle,
         Standing::New => audit::Action::Add,
         Standing::Own | Standing::Anothers => audit::Action::Change,
         Standing::Several => audit::Action::Settle,

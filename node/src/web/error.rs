@@ -142,6 +142,7 @@ fn add_words(error: &AddError) -> Words {
         | AddError::AlreadyRecorded { .. }
         | AddError::HeldByAnother(_)
         | AddError::Locked
+        | AddError::SettledMeanwhile
         | AddError::TextChanged => StatusCode::CONFLICT,
         AddError::Count
         | AddError::TooLong

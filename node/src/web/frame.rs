@@ -9,6 +9,8 @@ use super::strip::Strip;
 /// The places of the bar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
+    /// What has to be done and read now.
+    Today,
     /// Residents at a glance, and what belongs to one of them.
     Residents,
     /// The medicines round.
@@ -94,8 +96,9 @@ impl Frame {
     pub fn places(&self) -> Vec<Link> {
         let is_home = self.kind == SiteKind::CareHome;
         let places = [
-            (true, Place::Residents, "/residents", "Residents"),
+            (is_home, Place::Today, "/today", "Today"),
             (is_home, Place::Round, "/round", "Round"),
+            (true, Place::Residents, "/residents", "Residents"),
             (true, Place::More, "/more", "More"),
         ];
         let link = |(_, place, href, words): (bool, Place, &str, &'static str)| Link {

@@ -1,9 +1,13 @@
 //! Residents at a glance, and the record of one of them.
 
 pub mod allergy;
+pub mod conflicts;
+pub mod entry;
+pub mod glance;
 pub mod month;
 pub mod overview;
 pub mod residents;
+pub mod today;
 
 use axum::Router;
 use axum::routing::get;
@@ -17,8 +21,18 @@ use super::{Web, one_entry};
 /// The addresses of this room.
 pub(super) fn routes() -> Router<Web> {
     Router::new()
-        .route("/", get(residents::home))
-        .route("/residents", get(residents::list))
+        .route("/", get(today::home))
+        .route("/today", get(today::show))
+        .route("/residents", get(residents::list).post(residents::search))
+        .route("/conflicts", get(conflicts::of_home))
+        .route("/conflicts/{thread}", get(conflicts::ask_of_site).post(conflicts::save_of_site))
+        .route("/r/{resident}/conflicts", get(conflicts::of_resident))
+        .route(
+            "/r/{resident}/conflicts/{thread}",
+            get(conflicts::ask_of_resident).post(conflicts::save_of_resident),
+        )
+        .route("/r/{resident}/entries/{entry}", get(entry::show))
+        .route("/r/{resident}/entries/{entry}/strike", get(entry::ask).post(entry::strike))
         .route("/r/{resident}", get(overview::show))
         .route("/r/{resident}/allergies/new", one_entry::route::<AllergyPage>())
         .route("/r/{resident}/months/{section}/{month}", get(month::show))

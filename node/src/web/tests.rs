@@ -8,5 +8,6 @@ mod medicines;
 mod notes;
 mod observe;
 mod pages;
+mod record;
 mod safety;
 mod serve;

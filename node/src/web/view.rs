@@ -10,6 +10,7 @@ pub mod review;
 pub mod trend;
 pub mod vitals;
 pub mod way;
+pub mod whole;
 
 /// What a passage of the plan is called.
 pub use crate::web::plan::view::heading as plan_heading;

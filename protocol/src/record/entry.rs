@@ -147,6 +147,9 @@ macro_rules! bodies {
             $($(#[doc = $doc])+ $variant($type),)+
             /// The entries that this one replaces were entered in error. Allowed in every section.
             EnteredInError(EnteredInError),
+            /// Somebody settled what others had said apart, and why. Allowed in every section; it says nothing of the
+            /// person and takes no entry's place.
+            Settlement(Settlement),
             /// A kind that this software is too old to know. It is kept, carried and counted, and shown as such.
             Unknown(UnknownBody),
         }
@@ -157,6 +160,7 @@ macro_rules! bodies {
                 match self {
                     $(Self::$variant(_) => $number,)+
                     Self::EnteredInError(_) => ENTERED_IN_ERROR,
+                    Self::Settlement(_) => SETTLEMENT,
                     Self::Unknown(unknown) => unknown.kind,
                 }
             }
@@ -166,7 +170,7 @@ macro_rules! bodies {
             pub fn section(&self) -> Option<Section> {
                 match self {
                     $(Self::$variant(_) => Some(Section::$section),)+
-                    Self::EnteredInError(_) | Self::Unknown(_) => None,
+                    Self::EnteredInError(_) | Self::Settlement(_) | Self::Unknown(_) => None,
                 }
             }
 
@@ -177,6 +181,7 @@ macro_rules! bodies {
                 match self {
                     $(Self::$variant(body) => { e.encode(body)?; })+
                     Self::EnteredInError(body) => { e.encode(body)?; }
+                    Self::Settlement(body) => { e.encode(body)?; }
                     Self::Unknown(unknown) => {
                         e.writer_mut().write_all(&unknown.body).map_err(minicbor::encode::Error::write)?;
                     }
@@ -188,6 +193,7 @@ macro_rules! bodies {
                 match kind {
                     $($number => minicbor::decode(bytes).map(Self::$variant),)+
                     ENTERED_IN_ERROR => minicbor::decode(bytes).map(Self::EnteredInError),
+                    SETTLEMENT => minicbor::decode(bytes).map(Self::Settlement),
                     _ => Ok(Self::Unknown(UnknownBody { kind, body: bytes.to_vec() })),
                 }
             }
@@ -196,6 +202,7 @@ macro_rules! bodies {
 }
 
 const ENTERED_IN_ERROR: u16 = 1;
+const SETTLEMENT: u16 = 2;
 
 bodies! {
     /// Names, number, birth date, GP, contacts.
@@ -294,6 +301,11 @@ impl Body {
     pub fn is_locked(&self) -> bool {
         matches!(self, Self::Incident(_))
     }
+
+    /// Whether the entry tells of other entries of its thread, and is itself no version of the thing.
+    pub fn is_about_entries(&self) -> bool {
+        matches!(self, Self::EnteredInError(_) | Self::Settlement(_))
+    }
 }
 
 /// Why what was entered is taken back. The entries it replaces stay readable.
@@ -302,6 +314,23 @@ pub struct EnteredInError {
     /// The reason, in the author's words.
     #[n(0)]
     pub reason: String,
+}
+
+/// Why what others had said apart was settled as it was. It stands beside the version that settles it, in its thread.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Settlement {
+    /// The reason, in the author's words.
+    #[n(0)]
+    pub reason: String,
+    /// The versions and strikes that stood side by side.
+    #[n(1)]
+    pub settled: Vec<EntryId>,
+    /// The version that was chosen; none where another was written or both are kept.
+    #[n(2)]
+    pub chosen: Option<EntryId>,
+    /// Whether who settled it had looked at the signed paper.
+    #[n(3)]
+    pub paper_seen: Option<bool>,
 }
 
 /// A body of a kind that is not known here, byte for byte.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Body, Entry};
+use super::Entry;
 use crate::id::EntryId;
 
 /// All entries about one thing (one allergy, one order), and those that nothing has replaced.
@@ -13,7 +13,8 @@ pub struct Thread<'a> {
     /// Every entry of the thread, oldest recorded first, ties by id.
     pub entries: Vec<&'a Entry>,
     /// The entries that no other replaces, newest recorded first, ties by id. More than one means that people
-    /// changed the thing apart, and somebody has to settle it. An *entered in error* is never among them.
+    /// changed the thing apart, and somebody has to settle it. An *entered in error* or a settlement's reason is never
+    /// among them.
     pub newest: Vec<&'a Entry>,
 }
 
@@ -48,7 +49,7 @@ pub fn threads<'a>(entries: impl IntoIterator<Item = &'a Entry>) -> Vec<Thread<'
             entries.dedup_by_key(|e| e.id);
             let stands = |e: &&&Entry| {
                 let is_replaced = replaced.contains(&e.id) && !e.body.is_locked();
-                !is_replaced && !matches!(e.body, Body::EnteredInError(_))
+                !is_replaced && !e.body.is_about_entries()
             };
             let newest = entries.iter().rev().filter(stands).copied().collect();
             Thread { id, entries, newest }

@@ -159,9 +159,7 @@ pub fn sorted<'a>(
     section: Section,
 ) -> (Vec<Thread<'a>>, Vec<&'a Entry>) {
     let threads = threads(entries);
-    let belongs = |entry: &&Entry| {
-        entry.body.section() == Some(section) || matches!(entry.body, Body::EnteredInError(_))
-    };
+    let belongs = |entry: &&Entry| entry.body.section() == Some(section) || entry.body.is_about_entries();
     let unread = threads.iter().flat_map(|t| &t.entries).filter(|e| !belongs(e)).copied().collect();
     (threads, unread)
 }
@@ -193,7 +191,7 @@ fn thing<'a, T: Kind>(thread: &Thread<'a>) -> Thing<'a, T> {
 }
 
 /// The strikes of a thread that nothing has replaced.
-fn open_strikes<'t, 'a>(thread: &'t Thread<'a>) -> impl Iterator<Item = &'a Entry> + use<'t, 'a> {
+pub(crate) fn open_strikes<'t, 'a>(thread: &'t Thread<'a>) -> impl Iterator<Item = &'a Entry> + use<'t, 'a> {
     let replaced: BTreeSet<EntryId> =
         thread.entries.iter().flat_map(|e| e.replaces.iter().filter(|id| **id != e.id)).copied().collect();
     let is_strike = |e: &&'a Entry| matches!(e.body, Body::EnteredInError(_));

@@ -1,4 +1,4 @@
-// Tiles, a wrong PIN, the right one, residents.
+// Tiles, a wrong PIN, the right one, the start of the day.
 export default async function signIn(walk) {
   await walk.go('/unlock');
   await walk.look('unlock');
@@ -10,6 +10,6 @@ export default async function signIn(walk) {
   await walk.look('pin-wrong');
   await walk.page.locator('#pin').fill(walk.args.pin);
   await walk.open(walk.page.getByRole('button', { name: 'Sign in' }));
-  await walk.heading('Residents');
-  await walk.look('residents');
+  await walk.heading('Today');
+  await walk.look('today');
 }

@@ -1,43 +1,39 @@
-//! Residents at a glance: by room, with what is due and what worries. No banner: more than one person is on screen.
+//! Residents at a glance: by room, with what is due, what worries and what is new. No banner: more than one person is on
+//! screen.
+
+use std::collections::BTreeSet;
 
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
-use hearth_protocol::scope::Section;
+use hearth_protocol::id::BlobId;
 
-use crate::web::care::charts_in_list;
+use super::glance::Glance;
+use super::today::glances;
 use crate::web::error::PageError;
 use crate::web::frame::{Frame, Place};
-use crate::web::requester::Requester;
-use crate::web::view::banner::Banner;
-use crate::web::view::chart::Chart;
-use crate::web::view::doses::Doses;
-use crate::web::view::vitals::Vitals;
+use crate::web::requester::{Posted, Requester};
 use crate::web::{Web, page};
 
-/// A resident in the list.
-#[derive(Clone, Debug)]
-pub struct Tile {
-    /// Who, and their allergies.
-    pub banner: Banner,
-    /// Doses that wait, and how many of them are overdue.
-    pub doses: Option<(usize, usize)>,
-    /// The last score: total, class and age.
-    pub news2: Option<(u8, &'static str, String)>,
-    /// What a search looks at: lower case, the NHS number without spaces.
-    pub search: String,
-}
+/// Longest search that is looked at, in characters.
+const TYPED_CHARS_MAX: usize = 100;
 
 #[derive(Template)]
 #[template(path = "record/residents.html")]
 struct ResidentsPage {
     frame: Frame,
-    tiles: Vec<Tile>,
+    key: String,
+    tiles: Vec<Glance>,
+    /// What was searched for, where the page is an answer to that.
+    typed: Option<String>,
+    photos: BTreeSet<BlobId>,
 }
 
-/// The start: residents.
-pub(in crate::web) async fn home(_requester: Requester) -> Response {
-    page::see("/residents")
+impl ResidentsPage {
+    /// Whether the photo of a tile can be shown.
+    fn has_photo(&self, tile: &Glance) -> bool {
+        tile.photo.is_some_and(|photo| self.photos.contains(&photo))
+    }
 }
 
 /// The list.
@@ -45,30 +41,23 @@ pub(in crate::web) async fn list(
     State(web): State<Web>,
     requester: Requester,
 ) -> Result<Response, PageError> {
-    let tiles = tiles(&web, &requester).await?;
-    let frame = web.frame(Some(&requester.signed_in)).titled("Residents", Place::Residents);
-    Ok(page::html(&ResidentsPage { frame, tiles }))
+    shown(&web, &requester, None).await
 }
 
-/// Every resident whom the person may see, by room.
-async fn tiles(web: &Web, requester: &Requester) -> Result<Vec<Tile>, PageError> {
-    let wanted = [Section::Medicines, Section::Mar, Section::Plan, Section::Observations];
-    let residents = web.records().residents().await?.into_iter().map(|resident| resident.id).collect();
-    let charts = charts_in_list(web, requester, residents, &wanted).await?;
-    let mut tiles: Vec<Tile> = charts.iter().map(Tile::of).collect();
-    tiles.sort_by_cached_key(|tile| (by_room(tile.banner.room.as_deref()), tile.banner.name.clone()));
-    Ok(tiles)
+/// The list of those who were looked for. Posted, so that no name gets into an address or a log.
+pub(in crate::web) async fn search(State(web): State<Web>, posted: Posted) -> Result<Response, PageError> {
+    let typed: String = posted.fields.text("search").chars().take(TYPED_CHARS_MAX).collect();
+    shown(&web, &posted.requester, Some(typed)).await
 }
 
-impl Tile {
-    fn of(chart: &Chart) -> Self {
-        let banner = Banner::of(chart);
-        let news2 = Vitals::latest(chart)
-            .and_then(|v| v.score.as_ref().ok().map(|score| (score.total, score.kind, v.age.clone())));
-        let doses = chart.has(Section::Mar).then(|| Doses::of(chart).count());
-        let search = search_text(&banner);
-        Self { banner, doses, news2, search }
+async fn shown(web: &Web, requester: &Requester, typed: Option<String>) -> Result<Response, PageError> {
+    let (mut tiles, _) = glances(web, requester).await?;
+    if let Some(typed) = &typed {
+        tiles.retain(|tile| tile.is_found(typed));
     }
+    let photos = web.records().blobs_here(tiles.iter().filter_map(|tile| tile.photo).collect()).await?;
+    let frame = web.frame(Some(&requester.signed_in)).titled("Residents", Place::Residents);
+    Ok(page::html(&ResidentsPage { frame, key: web.form_key().to_string(), tiles, typed, photos }))
 }
 
 /// Rooms in the order of their numbers, then of their names; no room last.
@@ -76,12 +65,6 @@ pub(in crate::web) fn by_room(room: Option<&str>) -> (bool, u32, String) {
     let room = room.unwrap_or_default();
     let digits: String = room.chars().filter(char::is_ascii_digit).take(6).collect();
     (room.is_empty(), digits.parse().unwrap_or(u32::MAX), room.to_lowercase())
-}
-
-fn search_text(banner: &Banner) -> String {
-    let room = banner.room.as_ref().map(|room| format!("room {room}")).unwrap_or_default();
-    let preferred = banner.preferred.clone().unwrap_or_default();
-    format!("{} {preferred} {room} {}", banner.name, banner.nhs_digits).to_lowercase()
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use std::path::Path;
 use axum::http::{StatusCode, header};
 use hearth_protocol::access::SiteKind;
 use hearth_protocol::id::EntryId;
+use hearth_protocol::record::Role;
 use scraper::{Html, Selector};
 
 use super::browser::{Answer, Browser, encode};
@@ -186,6 +187,18 @@ async fn every_page_keeps_the_rules_and_every_template_is_rendered() {
     let shown = manager.get(&code).await;
     assert_eq!(shown.status, StatusCode::OK, "{code}");
     check(&code, &shown);
+    let apart = super::record::noted_apart(&home).await;
+    let note = super::record::note_of(&home, NURSE, Role::Nurse, "Nia Nurse").await;
+    for path in [
+        "/conflicts".to_owned(),
+        format!("/r/{MARGARET}/conflicts"),
+        format!("/r/{MARGARET}/conflicts/{apart}"),
+        format!("/r/{MARGARET}/entries/{note}/strike"),
+    ] {
+        let answer = browser.get(&path).await;
+        assert_eq!(answer.status, StatusCode::OK, "{path}");
+        check(&path, &answer);
+    }
     let pharmacy = site(SiteKind::Pharmacy).await;
     walk(&mut Browser::signed_in(&pharmacy, PHARMACIST).await).await;
 

@@ -30,6 +30,8 @@ pub struct Item {
     pub way: Option<ItemWay>,
     /// The versions that people wrote apart, when they did: the item is then only their heading.
     pub apart: Vec<Item>,
+    /// Its own page, with its history and the way to strike it out.
+    pub href: String,
 }
 
 /// The way of an item.
@@ -83,7 +85,8 @@ pub fn of_entry(chart: &Chart, entry: &Entry) -> Item {
         Origin::Outside(_) => format::date(entry.happened.date()),
         Origin::Site(_) => format!("{}, {} ({age})", by(entry), format::date_time(entry.happened)),
     };
-    Item { head, text, by, origin, way: way(chart, entry), apart: Vec::new() }
+    let href = format!("/r/{}/entries/{}", chart.resident, entry.id);
+    Item { head, text, by, origin, way: way(chart, entry), apart: Vec::new(), href }
 }
 
 /// Who wrote an entry: name and role.
@@ -125,7 +128,7 @@ fn of_locked(chart: &Chart, thread: &Thread<'_>) -> Option<Item> {
     clippy::wildcard_enum_match_arm,
     reason = "kinds with a page of their own, and those to come, share one line"
 )]
-fn words(body: &Body) -> (String, String) {
+pub(super) fn words(body: &Body) -> (String, String) {
     match body {
         Body::Note(note) => (note_head(&note.category, note.important), note.text.clone()),
         Body::Incident(incident) => {
