@@ -1,6 +1,7 @@
 //! The subcommands of `hearth-node`, and how each ends.
 
 mod doctor;
+mod downtime;
 mod enrol;
 mod run;
 mod status;
@@ -63,6 +64,8 @@ enum Command {
     Status(status::Status),
     /// Look for what is wrong: configuration, keys, database, certificates, disk, link
     Doctor(doctor::Doctor),
+    /// Write the paper for when the node is down, as PDF
+    PrintDowntimePack(downtime::PrintDowntimePack),
 }
 
 impl Arguments {
@@ -78,6 +81,7 @@ impl Arguments {
                 Command::Run(run) => run.run().await,
                 Command::Status(status) => status.run().await,
                 Command::Doctor(doctor) => doctor.run().await,
+                Command::PrintDowntimePack(print) => print.run().await,
             }
         });
         ended.map_or_else(|error| failed(&error), ExitCode::from)

@@ -13,6 +13,7 @@ pub mod install;
 pub mod keys;
 pub mod lease;
 pub mod ops;
+pub mod print;
 pub mod random;
 pub mod records;
 pub mod store;

@@ -19,6 +19,7 @@ pub mod notes;
 pub mod observe;
 pub mod one_entry;
 pub mod page;
+pub mod paper;
 pub mod plan;
 pub mod record;
 pub mod requester;
@@ -126,6 +127,7 @@ impl Web {
             .merge(notes::routes())
             .merge(observe::routes())
             .merge(medicines::routes())
+            .merge(paper::routes())
             .merge(more::routes())
             .merge(status::routes())
             .fallback(|| async { PageError::NotFound })

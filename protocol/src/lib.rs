@@ -13,6 +13,7 @@ pub mod enrol;
 pub mod fhir;
 pub mod head;
 pub mod id;
+pub mod paper;
 pub mod record;
 pub mod scope;
 pub mod sync;

@@ -47,6 +47,9 @@ pub enum PageError {
     /// The hub has been away for so long that records are closed.
     #[error("the lease has run out")]
     Locked,
+    /// A sheet was not set as PDF; whether the program that sets it is missing.
+    #[error("the sheet was not set")]
+    Unprinted(bool),
     /// A fault of this software.
     #[error("{0}")]
     Fault(String),
@@ -109,6 +112,17 @@ impl PageError {
                 "This node has not reached the hub for so long that records are closed. Allergies, CPR decisions and \
                  medicines can still be read. Tell the manager now, and use the paper charts.",
             ),
+            Self::Unprinted(is_missing) => words(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "The PDF could not be made",
+                if *is_missing {
+                    "The program that makes it is not installed on this node. Go back to the page before and print \
+                     it from the browser's menu. Tell support that hearth-print is missing."
+                } else {
+                    "Go back to the page before and print it from the browser's menu. Tell support: the node's log \
+                     says why."
+                },
+            ),
             Self::Fault(_) => words(
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "Something went wrong",
@@ -167,6 +181,7 @@ impl ActionError for PageError {
             | Self::Form
             | Self::TooMany
             | Self::Locked
+            | Self::Unprinted(_)
             | Self::Fault(_) => None,
         }
     }

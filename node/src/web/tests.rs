@@ -8,6 +8,7 @@ mod medicines;
 mod notes;
 mod observe;
 mod pages;
+mod paper;
 mod record;
 mod safety;
 mod serve;

@@ -68,7 +68,7 @@ pub(super) struct RecordPage {
 }
 
 /// What the person may do from this page.
-#[expect(clippy::struct_excessive_bools, reason = "four buttons, each there or not")]
+#[expect(clippy::struct_excessive_bools, reason = "five buttons, each there or not")]
 #[derive(Clone, Copy, Debug)]
 pub struct Can {
     /// Record doses.
@@ -79,6 +79,8 @@ pub struct Can {
     pub note: bool,
     /// Add allergies.
     pub add_allergy: bool,
+    /// Send to hospital with a pack.
+    pub transfer: bool,
 }
 
 const SHOWN: [Section; 10] = [
@@ -112,6 +114,8 @@ pub(super) async fn show(
         observe: requester.may_record(Section::Observations),
         note: requester.may_record(Section::Notes),
         add_allergy: requester.may_record(Section::Safety),
+        transfer: requester.may_record(Section::Identity)
+            && requester.may(Section::Medicines, Action::Export),
     };
     let unread = web.records().unread(resident).await?;
     let shown = RecordPage { unread, ..RecordPage::of(&chart, frame, banner, can) };
