@@ -5,6 +5,7 @@
 //! [`requester::Posted`] for a form), and a line in the `routes` of its room.
 
 pub mod access;
+pub mod api;
 pub mod assets;
 pub mod care;
 pub mod error;
@@ -49,6 +50,7 @@ pub use frame::{Frame, Place};
 pub use serve::{ServeError, WebTls};
 
 use self::access::invite::Invites;
+use self::api::client::Clients;
 use self::assets::AssetUrls;
 use self::error::PageError;
 use self::frame::{Who, role_words};
@@ -87,6 +89,7 @@ pub struct Shared {
     throttle: Throttle,
     tablets: Tablets,
     invites: Invites,
+    clients: Clients,
     assets: AssetUrls,
     hosts: Hosts,
 }
@@ -111,11 +114,14 @@ impl Web {
         let (store, clock) = (records.store().clone(), records.clock().clone());
         let sessions = Sessions::new(store.clone(), clock.clone(), random.clone(), config.sessions);
         let pins = Pins::new(store.clone(), clock.clone());
-        let tablets = Tablets::new(store, clock.clone());
+        let tablets = Tablets::new(store.clone(), clock.clone());
+        let clients = Clients::new(store, clock.clone());
         let invites = Invites::new(clock.clone());
         let hosts = Hosts::new(config.hosts);
         let (throttle, assets) = (Throttle::new(clock), AssetUrls::of_build());
-        Self(Arc::new(Shared { records, random, sessions, pins, throttle, tablets, invites, assets, hosts }))
+        let shared =
+            Shared { records, random, sessions, pins, throttle, tablets, invites, clients, assets, hosts };
+        Self(Arc::new(shared))
     }
 
     /// Every address of the pages.
@@ -123,6 +129,7 @@ impl Web {
         let live = Router::new().route(events::PATH, get(events::stream));
         let pages = Router::new()
             .merge(access::routes())
+            .merge(api::pages())
             .merge(record::routes())
             .merge(notes::routes())
             .merge(observe::routes())
@@ -141,6 +148,7 @@ impl Web {
             .layer(from_fn_with_state(self.clone(), error::show_errors))
             .layer(from_fn_with_state(self.clone(), requester::find_session));
         with_session
+            .merge(api::routes())
             .route("/assets/{hash}/{name}", get(assets::serve).layer(CompressionLayer::new()))
             .route("/health/live", get(health::live))
             .route("/health/ready", get(health::ready))

@@ -19,6 +19,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("schema/0011_delivery_scope.sql"),
     include_str!("schema/0012_tablets.sql"),
     include_str!("schema/0013_here.sql"),
+    include_str!("schema/0014_api_clients.sql"),
 ];
 
 /// Makes sure that the database is the newest version already.

@@ -65,7 +65,9 @@ fn refusal(hosts: &Hosts, request: &Request) -> Option<Response> {
         return Some((StatusCode::MISDIRECTED_REQUEST, words).into_response());
     }
     let is_safe = matches!(*request.method(), Method::GET | Method::HEAD);
-    if !is_safe && !is_same_origin(request.headers(), authority) {
+    // The API knows its clients by a secret in a header, which no page of a stranger can send, and never by a cookie.
+    let is_api = request.uri().path().starts_with(super::api::PREFIX);
+    if !is_safe && !is_api && !is_same_origin(request.headers(), authority) {
         let words = "This form did not come from one of this node's own pages, so nothing was saved.";
         return Some((StatusCode::FORBIDDEN, words).into_response());
     }

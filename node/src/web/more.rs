@@ -56,6 +56,7 @@ fn pages(requester: &Requester) -> Vec<Listed> {
         add("/manage/staff", "Staff", "Who may sign in; new staff, new PINs, leavers.");
     }
     if requester.may(Section::Settings, Action::Change) {
+        add("/manage/devices", "Devices", "Which devices may send readings.");
         add(
             "/manage/tablets",
             "Tablets",

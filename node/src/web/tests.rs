@@ -9,6 +9,7 @@ mod notes;
 mod observe;
 mod pages;
 mod paper;
+mod readings;
 mod record;
 mod safety;
 mod serve;

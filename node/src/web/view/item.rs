@@ -183,7 +183,8 @@ pub(super) fn words(body: &Body) -> (String, String) {
         Body::Order(order) => (format::MedicineLine::of(order).to_string(), String::new()),
         Body::Measurement(found) => {
             let value = found.value.as_ref().map(ToString::to_string);
-            (found.what.display.clone(), lines([value, found.text.clone()]))
+            let device = found.device.as_ref().map(|device| format!("Measured by {device}"));
+            (found.what.display.clone(), lines([value, device, found.text.clone()]))
         }
         Body::Intervention(raised) => {
             (format!("Intervention: {}", raised.issue), raised.outcome.clone().unwrap_or_default())
