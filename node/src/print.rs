@@ -12,7 +12,7 @@ use tokio::sync::Semaphore;
 /// Its name.
 const HELPER: &str = "hearth-print";
 /// Longest time for one sheet: a whole home's downtime pack on a small computer.
-const TIME_MAX: Duration = Duration::from_secs(120);
+const TIME_MAX: Duration = Duration::from_mins(2);
 /// Longest PDF.
 const PDF_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
@@ -86,7 +86,8 @@ async fn converse(child: &mut Child, job: Vec<u8>) -> Result<Vec<u8>, PrintError
         Ok::<_, std::io::Error>(())
     };
     let ((), read, listened) = tokio::join!(feed, read, listen);
-    (read?, listened?);
+    read?;
+    listened?;
     if u64::try_from(pdf.len()).unwrap_or(u64::MAX) > PDF_BYTES_MAX {
         return Err(PrintError::Failed("the sheet is too large".to_owned()));
     }

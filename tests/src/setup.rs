@@ -34,7 +34,7 @@ fn build_with(what: &[&str]) -> anyhow::Result<()> {
     anstream::eprintln!("building hub, node and command");
     let mut command = Command::new(env!("CARGO"));
     // All of the workspace, so that its dependencies have the features that the tests build them with: once, not twice.
-    command.args(["build", "--workspace"]).args(what);
+    command.args(["build", "--workspace", "--features", "hearth-print/typeset"]).args(what);
     if !cfg!(debug_assertions) {
         command.arg("--release");
     }

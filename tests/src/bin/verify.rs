@@ -35,7 +35,9 @@ fn prepare() -> anyhow::Result<()> {
 /// Runs the test runner and hands on what is asked of it: `cargo verify some_test`.
 fn test() -> anyhow::Result<ExitCode> {
     let mut command = Command::new(env!("CARGO"));
-    command.args(["test", "--workspace", "--tests", "--no-fail-fast"]).args(std::env::args_os().skip(1));
+    command
+        .args(["test", "--workspace", "--features", "hearth-print/typeset", "--tests", "--no-fail-fast"])
+        .args(std::env::args_os().skip(1));
     let status = command.current_dir(setup::root()).status().context("cannot start cargo")?;
     Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
