@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use hearth_protocol::audit::Event;
 use hearth_protocol::id::{BlobId, EntryId, StaffId};
 use hearth_protocol::record::Entry;
 use hearth_protocol::record::history::Appointment;
@@ -142,6 +143,53 @@ impl Records {
                 let Some(scope) = key.map(|key| row::scope(&key)).transpose()? else { return Ok(None) };
                 let entries = read::entries_of(connection, scope)?;
                 Ok(entries.iter().any(|entry| entry.id == id).then_some((scope, entries)))
+            })
+            .await
+    }
+
+    /// The sections of a record in which entries name this file.
+    pub async fn sections_naming(&self, subject: Subject, blob: BlobId) -> Result<Vec<Section>, StoreError> {
+        self.0
+            .store
+            .read(move |connection| {
+                if !read::is_shown(connection, subject)? {
+                    return Ok(Vec::new());
+                }
+                let sql = "SELECT DISTINCT scope.key FROM blob_use JOIN entry ON entry.id = blob_use.entry
+                           JOIN scope ON scope.id = entry.scope WHERE blob_use.blob = ?1 AND scope.subject = ?2";
+                let mut statement = connection.prepare_cached(sql)?;
+                let mut rows = statement.query(params![blob.0, row::subject_key(subject)])?;
+                let mut sections = Vec::new();
+                while let Some(row) = rows.next()? {
+                    sections.push(row::scope(&row.get::<_, Vec<u8>>(0)?)?.section());
+                }
+                Ok(sections)
+            })
+            .await
+    }
+
+    /// The audit of this installation about one record since a moment, newest first.
+    pub async fn audit_of(&self, subject: Subject, since: Timestamp) -> Result<Vec<Event>, StoreError> {
+        let Subject::Resident(resident) = subject else { return Ok(Vec::new()) };
+        self.0
+            .store
+            .read(move |connection| {
+                // Most lines are of others: those that do not hold the name need not be read.
+                let sql = "SELECT bytes FROM audit WHERE instr(bytes, ?1) > 0 ORDER BY n DESC";
+                let mut statement = connection.prepare_cached(sql)?;
+                let mut rows = statement.query([resident.0.as_bytes()])?;
+                let mut events = Vec::new();
+                while let Some(row) = rows.next()? {
+                    let event =
+                        Event::from_bytes(&row.get::<_, Vec<u8>>(0)?).map_err(|_| row::corrupt("audit"))?;
+                    if event.at < since {
+                        break;
+                    }
+                    if event.what.subject == Some(subject) {
+                        events.push(event);
+                    }
+                }
+                Ok(events)
             })
             .await
     }

@@ -12,7 +12,7 @@ use super::row::{self, entry_key};
 use crate::store::StoreError;
 
 /// Adds an entry to the read model, unless it is there; `change` is the row of the change that brought it.
-fn insert(
+pub(crate) fn insert(
     connection: &Connection,
     scope_id: i64,
     entry: &Entry,

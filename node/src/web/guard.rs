@@ -52,6 +52,10 @@ pub async fn guard(State(hosts): State<Hosts>, request: Request, next: Next) -> 
     };
     let headers = response.headers_mut();
     for (name, value) in HEADERS {
+        // A file of a record comes with a policy of its own.
+        if name == header::CONTENT_SECURITY_POLICY && headers.contains_key(&name) {
+            continue;
+        }
         headers.insert(name, HeaderValue::from_static(value));
     }
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));

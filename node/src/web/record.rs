@@ -4,6 +4,8 @@ pub mod allergy;
 pub mod conflicts;
 pub mod entry;
 pub mod glance;
+pub mod letters;
+pub mod looked;
 pub mod month;
 pub mod overview;
 pub mod residents;
@@ -31,6 +33,9 @@ pub(super) fn routes() -> Router<Web> {
             "/r/{resident}/conflicts/{thread}",
             get(conflicts::ask_of_resident).post(conflicts::save_of_resident),
         )
+        .route("/r/{resident}/letters", get(letters::show))
+        .route("/r/{resident}/files/{blob}", get(letters::file))
+        .route("/r/{resident}/history", get(looked::show))
         .route("/r/{resident}/entries/{entry}", get(entry::show))
         .route("/r/{resident}/entries/{entry}/strike", get(entry::ask).post(entry::strike))
         .route("/r/{resident}", get(overview::show))

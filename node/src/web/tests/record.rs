@@ -293,3 +293,77 @@ async fn a_form_about_versions_that_are_no_longer_all_is_shown_again() {
     assert_eq!(again.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert!(again.text.contains("Somebody wrote to this meanwhile"));
 }
+
+#[tokio::test]
+async fn a_letter_opens_from_the_nodes_disk_and_one_that_has_not_come_says_so() {
+    let (home, _) = home().await;
+    let pdf = b"%PDF-1.7 a letter".to_vec();
+    let id = hearth_protocol::id::BlobId::of(&pdf);
+    let file = |id| hearth_protocol::record::BlobRef {
+        id,
+        size: 17,
+        media_type: "application/pdf".into(),
+        title: Some("Smith.pdf".into()),
+    };
+    let letter = hearth_protocol::record::letters::Letter {
+        title: "Eye clinic".into(),
+        kind: None,
+        dated: None,
+        from: None,
+        files: vec![file(id), file(hearth_protocol::id::BlobId([7; 32]))],
+        status: "current".into(),
+    };
+    let entry = Entry {
+        id: EntryId { install: hearth_protocol::id::InstallId(9), counter: 1 },
+        happened: NOON,
+        recorded: NOON,
+        author: crate::records::sample::requester(Role::System, 1).author(),
+        origin: hearth_protocol::record::Origin::Site("VL1AB".parse().unwrap()),
+        thread: None,
+        replaces: Vec::new(),
+        body: Body::Letter(letter),
+    };
+    let scope = hearth_protocol::scope::Scope::of_resident(MARGARET, Section::Letters, NOON).unwrap();
+    home.records
+        .store()
+        .write(move |tx| {
+            let row = crate::records::documents::find_or_make(tx, scope)?;
+            crate::records::model::insert(tx, row.id, &entry, None)?;
+            Ok::<_, crate::store::StoreError>(())
+        })
+        .await
+        .unwrap();
+    home.records.keep_blob(id, pdf).await.unwrap();
+    let mut nurse = Browser::signed_in(&home, NURSE).await;
+    let page = nurse.get(&format!("/r/{MARGARET}/letters")).await.text;
+    assert!(page.contains("Eye clinic") && page.contains("Still on its way from the hub"), "{page}");
+    let path = format!("/r/{MARGARET}/files/{id}");
+    assert!(page.contains(&path));
+    let opened = nurse.get(&path).await;
+    assert_eq!((opened.status, opened.text.as_str()), (StatusCode::OK, "%PDF-1.7 a letter"));
+    assert_eq!(opened.headers["content-type"], "application/pdf");
+    assert_eq!(opened.headers["content-disposition"], "inline; filename=\"document.pdf\"");
+    assert_eq!(opened.headers["cache-control"], "no-store");
+    assert!(opened.headers["content-security-policy"].to_str().unwrap().starts_with("default-src 'none'"));
+    assert_eq!(nurse.get(&format!("/r/{ALBERT}/files/{id}")).await.status, StatusCode::NOT_FOUND);
+    let mut carer = Browser::signed_in(&home, CARER).await;
+    assert_eq!(carer.get(&path).await.status, StatusCode::FORBIDDEN);
+}
+
+#[tokio::test]
+async fn who_has_looked_is_told_in_plain_words() {
+    let (home, _) = home().await;
+    let mut carer = Browser::signed_in(&home, CARER).await;
+    carer.get(&format!("/r/{MARGARET}")).await;
+    carer.get(&format!("/r/{MARGARET}")).await;
+    carer.get(&format!("/r/{ALBERT}")).await;
+    let page = Browser::signed_in(&home, NURSE).await.get(&format!("/r/{MARGARET}/history")).await.text;
+    for shown in [
+        "1 December 2026",
+        "Ann Carer, carer",
+        "Looked at the record, 2 times, the last at 12:12",
+        "The hub has them all",
+    ] {
+        assert!(page.contains(shown), "{shown}: {page}");
+    }
+}
