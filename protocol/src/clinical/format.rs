@@ -27,3 +27,6 @@ pub(crate) fn listed(words: &[String]) -> String {
         [rest @ .., last] => format!("{} and {last}", rest.join(", ")),
     }
 }
+
+#[cfg(test)]
+mod golden;
