@@ -117,7 +117,9 @@ pub fn role_may(role: Role, section: Section, action: Action) -> bool {
             Role::Carer,
             Section::Identity | Section::Plan | Section::Discharge | Section::Roster | Section::Settings,
         ) => &[View],
-        (Role::Carer, Section::History | Section::Letters | Section::CdRegister) => &[],
+        // Who gives a controlled drug writes its line.
+        (Role::Carer, Section::CdRegister) => &[View, Record],
+        (Role::Carer, Section::History | Section::Letters) => &[],
 
         (Role::Senior, Section::Mar | Section::Observations | Section::Notes | Section::Tasks) => {
             &[View, Record, Change, Settle, Export]
@@ -220,7 +222,7 @@ mod tests {
         roster       v---- vr--- vr--- vrcse vrc-- v---- v---- vrc--
         settings     v---- v---- v---- vrcse vrc-- v---- v---- vrc--
         tasks        vr--- vrcse vrcse vrcse vrc-- vr--- vr--- -----
-        cd-register  ----- vr--- vrcse vrcse ----- ----- ----- -----
+        cd-register  vr--- vr--- vrcse vrcse ----- ----- ----- -----
         ");
     }
 

@@ -293,13 +293,15 @@ bodies! {
     222 HandoverRead(site::HandoverRead) in Tasks,
     /// A line of the controlled-drug register.
     230 RegisterLine(site::RegisterLine) in CdRegister,
+    /// Which installation writes the controlled-drug register.
+    231 RegisterLease(site::RegisterLease) in CdRegister,
 }
 
 impl Body {
     /// Whether entries of this kind are locked once saved. Later ones of the thread add to it: nothing replaces or strikes
     /// it, so that entries side by side are no disagreement.
     pub fn is_locked(&self) -> bool {
-        matches!(self, Self::Incident(_))
+        matches!(self, Self::Incident(_) | Self::RegisterLine(_) | Self::RegisterLease(_))
     }
 
     /// Whether the entry tells of other entries of its thread, and is itself no version of the thing.

@@ -3,6 +3,7 @@
 use minicbor::{Decode, Encode};
 
 pub mod handover;
+pub mod lease;
 pub mod register;
 pub mod roster;
 pub mod settings;
@@ -11,7 +12,7 @@ pub mod tasks;
 
 use super::entry::Role;
 use super::medicines::Decimal;
-use crate::id::{EntryId, ResidentId, StaffId};
+use crate::id::{EntryId, InstallId, ResidentId, StaffId};
 use crate::time::Timestamp;
 
 /// A member of staff of a site.
@@ -140,4 +141,58 @@ pub struct RegisterLine {
     /// The second person.
     #[n(5)]
     pub witness: Option<super::entry::Author>,
+    /// The entry by which this installation held the register when it wrote the line. The node sets it.
+    #[n(6)]
+    pub lease: Option<EntryId>,
+    /// From or to whom, why, or about which dose, in words.
+    #[n(7)]
+    pub note: Option<String>,
+}
+
+/// Which installation writes the controlled-drug register from now on: one at a time, so that its balance is live.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct RegisterLease {
+    /// The installation that holds the register.
+    #[n(0)]
+    pub holder: InstallId,
+    /// How it came by it.
+    #[n(1)]
+    pub how: LeaseHow,
+    /// The leases that this one ends, each with the last entry of its holder that was known here. The node sets it.
+    #[n(2)]
+    #[cbor(default)]
+    pub after: Vec<LeaseEnded>,
+    /// Why, in words.
+    #[n(3)]
+    pub reason: Option<String>,
+    /// The second person.
+    #[n(4)]
+    pub witness: Option<super::entry::Author>,
+}
+
+/// How an installation came by the controlled-drug register.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(index_only)]
+pub enum LeaseHow {
+    /// There was none: it wrote the first line.
+    #[n(0)]
+    Opened,
+    /// Who held it handed it over.
+    #[n(1)]
+    HandedOver,
+    /// Who held it was lost, and a manager took it over.
+    #[n(2)]
+    TakenOver,
+}
+
+/// A lease of the register that a later one ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct LeaseEnded {
+    /// The lease.
+    #[n(0)]
+    pub lease: EntryId,
+    /// Number of the last entry of its holder in the register that was known to who ended it. What the holder wrote
+    /// under it after that was written apart.
+    #[n(1)]
+    pub last: u64,
 }

@@ -60,6 +60,7 @@ kinds! {
     HandoverLine(site::HandoverLine),
     HandoverRead(site::HandoverRead),
     RegisterLine(site::RegisterLine),
+    RegisterLease(site::RegisterLease),
 }
 
 /// An entry with what it says.
