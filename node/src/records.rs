@@ -20,6 +20,7 @@ pub(crate) mod model;
 mod outbox;
 mod plan_texts;
 mod read;
+mod register;
 mod repair;
 mod requester;
 mod rights;

@@ -26,6 +26,7 @@ pub mod record;
 pub mod requester;
 pub mod serve;
 pub mod status;
+pub mod stock;
 pub mod strip;
 pub mod view;
 
@@ -135,6 +136,7 @@ impl Web {
             .merge(observe::routes())
             .merge(medicines::routes())
             .merge(paper::routes())
+            .merge(stock::routes())
             .merge(more::routes())
             .merge(status::routes())
             .fallback(|| async { PageError::NotFound })

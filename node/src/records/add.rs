@@ -18,7 +18,7 @@ use super::draft::{AddError, Added, DRAFTS_MAX, Draft};
 use super::outbox::{Fresh, OwnChange};
 use super::requester::{IdempotencyKey, Requester};
 use super::rights::{self, Standing};
-use super::{Records, Site, documents, doses, erase, heads, model, outbox, read, row, trail, used};
+use super::{Records, Site, documents, doses, erase, heads, model, outbox, read, register, row, trail, used};
 use crate::store::{Changed, StoreError, Tx};
 
 impl Records {
@@ -94,7 +94,7 @@ struct Adding {
 }
 
 impl Adding {
-    fn run(self, tx: &mut Tx<'_>) -> Result<Added, AddError> {
+    fn run(mut self, tx: &mut Tx<'_>) -> Result<Added, AddError> {
         if let Some(first) = seen(tx, &self.key, self.requester.staff)? {
             return Ok(first);
         }
@@ -102,11 +102,14 @@ impl Adding {
             return Err(AddError::Count);
         }
         check_not_settled(tx, &self.drafts)?;
+        let asked = self.drafts.len();
+        register::prepare(tx, &self.site, &self.requester, &mut self.drafts)?;
         let mut placed = Vec::with_capacity(self.drafts.len());
         for draft in &self.drafts {
             placed.push(self.place(tx, draft)?);
         }
-        let ids = self.write(tx, &placed)?;
+        let mut ids = self.write(tx, &placed)?;
+        ids.truncate(asked);
         let added = Added { ids };
         remember(tx, &self.key, self.requester.staff, &added, self.now)?;
         Ok(added)

@@ -1,8 +1,9 @@
 //! What a page asks to have written, and why it may not be.
 
 use hearth_protocol::access::staffing::StaffingFault;
-use hearth_protocol::id::EntryId;
+use hearth_protocol::id::{EntryId, InstallId};
 use hearth_protocol::record::Body;
+use hearth_protocol::record::site::register::LineFault;
 use hearth_protocol::scope::{Section, Subject};
 use hearth_protocol::time::Timestamp;
 
@@ -77,6 +78,18 @@ pub enum AddError {
     /// Somebody else settled meanwhile what this would settle.
     #[error("it was settled meanwhile")]
     SettledMeanwhile,
+    /// Another installation of the site holds the controlled-drug register.
+    #[error("installation {0} holds the controlled-drug register")]
+    RegisterElsewhere(InstallId),
+    /// A line of the controlled-drug register may not be written so.
+    #[error("the register's line may not be written so: {0}")]
+    RegisterLine(LineFault),
+    /// The register was taken over: the page is counted before anything else is written on it.
+    #[error("the register's page has to be counted first")]
+    CountFirst,
+    /// The controlled-drug register may not change hands so.
+    #[error("the register may not change hands so")]
+    Lease,
     /// An account may not be written so.
     #[error("the account may not be written so: {0}")]
     Staffing(#[from] StaffingFault),
@@ -117,7 +130,26 @@ impl AddError {
             Self::HeldByAnother(_) => "Nothing was saved: a colleague is recording this dose now.",
             Self::KeyOfAnother => "Nothing was saved. Open the page again and try once more.",
             Self::Locked => {
-                "Nothing was saved: an incident is locked once it is saved. Add what is missing or wrong to it."
+                "Nothing was saved: an incident or a line of a register is locked once it is saved. Add what is missing or \
+                 wrong to it."
+            }
+            Self::RegisterElsewhere(_) => {
+                "Nothing was saved: the controlled-drug register is held by another node of this home. Record it there, \
+                 or have the register handed over first."
+            }
+            Self::RegisterLine(LineFault::Witness) => {
+                "Nothing was saved: a second person has to sign the controlled-drug register."
+            }
+            Self::RegisterLine(_) => {
+                "Nothing was saved: units, count or reason of the register's line are missing or do not fit."
+            }
+            Self::CountFirst => {
+                "Nothing was saved: the register was taken over from another node. Count this page's stock first, on the \
+                 register's page, and save it as a stock check."
+            }
+            Self::Lease => {
+                "Nothing was saved: the register changed hands meanwhile, or your role may not do this. Open the register \
+                 again."
             }
             Self::SettledMeanwhile => {
                 "Nothing was saved: a colleague settled this meanwhile. Open it again to see what they chose and why."

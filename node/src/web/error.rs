@@ -150,15 +150,20 @@ fn store_words(error: &StoreError) -> Words {
 fn add_words(error: &AddError) -> Words {
     let status = match error {
         AddError::Store(error) => return store_words(error),
-        AddError::NotAllowed(_) | AddError::NotThisSite(_) | AddError::Staffing(_) => StatusCode::FORBIDDEN,
+        AddError::NotAllowed(_) | AddError::NotThisSite(_) | AddError::Staffing(_) | AddError::Lease => {
+            StatusCode::FORBIDDEN
+        }
         AddError::NotHeld => StatusCode::NOT_FOUND,
         AddError::Arriving
         | AddError::AlreadyRecorded { .. }
         | AddError::HeldByAnother(_)
         | AddError::Locked
         | AddError::SettledMeanwhile
+        | AddError::RegisterElsewhere(_)
+        | AddError::CountFirst
         | AddError::TextChanged => StatusCode::CONFLICT,
         AddError::Count
+        | AddError::RegisterLine(_)
         | AddError::TooLong
         | AddError::Misplaced
         | AddError::Future

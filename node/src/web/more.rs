@@ -51,6 +51,9 @@ fn pages(requester: &Requester) -> Vec<Listed> {
             "Doses that were missed, late, refused for days or given past a warning.",
         );
     }
+    if requester.may_view(Section::CdRegister) {
+        add("/cd", "Controlled drugs", "The register: each page with its balance, receipts, stock checks.");
+    }
     if requester.may(Section::Roster, Action::Record) {
         add("/manage/pass", "Agency pass", "An account for one shift.");
         add("/manage/staff", "Staff", "Who may sign in; new staff, new PINs, leavers.");

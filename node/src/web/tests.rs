@@ -13,3 +13,4 @@ mod readings;
 mod record;
 mod safety;
 mod serve;
+mod stock;

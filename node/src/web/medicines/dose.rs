@@ -3,7 +3,7 @@
 pub(super) mod bedside;
 mod happened;
 pub(in crate::web::medicines) mod prn;
-mod witness;
+pub(in crate::web) mod witness;
 
 use askama::Template;
 use axum::extract::{Path, Query, State};
@@ -19,13 +19,13 @@ use crate::web::error::PageError;
 use crate::web::form::Problems;
 use crate::web::frame::Frame;
 use crate::web::requester::{Posted, Requester};
+use crate::web::stock::cupboard::{self, Controlled, Cupboard};
 use crate::web::unlock::Tile;
 use crate::web::view::banner::Banner;
 use crate::web::view::doses::{DoseCard, NOT_GIVEN};
 use crate::web::{Web, page};
 use bedside::{Bedside, PostedDose};
 use happened::Happened;
-use witness::{witness, witnesses};
 
 /// Longest reason.
 pub(super) const REASON_CHARS_MAX: usize = 500;
@@ -49,6 +49,7 @@ pub(super) struct CheckPage {
     pub(super) warnings: Vec<String>,
     pub(super) may_go_on: bool,
     pub(super) witnesses: Vec<Tile>,
+    pub(super) cupboard: Option<Cupboard>,
     /// Other ways of taking than from the hand of staff.
     pub(super) ways: [(&'static str, &'static str); 4],
 }
@@ -62,6 +63,8 @@ struct NotGivenPage {
     sheet: Sheet,
     common: Vec<(&'static str, &'static str)>,
     rest: Vec<(&'static str, &'static str)>,
+    witnesses: Vec<Tile>,
+    cupboard: Option<Cupboard>,
 }
 
 /// One tap: the dose was given. Whatever speaks against it, or has to be said beside it, leads to a page of its own.
@@ -83,8 +86,12 @@ pub(super) async fn given(
     }
     let mut problems = Problems::default();
     let happened = Happened::read(card, fields, &mut problems, web.now());
-    let witness =
-        if card.controlled { witness(&web, &bedside.requester, fields, &mut problems).await? } else { None };
+    let (witness, register) = if card.controlled {
+        let (drug, line) = (controlled(bedside, card), ("given", happened.at));
+        cupboard::signed(&web, &bedside.requester, drug, line, fields, &mut problems).await?
+    } else {
+        (None, None)
+    };
     if !problems.is_empty() {
         let sheet = Sheet::again(&web, &bedside.requester, fields.clone(), problems);
         return Ok(page::unprocessable(&check_page(&web, bedside, card, posted.seen(), sheet).await?));
@@ -96,7 +103,7 @@ pub(super) async fn given(
         overridden: Some(warnings.join(" ")).filter(|words| !words.is_empty()),
         ..administration(card, happened.outcome)
     };
-    posted.record(&web, &headers, happened.at, dose).await
+    posted.record(&web, &headers, happened.at, dose, register).await
 }
 
 /// A card by itself, for a page that is open while the record changes: it says so and takes no tap.
@@ -141,7 +148,7 @@ pub(super) async fn ask_reason(
 ) -> Result<Response, PageError> {
     let bedside = Bedside::open(&web, requester, &resident).await?;
     let card = bedside.card(which.order, Timestamp(which.due))?;
-    let shown = not_given_page(&web, &bedside, card, Sheet::new(&web, &bedside.requester));
+    let shown = not_given_page(&web, &bedside, card, Sheet::new(&web, &bedside.requester)).await?;
     bedside.requester.saw(bedside.resident, "not-given").await?;
     Ok(page::html(&shown))
 }
@@ -166,13 +173,38 @@ pub(super) async fn not_given(
     if needs_words && reason.is_none() {
         problems.add("reason", "Say who advised it, or what the reason was");
     }
+    let at = fields.recorded_at(web.now());
+    // What was prepared has left the cupboard: its line is written with it.
+    let is_destroyed = card.controlled && matches!(chosen, Some((_, Outcome::RefusedDestroyed, _)));
+    let (witness, register) = if is_destroyed {
+        let drug = controlled(bedside, card);
+        cupboard::signed(&web, &bedside.requester, drug, ("wasted", at), fields, &mut problems).await?
+    } else {
+        (None, None)
+    };
     let Some((_, outcome, _)) = chosen.filter(|_| problems.is_empty()) else {
         let sheet = Sheet::again(&web, &bedside.requester, fields.clone(), problems);
-        return Ok(page::unprocessable(&not_given_page(&web, bedside, card, sheet)));
+        return Ok(page::unprocessable(&not_given_page(&web, bedside, card, sheet).await?));
     };
-    let dose = Administration { reason, ..administration(card, *outcome) };
-    let at = fields.recorded_at(web.now());
-    posted.record(&web, &headers, at, dose).await
+    let dose = Administration { reason, witness, ..administration(card, *outcome) };
+    posted.record(&web, &headers, at, dose, register).await
+}
+
+/// The controlled drug of a card.
+fn controlled(bedside: &Bedside, card: &DoseCard) -> Controlled {
+    Controlled { resident: bedside.resident, version: card.version }
+}
+
+/// Who may witness, and the register's page, where the dose is of a controlled drug.
+async fn to_sign(
+    web: &Web,
+    bedside: &Bedside,
+    card: &DoseCard,
+) -> Result<(Vec<Tile>, Option<Cupboard>), PageError> {
+    if !card.controlled {
+        return Ok((Vec::new(), None));
+    }
+    cupboard::to_sign(web, &bedside.requester, controlled(bedside, card)).await
 }
 
 fn administration(card: &DoseCard, outcome: Outcome) -> Administration {
@@ -234,25 +266,47 @@ async fn check_page(
         "later" => warnings.insert(0, "It is too early for this dose.".to_owned()),
         _ => {}
     }
-    let may_go_on = card.is_open();
-    let witnesses = if card.controlled { witnesses(web, &bedside.requester).await? } else { Vec::new() };
+    let (witnesses, cupboard) = to_sign(web, bedside, card).await?;
+    let is_elsewhere = cupboard.as_ref().is_some_and(|cupboard| cupboard.elsewhere);
+    if is_elsewhere {
+        warnings.insert(0, cupboard::ELSEWHERE.to_owned());
+    }
+    let may_go_on = card.is_open() && !is_elsewhere;
     let frame = sheet.frame(bedside.frame(web, "Stop and check"));
     let (banner, card) = (bedside.banner.clone(), card.clone());
-    Ok(CheckPage { frame, banner, card, sheet, warnings, may_go_on, witnesses, ways: happened::WAYS })
+    Ok(CheckPage {
+        frame,
+        banner,
+        card,
+        sheet,
+        warnings,
+        may_go_on,
+        witnesses,
+        cupboard,
+        ways: happened::WAYS,
+    })
 }
 
-fn not_given_page(web: &Web, bedside: &Bedside, card: &DoseCard, sheet: Sheet) -> NotGivenPage {
+async fn not_given_page(
+    web: &Web,
+    bedside: &Bedside,
+    card: &DoseCard,
+    sheet: Sheet,
+) -> Result<NotGivenPage, PageError> {
     const COMMON: usize = 5;
+    let (witnesses, cupboard) = to_sign(web, bedside, card).await?;
     let frame = sheet.frame(bedside.frame(web, "Not given"));
     let choices = |from: usize, most: usize| -> Vec<(&'static str, &'static str)> {
         NOT_GIVEN.iter().skip(from).take(most).map(|(key, _, words)| (*key, *words)).collect()
     };
-    NotGivenPage {
+    Ok(NotGivenPage {
         frame,
         banner: bedside.banner.clone(),
         card: card.clone(),
         sheet,
         common: choices(0, COMMON),
         rest: choices(COMMON, NOT_GIVEN.len()),
-    }
+        witnesses,
+        cupboard,
+    })
 }

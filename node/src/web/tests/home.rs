@@ -7,15 +7,17 @@ use hearth_protocol::access::SiteKind;
 use hearth_protocol::id::{EntryId, ResidentId, StaffId};
 use hearth_protocol::record::coded::{Coded, System};
 use hearth_protocol::record::identity::{Demographics, Gender, PersonName, Placement, Security};
-use hearth_protocol::record::medicines::{Days, Dose, Order, PrnProtocol, Quantity, Schedule, Timing};
+use hearth_protocol::record::medicines::{
+    Days, Decimal, Dose, Order, PrnProtocol, Quantity, Schedule, Timing,
+};
 use hearth_protocol::record::notes::{Incident, Note};
 use hearth_protocol::record::observations::{Breathing, Consciousness, VitalSigns};
 use hearth_protocol::record::plan::Baseline;
 use hearth_protocol::record::safety::{
     Allergy, AllergyStatus, CprDecision, Criticality, Reaction, Resuscitation, Severity,
 };
-use hearth_protocol::record::site::{StaffMember, Task};
-use hearth_protocol::record::{Body, Role};
+use hearth_protocol::record::site::{RegisterLine, StaffMember, Task, register};
+use hearth_protocol::record::{Author, Body, Role};
 use hearth_protocol::scope::{Section, Subject};
 use hearth_protocol::sync::node::Settled;
 use hearth_protocol::wire::message::{ChangeResult, Sequence};
@@ -115,6 +117,18 @@ impl Home {
         for order in [levodopa(self), paracetamol(), morphine(self)] {
             self.add(who, Section::Medicines, -9000, Body::Order(order)).await;
         }
+        let received = RegisterLine {
+            resident: MARGARET,
+            page: register::page_name(&morphine(self)),
+            change: Decimal::whole(28),
+            counted: Some(Decimal::whole(28)),
+            reason: "received".into(),
+            witness: Some(Author { staff: NURSE, role: Role::Nurse, name: "Nia Nurse".into() }),
+            lease: None,
+            note: Some("From the pharmacy".into()),
+        };
+        let site = Subject::Site(self.site.id);
+        self.add(site, Section::CdRegister, -8900, Body::RegisterLine(received)).await;
     }
 
     async fn fill_albert(&self) {

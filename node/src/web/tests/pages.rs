@@ -282,6 +282,8 @@ async fn a_controlled_drug_needs_a_second_person_with_their_own_pin() {
             ("confirm", "yes"),
             ("witness", witness),
             ("witness_pin", pin),
+            ("taken", "1"),
+            ("counted", "27"),
         ]
         .map(|(name, value)| (name, value.to_owned()))
     };

@@ -131,8 +131,21 @@ pub fn units(order: &Order) -> Option<Decimal> {
     ];
     let Dose::Fixed(quantity) = &order.dose else { return None };
     let unit = quantity.unit.trim().to_lowercase();
-    let is_counted = !unit.is_empty() && !unit.contains('/') && !WEIGHED.contains(&unit.as_str());
-    is_counted.then_some(quantity.value).filter(|value| value.compare(Decimal::ZERO).is_gt())
+    let units = if WEIGHED.contains(&unit.as_str()) {
+        of_strength(quantity.value, &unit, order.strength.as_deref()?)
+    } else {
+        Some(quantity.value).filter(|_| !unit.is_empty() && !unit.contains('/'))
+    };
+    units.filter(|value| value.compare(Decimal::ZERO).is_gt())
+}
+
+/// How many whole units of a plain strength, such as `10mg`, make a dose.
+fn of_strength(dose: Decimal, unit: &str, strength: &str) -> Option<Decimal> {
+    let strength = strength.trim().to_lowercase();
+    let number: Decimal = strength.strip_suffix(unit)?.trim().parse().ok()?;
+    let (dose, each) = (dose.in_billionths(), number.in_billionths());
+    let units = dose.checked_div(each).filter(|_| dose % each == 0)?;
+    i64::try_from(units).ok().map(Decimal::whole)
 }
 
 impl Page<'_> {

@@ -113,16 +113,17 @@ impl PostedDose {
         self.fields.parse("seen")
     }
 
-    /// Saves what became of the dose; where somebody else was faster, leads to the page that stops a mistake.
+    /// Saves what became of the dose, and the register's line of a controlled one with it; where somebody else was faster, leads to the page that stops a mistake.
     pub(in crate::web::medicines) async fn record(
         self,
         web: &Web,
         headers: &HeaderMap,
         at: Timestamp,
         dose: Administration,
+        register: Option<Draft>,
     ) -> Result<Response, PageError> {
-        let draft = self.bedside.draft(at, dose);
-        match web.records().add(&self.bedside.requester.who(), self.key.clone(), vec![draft]).await {
+        let drafts = [self.bedside.draft(at, dose)].into_iter().chain(register).collect();
+        match web.records().add(&self.bedside.requester.who(), self.key.clone(), drafts).await {
             Ok(added) => self.recorded(web, headers, added.ids.first().copied()).await,
             Err(AddError::AlreadyRecorded { .. } | AddError::HeldByAnother(_)) => Ok(self.stop(headers)),
             Err(error) => Err(error.into()),

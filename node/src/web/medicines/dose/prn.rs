@@ -12,13 +12,13 @@ use serde::Deserialize;
 use super::REASON_CHARS_MAX;
 use super::bedside::{Bedside, round_path};
 use super::happened::SITE_CHARS_MAX;
-use super::witness::{witness, witnesses};
 use crate::records::{AddError, IdempotencyKey};
 use crate::web::care::{self, Sheet};
 use crate::web::error::PageError;
 use crate::web::form::Problems;
 use crate::web::frame::Frame;
 use crate::web::requester::{Posted, Requester};
+use crate::web::stock::cupboard::{self, Controlled, Cupboard};
 use crate::web::unlock::Tile;
 use crate::web::view::banner::Banner;
 use crate::web::view::prn::{EffectCard, PrnCard};
@@ -38,6 +38,7 @@ struct PrnPage {
     card: PrnCard,
     sheet: Sheet,
     witnesses: Vec<Tile>,
+    cupboard: Option<Cupboard>,
 }
 
 /// Asks what a when-required dose is given for.
@@ -88,8 +89,13 @@ pub(in crate::web::medicines) async fn give_prn(
     if !card.allergy.is_empty() && !fields.is_ticked("checked") {
         problems.add("checked", "Call the prescriber about the allergy, and say here that you did");
     }
-    let witness =
-        if card.controlled { witness(&web, &bedside.requester, &fields, &mut problems).await? } else { None };
+    let at = fields.recorded_at(web.now());
+    let (witness, register) = if card.controlled {
+        let drug = Controlled { resident: bedside.resident, version: card.version };
+        cupboard::signed(&web, &bedside.requester, drug, ("given", at), &fields, &mut problems).await?
+    } else {
+        (None, None)
+    };
     if !problems.is_empty() {
         let sheet = Sheet::again(&web, &bedside.requester, fields, problems);
         return Ok(page::unprocessable(&prn_page(&web, &bedside, card, sheet).await?));
@@ -106,8 +112,8 @@ pub(in crate::web::medicines) async fn give_prn(
         line: card.line.as_ref().map(ToString::to_string).unwrap_or_default(),
         overridden: Some(card.allergy.join(" ")).filter(|words| !words.is_empty()),
     };
-    let draft = bedside.draft(fields.recorded_at(web.now()), dose);
-    let added = web.records().add(&bedside.requester.who(), key, vec![draft]).await?;
+    let drafts = [bedside.draft(at, dose)].into_iter().chain(register).collect();
+    let added = web.records().add(&bedside.requester.who(), key, drafts).await?;
     Ok(page::see(&round_path(bedside.resident, added.ids.first().copied())))
 }
 
@@ -123,8 +129,16 @@ async fn already_saved(web: &Web, bedside: &Bedside, key: &IdempotencyKey) -> Re
 
 async fn prn_page(web: &Web, bedside: &Bedside, card: &PrnCard, sheet: Sheet) -> Result<PrnPage, PageError> {
     let frame = sheet.frame(bedside.frame(web, "When required"));
-    let witnesses = if card.controlled { witnesses(web, &bedside.requester).await? } else { Vec::new() };
-    Ok(PrnPage { frame, banner: bedside.banner.clone(), card: card.clone(), sheet, witnesses })
+    let (mut witnesses, mut cupboard, mut card) = (Vec::new(), None, card.clone());
+    if card.controlled {
+        let drug = Controlled { resident: bedside.resident, version: card.version };
+        (witnesses, cupboard) = cupboard::to_sign(web, &bedside.requester, drug).await?;
+    }
+    if cupboard.as_ref().is_some_and(|cupboard| cupboard.elsewhere) {
+        card.may_give = false;
+        card.refused.insert(0, cupboard::ELSEWHERE.to_owned());
+    }
+    Ok(PrnPage { frame, banner: bedside.banner.clone(), card, sheet, witnesses, cupboard })
 }
 
 /// Which dose is asked about.

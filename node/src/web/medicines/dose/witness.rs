@@ -10,7 +10,7 @@ use crate::web::requester::Requester;
 use crate::web::unlock::{self, Tile};
 
 /// Staff who may witness: anybody but the person who gives.
-pub(super) async fn witnesses(web: &Web, requester: &Requester) -> Result<Vec<Tile>, PageError> {
+pub(in crate::web) async fn witnesses(web: &Web, requester: &Requester) -> Result<Vec<Tile>, PageError> {
     let now = web.now();
     let own = requester.signed_in.staff.staff;
     let roster = web.records().roster().await?;
@@ -26,7 +26,7 @@ pub(super) async fn witnesses(web: &Web, requester: &Requester) -> Result<Vec<Ti
 }
 
 /// The second person of a controlled drug, who proves by their own PIN that they are there.
-pub(super) async fn witness(
+pub(in crate::web) async fn witness(
     web: &Web,
     requester: &Requester,
     fields: &Fields,
@@ -38,7 +38,7 @@ pub(super) async fn witness(
     };
     let chosen = chosen.filter(|member| !member.new_pin);
     let Some((member, verifier)) = chosen.and_then(|m| m.pin.clone().map(|verifier| (m, verifier))) else {
-        problems.add("witness", "Choose the colleague who witnesses this dose");
+        problems.add("witness", "Choose the colleague who witnesses this");
         return Ok(None);
     };
     let typed = fields.text("witness_pin");
