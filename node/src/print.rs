@@ -127,7 +127,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_helper_that_fails_hangs_or_answers_nonsense_gives_an_error() {
-        let long = Duration::from_secs(60);
+        let long = Duration::from_mins(1);
         let good = by("/bin/cat > /dev/null; echo %PDF-1.7 x", long).await;
         assert_eq!(good.unwrap(), b"%PDF-1.7 x\n");
         let failed = by("echo 'error: no' >&2; exit 1", long).await.unwrap_err().to_string();

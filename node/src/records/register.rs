@@ -53,17 +53,13 @@ pub(super) fn prepare(
         }
     };
     for draft in drafts.iter_mut() {
-        match &mut draft.body {
-            Body::RegisterLine(line) => {
-                register::check(line, requester.staff).map_err(AddError::RegisterLine)?;
-                check_count(&leases, &entries, line)?;
-                line.lease = Some(lease);
-            }
-            Body::RegisterLease(change) => {
-                check_lease(&leases, site, requester, change)?;
-                change.after = leases.to_end();
-            }
-            _ => {}
+        if let Body::RegisterLine(line) = &mut draft.body {
+            register::check(line, requester.staff).map_err(AddError::RegisterLine)?;
+            check_count(&leases, &entries, line)?;
+            line.lease = Some(lease);
+        } else if let Body::RegisterLease(change) = &mut draft.body {
+            check_lease(&leases, site, requester, change)?;
+            change.after = leases.to_end();
         }
     }
     let alarms = drafts.iter().filter_map(|draft| alarm(&entries, draft));
@@ -139,27 +135,19 @@ fn alarm(entries: &[Entry], draft: &Draft) -> Option<Task> {
         role: Some(Role::Manager),
         ..Task::default()
     };
-    match &draft.body {
-        Body::RegisterLine(line) => {
-            let before =
-                of_page(entries, line).try_fold(Decimal::ZERO, |sum, (_, l)| sum.checked_add(l.change));
-            let balance = before.and_then(|before| before.checked_add(line.change));
-            let fits =
-                balance.zip(line.counted).is_some_and(|(balance, counted)| balance.compare(counted).is_eq());
-            (!fits).then(|| {
-                task(
-                    Some(line.resident),
-                    "Controlled-drug register: what was counted differs from the balance. Look into it today.",
-                )
-            })
-        }
-        Body::RegisterLease(change) if change.how == LeaseHow::TakenOver => Some(task(
-            None,
-            "The controlled-drug register was taken over from another node. Count every page, and look into what the \
-             other node wrote.",
-        )),
-        _ => None,
+    if let Body::RegisterLine(line) = &draft.body {
+        let before = of_page(entries, line).try_fold(Decimal::ZERO, |sum, (_, l)| sum.checked_add(l.change));
+        let balance = before.and_then(|before| before.checked_add(line.change));
+        let counted = balance.zip(line.counted);
+        let fits = counted.is_some_and(|(balance, counted)| balance.compare(counted).is_eq());
+        let words =
+            "Controlled-drug register: what was counted differs from the balance. Look into it today.";
+        return (!fits).then(|| task(Some(line.resident), words));
     }
+    let is_taken = matches!(&draft.body, Body::RegisterLease(change) if change.how == LeaseHow::TakenOver);
+    let words = "The controlled-drug register was taken over from another node. Count every page, and look into what the \
+                 other node wrote.";
+    is_taken.then(|| task(None, words))
 }
 
 #[cfg(test)]
