@@ -44,7 +44,7 @@
     events.addEventListener('open', () => { clearTimeout(lost); lost = null; });
     events.addEventListener('error', () => {
       if (lost === null) {
-        lost = setTimeout(() => cutOff('Do not rely on what it shows. Check the Wi-Fi, or use the paper charts.'), 6000);
+        lost = setTimeout(() => page.dataset.away || cutOff('Do not rely on what it shows. Check the Wi-Fi, or use the paper charts.'), 6000);
       }
     });
     events.addEventListener('strip', (event) => {

@@ -18,6 +18,7 @@ pub mod medicines;
 pub mod more;
 pub mod notes;
 pub mod observe;
+pub mod offline;
 pub mod one_entry;
 pub mod page;
 pub mod paper;
@@ -93,6 +94,7 @@ pub struct Shared {
     clients: Clients,
     assets: AssetUrls,
     hosts: Hosts,
+    away: tokio::sync::OnceCell<offline::Keys>,
 }
 
 impl Deref for Web {
@@ -120,8 +122,20 @@ impl Web {
         let invites = Invites::new(clock.clone());
         let hosts = Hosts::new(config.hosts);
         let (throttle, assets) = (Throttle::new(clock), AssetUrls::of_build());
-        let shared =
-            Shared { records, random, sessions, pins, throttle, tablets, invites, clients, assets, hosts };
+        let away = tokio::sync::OnceCell::new();
+        let shared = Shared {
+            records,
+            random,
+            sessions,
+            pins,
+            throttle,
+            tablets,
+            invites,
+            clients,
+            assets,
+            hosts,
+            away,
+        };
         Self(Arc::new(shared))
     }
 
@@ -137,6 +151,7 @@ impl Web {
             .merge(medicines::routes())
             .merge(paper::routes())
             .merge(stock::routes())
+            .merge(offline::routes())
             .merge(more::routes())
             .merge(status::routes())
             .fallback(|| async { PageError::NotFound })
@@ -152,6 +167,9 @@ impl Web {
         with_session
             .merge(api::routes())
             .route("/assets/{hash}/{name}", get(assets::serve).layer(CompressionLayer::new()))
+            .route("/worker.js", get(assets::worker).layer(CompressionLayer::new()))
+            .route("/hearth.webmanifest", get(assets::manifest))
+            .route("/icon.svg", get(assets::icon))
             .route("/health/live", get(health::live))
             .route("/health/ready", get(health::ready))
             .layer(CatchPanicLayer::custom(error::caught))

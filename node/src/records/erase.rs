@@ -133,6 +133,7 @@ fn erase(tx: &Connection, subject: Subject) -> Result<(), StoreError> {
            (SELECT entry.id FROM scope JOIN entry ON entry.scope = scope.id WHERE scope.subject = ?1)",
         "DELETE FROM scope WHERE subject = ?1",
         "DELETE FROM part WHERE substr(scope, 1, 17) = ?1",
+        "DELETE FROM away_form WHERE resident = substr(?1, 2)",
     ];
     for sql in of_subject {
         tx.prepare_cached(sql)?.execute([key])?;

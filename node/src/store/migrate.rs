@@ -20,6 +20,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("schema/0012_tablets.sql"),
     include_str!("schema/0013_here.sql"),
     include_str!("schema/0014_api_clients.sql"),
+    include_str!("schema/0015_away.sql"),
 ];
 
 /// Makes sure that the database is the newest version already.

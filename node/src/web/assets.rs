@@ -18,6 +18,8 @@ pub struct AssetUrls {
     pub htmx: String,
     /// Our own script: strip, idle lock, search.
     pub script: String,
+    /// What a tablet does out of reach of the node, as far as a page is concerned.
+    pub outbox: String,
     /// Icon of the site.
     pub icon: String,
 }
@@ -25,7 +27,13 @@ pub struct AssetUrls {
 impl AssetUrls {
     /// The addresses of the files of this build.
     pub fn of_build() -> Self {
-        Self { css: url("hearth.css"), htmx: url("htmx.js"), script: url("hearth.js"), icon: url("icon.svg") }
+        Self {
+            css: url("hearth.css"),
+            htmx: url("htmx.js"),
+            script: url("hearth.js"),
+            outbox: url("outbox.js"),
+            icon: url("icon.svg"),
+        }
     }
 }
 
@@ -40,6 +48,27 @@ pub async fn serve(Path((hash, name)): Path<(String, String)>) -> Response {
         (header::CACHE_CONTROL, "public, max-age=31536000, immutable"),
     ];
     (headers, file.data).into_response()
+}
+
+/// `/worker.js`: at the root, since a worker rules only what lies beneath it; asked for anew each time, so that a new
+/// version is found.
+pub async fn worker() -> Response {
+    at_root("worker.js", "text/javascript; charset=utf-8")
+}
+
+/// What a tablet needs to keep the pages on its home screen.
+pub async fn manifest() -> Response {
+    at_root("hearth.webmanifest", "application/manifest+json")
+}
+
+/// The icon of the home screen.
+pub async fn icon() -> Response {
+    at_root("icon.svg", "image/svg+xml")
+}
+
+fn at_root(name: &str, kind: &'static str) -> Response {
+    let Some(file) = Embedded::get(name) else { return StatusCode::NOT_FOUND.into_response() };
+    ([(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "no-cache")], file.data).into_response()
 }
 
 fn url(name: &str) -> String {
@@ -72,6 +101,7 @@ mod tests {
     #[test]
     fn a_first_load_stays_under_50_kilobytes() {
         let files = packed("hearth.css") + packed("htmx.js") + packed("hearth.js") + packed("icon.svg");
+        let files = files + packed("outbox.js") + packed("worker.js") + packed("hearth.webmanifest");
         // A page of forty residents is about 6 KB compressed.
         assert!(files < 42_000, "{files} bytes");
     }

@@ -25,7 +25,34 @@ pub struct Problem {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Problems(pub Vec<Problem>);
 
+/// A field that no form has: it marks one that was filled in out of reach of the node and came later.
+const AWAY: &str = "away";
+/// How long such a form may have been on its way, in milliseconds: as long as the months are kept that it may go into.
+pub const AWAY_MS_MAX: i64 = 30 * 86_400_000;
+
 impl Fields {
+    /// The same fields as of a form that this very request brings.
+    #[must_use]
+    pub fn sent_now(mut self) -> Self {
+        self.0.retain(|(field, _)| field != AWAY);
+        self
+    }
+
+    /// The same fields as of a form that was filled in then, out of reach of the node.
+    #[must_use]
+    pub fn made_away(self, at: Timestamp) -> Self {
+        let mut fields = self.sent_now();
+        fields.0.retain(|(field, _)| field != "recorded_at");
+        fields.0.push(("recorded_at".to_owned(), at.0.to_string()));
+        fields.0.push((AWAY.to_owned(), "yes".to_owned()));
+        fields
+    }
+
+    /// Whether the form was filled in out of reach of the node: what it says has happened already.
+    pub fn is_made_away(&self) -> bool {
+        self.is_ticked(AWAY)
+    }
+
     /// What was typed in a field, without white space at its ends.
     pub fn text(&self, name: &str) -> &str {
         self.0.iter().find(|(field, _)| field == name).map_or("", |(_, value)| value.trim())
@@ -47,11 +74,12 @@ impl Fields {
     }
 
     /// When the form was filled in. A moment of the page's own making; one that lies ahead of `now` or more than a
-    /// day behind it is not believed.
+    /// day behind it is not believed; one of a form that was made out of reach may lie further back.
     pub fn recorded_at(&self, now: Timestamp) -> Timestamp {
         const DAY_MS: i64 = 86_400_000;
         let stated = self.parse::<i64>("recorded_at").map(Timestamp);
-        stated.filter(|at| (0..DAY_MS).contains(&now.ms_since(*at))).unwrap_or(now)
+        let most = if self.is_made_away() { AWAY_MS_MAX } else { DAY_MS };
+        stated.filter(|at| (0..most).contains(&now.ms_since(*at))).unwrap_or(now)
     }
 }
 

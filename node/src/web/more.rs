@@ -77,6 +77,8 @@ fn pages(requester: &Requester) -> Vec<Listed> {
             "Falls and other incidents of all residents, and their follow-up.",
         );
     }
+    add("/outbox", "Saved on this tablet", "What this tablet has not yet sent to the node.");
+    add("/unfiled", "Could not be filed", "What came from a tablet later and needs a look.");
     add("/status", "Status of this node", "The line to the hub, what waits, the clock, the certificate.");
     pages
 }

@@ -9,6 +9,7 @@ use hearth_protocol::audit;
 use hearth_protocol::id::ResidentId;
 use hearth_protocol::record::site::StaffMember;
 use hearth_protocol::scope::{Section, Subject};
+use hearth_protocol::time::Timestamp;
 
 use super::access::tablet::{TabletId, first_bytes};
 use super::error::{self, PageError};
@@ -198,6 +199,11 @@ pub fn section_words(section: Section) -> &'static str {
 /// Longest form that is read, in bytes: a long note and its fields.
 pub const FORM_BYTES_MAX: usize = 64 * 1024;
 
+/// The request brings a form that was filled in then, out of reach of the node. Put there by nobody but the node, which
+/// proved who filled it in.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct MadeAway(pub(super) Timestamp);
+
 /// A form by somebody who is signed in, whose token fits the session.
 #[derive(Debug)]
 pub struct Posted {
@@ -215,7 +221,12 @@ impl FromRequest<Web> for Posted {
     async fn from_request(request: Request, web: &Web) -> Result<Self, PageError> {
         let (mut parts, body) = request.into_parts();
         let requester = Requester::from_request_parts(&mut parts, web).await?;
+        let away = parts.extensions.get::<MadeAway>().copied();
         let fields = read_fields(Request::from_parts(parts, body)).await?;
+        let fields = match away {
+            Some(MadeAway(at)) => fields.made_away(at),
+            None => fields.sent_now(),
+        };
         if !csrf_fits(&requester.signed_in.session.csrf, fields.text("csrf")) {
             return Err(PageError::Form);
         }

@@ -7,6 +7,7 @@ mod home;
 mod medicines;
 mod notes;
 mod observe;
+mod offline;
 mod pages;
 mod paper;
 mod readings;

@@ -79,9 +79,12 @@ pub(super) async fn given(
     let card = posted.card()?;
     let warnings = warnings(card, posted.seen());
     let confirmed = fields.is_ticked("confirm");
+    // What was done out of reach of the node is done: it is filed with what speaks against it, never turned away.
+    let is_away = fields.is_made_away();
     let is_stopped = matches!(card.kind, "held" | "later") || (!warnings.is_empty() && !confirmed);
     // What changed while the page was open is read before anything is confirmed.
-    if is_stopped || has_changed(card, posted.seen()) || (card.asks() && !confirmed) {
+    let is_stopped = !is_away && (is_stopped || has_changed(card, posted.seen()));
+    if is_stopped || (card.asks() && !confirmed) {
         return Ok(posted.stop(&headers));
     }
     let mut problems = Problems::default();
@@ -163,6 +166,9 @@ pub(super) async fn not_given(
     let posted = PostedDose::open(&web, posted, &resident).await?;
     let PostedDose { bedside, fields, .. } = &posted;
     let card = posted.card()?;
+    if fields.is_made_away() && card.controlled {
+        return Ok(posted.stop(&headers));
+    }
     let mut problems = Problems::default();
     let chosen = NOT_GIVEN.iter().find(|(name, _, _)| *name == fields.text("outcome"));
     let reason = problems.optional(fields, "reason", REASON_CHARS_MAX);

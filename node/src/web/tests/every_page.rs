@@ -178,6 +178,7 @@ async fn every_page_keeps_the_rules_and_every_template_is_rendered() {
         assert_eq!(answer.status, StatusCode::OK, "{path}");
         check(&path, &answer);
     }
+    check("/unfiled", &super::offline::one_unfiled(&home).await);
     let new_order = format!("/r/{MARGARET}/medicines/new");
     let answer = browser.fill(&new_order, &AN_ORDER_THAT_MEETS_AN_ALLERGY).await;
     assert!(answer.text.contains("Possible mistake"), "{}", answer.text);

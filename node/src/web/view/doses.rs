@@ -167,6 +167,11 @@ impl DoseCard {
         name(self.line.as_ref())
     }
 
+    /// Whether giving it may be saved on a tablet that is out of reach: only where there is nothing to check or ask.
+    pub fn may_wait(&self) -> bool {
+        !self.asks() && self.ask.is_empty() && self.allergy.is_empty()
+    }
+
     /// Whether more has to be said than that it was given.
     pub fn asks(&self) -> bool {
         self.controlled || self.range.is_some() || !self.sites.is_empty()

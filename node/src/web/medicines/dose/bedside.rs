@@ -10,7 +10,7 @@ use hearth_protocol::record::mar::Administration;
 use hearth_protocol::scope::Section;
 use hearth_protocol::time::Timestamp;
 
-use crate::records::{AddError, Draft, IdempotencyKey};
+use crate::records::{AddError, Added, Draft, IdempotencyKey};
 use crate::web::care::{self, Sheet};
 use crate::web::error::PageError;
 use crate::web::form::Fields;
@@ -20,6 +20,10 @@ use crate::web::requester::{Posted, Requester};
 use crate::web::view::banner::Banner;
 use crate::web::view::doses::{DoseCard, Doses};
 use crate::web::{Web, page};
+
+/// What stands in the record where two people recorded a dose, one of them out of reach of the node.
+const MEANWHILE: &str =
+    "Made on a tablet out of reach of the node, while a colleague recorded the same dose.";
 
 /// One dose, as a piece of the page that replaces itself.
 #[derive(Template)]
@@ -122,12 +126,31 @@ impl PostedDose {
         dose: Administration,
         register: Option<Draft>,
     ) -> Result<Response, PageError> {
-        let drafts = [self.bedside.draft(at, dose)].into_iter().chain(register).collect();
-        match web.records().add(&self.bedside.requester.who(), self.key.clone(), drafts).await {
+        match self.add(web, at, dose.clone(), register.clone()).await {
             Ok(added) => self.recorded(web, headers, added.ids.first().copied()).await,
+            // Both recordings stay, are shown as such, and the next dose asks.
+            Err(AddError::AlreadyRecorded { .. } | AddError::HeldByAnother(_))
+                if self.fields.is_made_away() =>
+            {
+                let words = dose.overridden.as_deref().unwrap_or_default();
+                let overridden = Some(format!("{MEANWHILE} {words}").trim_end().to_owned());
+                let added = self.add(web, at, Administration { overridden, ..dose }, register).await?;
+                self.recorded(web, headers, added.ids.first().copied()).await
+            }
             Err(AddError::AlreadyRecorded { .. } | AddError::HeldByAnother(_)) => Ok(self.stop(headers)),
             Err(error) => Err(error.into()),
         }
+    }
+
+    async fn add(
+        &self,
+        web: &Web,
+        at: Timestamp,
+        dose: Administration,
+        register: Option<Draft>,
+    ) -> Result<Added, AddError> {
+        let drafts = [self.bedside.draft(at, dose)].into_iter().chain(register).collect();
+        web.records().add(&self.bedside.requester.who(), self.key.clone(), drafts).await
     }
 
     /// The page, or its piece, after something was recorded.
