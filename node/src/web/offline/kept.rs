@@ -39,7 +39,7 @@ pub(super) struct Came {
     /// When it was filled in.
     pub(super) made: Timestamp,
     /// When it came.
-    pub(super) came: Timestamp,
+    pub(super) at: Timestamp,
     /// Why it could not be filed.
     pub(super) fault: Option<String>,
 }
@@ -78,7 +78,7 @@ pub(super) async fn find(store: &Store, key: String) -> Result<Option<Came>, Sto
 pub(super) async fn keep(store: &Store, came: Came) -> Result<(), StoreError> {
     store
         .write(move |tx| {
-            let floor = came.came.plus_ms(-FILED_MS);
+            let floor = came.at.plus_ms(-FILED_MS);
             tx.execute("DELETE FROM away_form WHERE fault IS NULL AND came < ?1", [floor.0])?;
             let sql = format!(
                 "INSERT OR IGNORE INTO away_form ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)"
@@ -92,7 +92,7 @@ pub(super) async fn keep(store: &Store, came: Came) -> Result<(), StoreError> {
                 came.path,
                 came.fields,
                 came.made.0,
-                came.came.0,
+                came.at.0,
                 came.fault,
             ])?;
             Ok::<_, StoreError>(())
@@ -137,7 +137,7 @@ fn read(row: &Row<'_>) -> Result<Came, rusqlite::Error> {
         path: row.get(5)?,
         fields: row.get(6)?,
         made: Timestamp(row.get(7)?),
-        came: Timestamp(row.get(8)?),
+        at: Timestamp(row.get(8)?),
         fault: row.get(9)?,
     })
 }

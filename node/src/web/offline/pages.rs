@@ -76,7 +76,7 @@ pub(super) async fn one(
     let frame = care::frame(&web, &requester, &banner, "Could not be filed", Place::More);
     let form_key = web.form_key().to_string();
     let typed = typed(&came.fields);
-    let arrived = format::date_time(came.came);
+    let arrived = format::date_time(came.at);
     Ok(page::html(&UnfiledOnePage { frame, banner, row: Row::of(came), came: arrived, typed, form_key }))
 }
 

@@ -123,7 +123,7 @@ pub(super) async fn replay(
         path: form.path,
         fields,
         made,
-        came: web.now(),
+        at: web.now(),
         fault: fault.clone(),
     };
     kept::keep(store, came).await?;
@@ -179,9 +179,9 @@ async fn author(web: &Web, ticket: &Ticket, at: Timestamp) -> Result<Option<Staf
     let entries = web.records().entries(site, &[Section::Roster], None).await?;
     let mut versions: Vec<(Timestamp, StaffMember)> = entries
         .into_iter()
-        .filter_map(|entry| match entry.body {
-            Entered::StaffMember(member) if member.staff == ticket.staff() => Some((entry.recorded, member)),
-            _ => None,
+        .filter_map(|entry| {
+            let Entered::StaffMember(member) = entry.body else { return None };
+            (member.staff == ticket.staff()).then_some((entry.recorded, member))
         })
         .collect();
     versions.sort_by_key(|(recorded, _)| *recorded);
@@ -234,9 +234,8 @@ fn body(fields: &str, csrf: &str, key: &str) -> String {
         let name = pair.split('=').next().unwrap_or_default();
         !matches!(name, "" | "csrf" | "key" | "confirm")
     });
-    let mut body = kept.collect::<Vec<_>>().join("&");
-    body.push_str(&format!("&csrf={csrf}&key={key}"));
-    body
+    let kept = kept.collect::<Vec<_>>().join("&");
+    format!("{kept}&csrf={csrf}&key={key}")
 }
 
 /// What is kept of a form that could not be filed: not the token of a session, and no PIN.
@@ -260,7 +259,12 @@ fn fault_of(answer: &Response) -> Result<Option<String>, PageError> {
                 Ok(Some("The person, or the dose, is no longer among those of this site.".to_owned()))
             }
             PageError::Refused(what) => Ok(Some(format!("{what} is not open to the role."))),
-            _ => Ok(Some("The form could not be read.".to_owned())),
+            PageError::SignedOut
+            | PageError::NewPin
+            | PageError::NotEnrolled
+            | PageError::ShutOut
+            | PageError::Form
+            | PageError::Unprinted(_) => Ok(Some("The form could not be read.".to_owned())),
         };
     }
     let location = answer.headers().get(header::LOCATION).and_then(|value| value.to_str().ok());

@@ -1,5 +1,5 @@
 //! Sealing to the node: ECDH on P-256 with a key of its own for each form, HKDF-SHA-256, AES-256-GCM. All of it is in
-//! every browser's WebCrypto; what a tablet keeps it cannot open again.
+//! every browser's `WebCrypto`; what a tablet keeps it cannot open again.
 //!
 //! A sealed form is `1`, the tablet's public key (65 bytes, uncompressed), the nonce (12), then text and tag. The salt of
 //! the key derivation is both public keys; the form's idempotency key is authenticated with the text.

@@ -77,9 +77,9 @@ async fn notes(home: &Home) -> Vec<Entry> {
 async fn doses(home: &Home) -> Vec<(Timestamp, Administration)> {
     let all = entries(home, Section::Mar).await;
     all.into_iter()
-        .filter_map(|entry| match entry.body {
-            Body::Administration(dose) => Some((entry.happened, dose)),
-            _ => None,
+        .filter_map(|entry| {
+            let Body::Administration(dose) = entry.body else { return None };
+            Some((entry.happened, dose))
         })
         .collect()
 }
@@ -106,7 +106,7 @@ async fn a_note_made_out_of_reach_keeps_its_author_and_its_time_whoever_is_signe
     let kit = kit(&mut browser).await;
     let made = home.clock.now().plus_ms(600_000);
     let sealed = kit.sealed("form-key-1", &notes_path(), NOTE, made);
-    time.pass(std::time::Duration::from_millis(3 * 24 * 3_600_000));
+    time.pass(std::time::Duration::from_hours(3 * 24));
     browser.sign_in(NURSE, super::home::PIN).await;
     assert_eq!(state(&mut browser, &sealed).await, "filed");
     let notes = notes(&home).await;
@@ -146,7 +146,7 @@ async fn nothing_is_filed_that_the_node_did_not_let_this_person_make_on_this_tab
     let sealed = forged.sealed("form-key-1", &notes_path(), NOTE, now);
     assert_eq!(state(&mut browser, &sealed).await, "unread");
     let sealed = kit.sealed("form-key-2", &notes_path(), NOTE, now.plus_ms(13 * 3_600_000));
-    time.pass(std::time::Duration::from_millis(14 * 3_600_000));
+    time.pass(std::time::Duration::from_hours(14));
     assert_eq!(state(&mut browser, &sealed).await, "kept");
     let sealed = kit.sealed("form-key-3", &notes_path(), NOTE, now.plus_ms(-3_600_000));
     assert_eq!(state(&mut browser, &sealed).await, "kept");
@@ -200,7 +200,7 @@ async fn a_dose_given_out_of_reach_and_by_a_colleague_stands_twice_and_the_next_
     let fields: Vec<(&str, &str)> = fields.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
     let path = format!("/round/{MARGARET}/given");
     let sealed = kit.sealed(fields[0].1, &path, &fields, home.clock.now().plus_ms(60_000));
-    time.pass(std::time::Duration::from_millis(15 * 60_000));
+    time.pass(std::time::Duration::from_mins(15));
     let mut other = Browser::signed_in(&home, CARER).await;
     let (_, theirs) = due(&mut other, &home).await;
     let theirs: Vec<(&str, &str)> = theirs.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
