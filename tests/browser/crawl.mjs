@@ -79,7 +79,7 @@ async function crawl(way, browser) {
       if (!/Download is starting|net::ERR_ABORTED/.test(error.message)) fault(`${way} ${kind}`, error.message.split('\n')[0]);
       continue;
     }
-    const links = await page.evaluate(() => [...document.querySelectorAll('a[href]')].map((a) => a.href));
+    const links = await page.evaluate(() => [...document.querySelectorAll('a[href]')].map((a) => new URL(a.getAttribute('href'), location.href).href));
     for (const link of links) {
       const to = new URL(link);
       if (to.origin !== new URL(args.base).origin) continue;
