@@ -44,6 +44,7 @@ pub use intake::IntakeError;
 pub use link::{Line, LinkState};
 use outbox::Fresh;
 pub use outbox::{Outbox, OutboxOrder};
+pub use plan_texts::{PassageEdit, PassageSaved};
 pub use read::{EntryState, ResidentSummary};
 pub use requester::{IdempotencyKey, IdempotencyKeyError, Requester};
 pub use ship::AuditShipment;

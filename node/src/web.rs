@@ -13,6 +13,7 @@ pub mod events;
 pub mod form;
 pub mod frame;
 pub mod guard;
+pub mod handover;
 pub mod health;
 pub mod medicines;
 pub mod more;
@@ -147,6 +148,8 @@ impl Web {
             .merge(api::pages())
             .merge(record::routes())
             .merge(notes::routes())
+            .merge(plan::routes())
+            .merge(handover::routes())
             .merge(observe::routes())
             .merge(medicines::routes())
             .merge(paper::routes())

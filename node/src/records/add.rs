@@ -340,7 +340,7 @@ fn standing(tx: &Connection, draft: &Draft, staff: StaffId) -> Result<Standing, 
 }
 
 /// What an action with this key returned the first time.
-fn seen(tx: &Connection, key: &IdempotencyKey, staff: StaffId) -> Result<Option<Added>, AddError> {
+pub(super) fn seen(tx: &Connection, key: &IdempotencyKey, staff: StaffId) -> Result<Option<Added>, AddError> {
     let sql = "SELECT staff, result FROM idempotency WHERE key = ?1";
     let mut statement = tx.prepare_cached(sql).map_err(StoreError::from)?;
     let found: Option<(i64, Vec<u8>)> = statement
@@ -355,7 +355,7 @@ fn seen(tx: &Connection, key: &IdempotencyKey, staff: StaffId) -> Result<Option<
     Ok(Some(Added { ids }))
 }
 
-fn remember(
+pub(super) fn remember(
     tx: &Connection,
     key: &IdempotencyKey,
     staff: StaffId,

@@ -74,6 +74,7 @@ fn guides_care(body: &Body) -> bool {
             | Body::OxygenScale(_)
             | Body::Risk(_)
             | Body::Passage(_)
+            | Body::HandoverLine(_)
             | Body::Setting(_)
     )
 }

@@ -80,11 +80,13 @@ pub(super) async fn charts_in_list(
 }
 
 /// The pages of a resident: what follows their address, what it is called, and the section that one must see.
-const PARTS: [(&str, &str, Section); 4] = [
+const PARTS: [(&str, &str, Section); 6] = [
     ("", "Record", Section::Identity),
     ("/medicines", "Medicines", Section::Medicines),
     ("/obs", "Observations", Section::Observations),
     ("/notes", "Notes", Section::Notes),
+    ("/plan", "Plan", Section::Plan),
+    ("/about", "About me", Section::Plan),
 ];
 
 /// The frame of a page about a resident.
@@ -111,6 +113,7 @@ pub(super) fn said(chart: &Chart, saved: Option<&str>) -> Option<Said> {
         Body::Incident(_) => "Report saved and locked",
         Body::BodyMark(_) => "Mark saved",
         Body::Visit(_) => "Visit saved",
+        Body::Passage(_) => "Passage saved",
         Body::Allergy(_) => "Allergy saved",
         Body::Administration(_) => "Dose recorded",
         Body::Order(_) => "Order saved",

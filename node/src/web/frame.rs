@@ -15,6 +15,8 @@ pub enum Place {
     Residents,
     /// The medicines round.
     Round,
+    /// The handover of a shift.
+    Handover,
     /// What is not of one resident and not of every hour.
     More,
     /// None of them.
@@ -99,6 +101,7 @@ impl Frame {
             (is_home, Place::Today, "/today", "Today"),
             (is_home, Place::Round, "/round", "Round"),
             (true, Place::Residents, "/residents", "Residents"),
+            (is_home, Place::Handover, "/handover", "Handover"),
             (true, Place::More, "/more", "More"),
         ];
         let link = |(_, place, href, words): (bool, Place, &str, &'static str)| Link {

@@ -21,6 +21,8 @@ use super::{Web, page};
 pub(super) trait OneEntry: Template + Send {
     /// Where the entry goes.
     const SECTION: Section;
+    /// What is done by writing it.
+    const ACTION: Action = Action::Record;
     /// Title of the page.
     const TITLE: &'static str;
     /// Under which name the audit says that the page was seen.
@@ -61,7 +63,7 @@ async fn save<P: OneEntry>(
 ) -> Result<Response, PageError> {
     let resident: ResidentId = resident.parse().map_err(|_| PageError::NotFound)?;
     let Posted { requester, fields, key } = posted;
-    requester.require(resident, P::SECTION, Action::Record).await?;
+    requester.require(resident, P::SECTION, P::ACTION).await?;
     let mut problems = Problems::default();
     let body = P::read(&fields, &mut problems);
     if !problems.is_empty() {
@@ -81,7 +83,7 @@ async fn page_of<P: OneEntry>(
     resident: ResidentId,
     sheet: Sheet,
 ) -> Result<P, PageError> {
-    requester.require(resident, P::SECTION, Action::Record).await?;
+    requester.require(resident, P::SECTION, P::ACTION).await?;
     let chart = care::chart(web, requester, resident, &[]).await?;
     let banner = Banner::of(&chart);
     let frame = sheet.frame(care::frame(web, requester, &banner, P::TITLE, Place::Residents));

@@ -2,6 +2,7 @@
 
 mod access;
 mod browser;
+mod care;
 mod every_page;
 mod home;
 mod medicines;

@@ -38,6 +38,14 @@ pub struct TaskRow {
     pub apart: bool,
 }
 
+impl TaskRow {
+    /// What, until when and for whom, in one line.
+    pub fn in_a_line(&self) -> String {
+        let overdue = if self.overdue { "! Overdue \u{2013} " } else { "" };
+        format!("{overdue}{} \u{2013} {}", self.text, self.about)
+    }
+}
+
 /// A resident as they are chosen and named in lists.
 #[derive(Clone, Debug)]
 pub struct Named {
