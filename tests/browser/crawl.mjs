@@ -26,7 +26,7 @@ const RULES = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-pra
 const kindOf = (url) => url.pathname
   .replace(/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g, '{id}')
   .replace(/\/\d{4}-\d{2}(-\d{2})?(?=\/|$|\.)/g, '/{date}')
-  .replace(/\/[0-9a-f]{32,}(?=\/|$|\.)/g, '/{hash}')
+  .replace(/\/[0-9a-f]{12,}(?=\/|$|\.)/g, '/{hash}')
   .replace(/\/(body|plan|tile)\/[a-z-]+/, '/$1/{part}')
   .replace(/\/[0-9a-f]+-[0-9a-f]+(?=\/|$)/g, '/{entry}')
   .replace(/\/\d+(?=\/|$)/g, '/{n}') + (url.search ? '?' : '');
