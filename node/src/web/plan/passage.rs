@@ -130,7 +130,14 @@ async fn passage_page(
         .get(key)
         .map(hearth_protocol::record::plan::passages::PassageItem::to_replace)
         .unwrap_or_default();
-    let begun = standing.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+    // Who has not been shown what a colleague wrote meanwhile still began with what they began with.
+    let has_seen = is_apart || sheet.problems.is_empty();
+    let begun = if has_seen {
+        standing.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+    } else {
+        sheet.value("begun").to_owned()
+    };
+    let begun_with = if has_seen { passage.text.clone() } else { sheet.value("begun_with").to_owned() };
     let banner = Banner::of(&chart);
     let frame = sheet.frame(care::frame(web, requester, &banner, "Passage", Place::Residents));
     let shown = PassagePage {
@@ -138,7 +145,7 @@ async fn passage_page(
         banner,
         is_about: key.starts_with("about-"),
         begun,
-        begun_with: passage.text.clone(),
+        begun_with,
         theirs: is_apart.then(|| passage.text.clone()).filter(|text| !text.is_empty()),
         sheet,
         passage,
@@ -150,5 +157,13 @@ impl PassagePage {
     /// What stands in the field: what was typed, or what the passage says.
     fn typed(&self) -> &str {
         if self.sheet.fields.0.is_empty() { &self.passage.text } else { self.sheet.value("text") }
+    }
+
+    /// The day of the review: what was typed, or what holds.
+    fn review(&self) -> String {
+        if self.sheet.fields.0.is_empty() {
+            return self.passage.review_day.map(|day| day.to_string()).unwrap_or_default();
+        }
+        self.sheet.value("review").to_owned()
     }
 }

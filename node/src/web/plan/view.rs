@@ -75,6 +75,8 @@ pub struct PassageShown {
     pub by: Option<String>,
     /// When it is to be looked at again.
     pub review: Option<String>,
+    /// The same as a form's field has it.
+    pub review_day: Option<Date>,
     /// Whether that day is over.
     pub overdue: bool,
     /// Whether two people wrote it apart, and both changes stand in it.
@@ -103,7 +105,7 @@ pub fn passages_shown(
 
 fn empty(key: &'static str, heading: &'static str) -> PassageShown {
     let (text, by, review, apart) = (String::new(), None, None, Vec::new());
-    PassageShown { key, heading, text, by, review, overdue: false, joined: false, apart }
+    PassageShown { key, heading, text, by, review, review_day: None, overdue: false, joined: false, apart }
 }
 
 fn of_item(key: &'static str, heading: &'static str, item: &PassageItem<'_>, today: Date) -> PassageShown {
@@ -114,6 +116,7 @@ fn of_item(key: &'static str, heading: &'static str, item: &PassageItem<'_>, tod
         text: item.text().unwrap_or_default().to_owned(),
         by: (!is_apart).then(|| item.standing.iter().map(by).collect::<Vec<_>>().join("; ")),
         review: review.map(format::date),
+        review_day: review,
         overdue: review.is_some_and(|day| day < today),
         joined: matches!(item.shown, Shown::Joined(_)),
         apart: apart.collect(),

@@ -108,6 +108,35 @@ async fn who_changes_the_same_words_as_a_colleague_reads_both_and_loses_nothing(
 }
 
 #[tokio::test]
+async fn a_slip_beside_a_passage_hides_nothing_that_a_colleague_wrote_meanwhile() {
+    let home = home().await;
+    let path = format!("/r/{MARGARET}/plan/mobility");
+    let mut first = Browser::signed_in(&home, NURSE).await;
+    let text = "Walks with a frame. Needs one person on stairs.";
+    send(&mut first, &path, &path, &[("text", text), ("review", "2027-01-15")]).await;
+    let mut second = Browser::signed_in(&home, NURSE).await;
+    let begun = second.get(&path).await;
+    assert!(begun.text.contains("value=\"2027-01-15\""), "the day of the review is kept: {}", begun.text);
+    let theirs = "Walks with a frame in the house. Needs one person on stairs.";
+    send(&mut first, &path, &path, &[("text", theirs), ("review", "2027-01-15")]).await;
+    let names = ["csrf", "key", "recorded_at", "begun", "begun_with"];
+    let own = "Walks with a frame. Needs two people on stairs.";
+    let mut page = begun;
+    for (review, status) in
+        [("soon", StatusCode::UNPROCESSABLE_ENTITY), ("2027-02-01", StatusCode::SEE_OTHER)]
+    {
+        let hidden = names.map(|name| (name, page.hidden(&path, name)));
+        let mut fields: Vec<(&str, &str)> =
+            hidden.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        fields.extend([("text", own), ("review", review)]);
+        page = second.post(&path, &fields).await;
+        assert_eq!(page.status, status, "{review}: {}", page.text);
+    }
+    let plan = second.get(&format!("/r/{MARGARET}/plan")).await.text;
+    assert!(plan.contains("Walks with a frame in the house. Needs two people on stairs."), "{plan}");
+}
+
+#[tokio::test]
 async fn a_decision_on_cpr_is_recorded_from_the_signed_paper_and_two_that_differ_stand_side_by_side() {
     let home = home().await;
     let path = format!("/r/{MARGARET}/paper/cpr");
